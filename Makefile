@@ -1,0 +1,49 @@
+# On a fresh machine with Python 3.11, g++ and pip: `make run` or `make test`, nothing else by hand.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.set-up
+NATIVE := CMakeLists.txt $(wildcard native/*)
+# Never more threads than a small machine has; set it to run wider.
+export OMP_NUM_THREADS ?= 2
+# No library reports anything about us to anybody.
+export DO_NOT_TRACK := 1
+
+.PHONY: setup run test check proof bench-pipeline bench-asof bench-startup bench-turbofan clean
+
+setup: $(STAMP)
+
+# Debian's python3 may lack ensurepip: then the system's pip puts pip into the environment.
+$(BIN)/python:
+	@$(PYTHON) -m venv .venv 2>/dev/null || { \
+	  $(PYTHON) -m venv --clear --without-pip .venv && \
+	  $(PYTHON) -m pip --python .venv/bin/python install --quiet pip; }
+
+# No build isolation: the pinned tools below build the native module, and build/ is reused next time.
+$(STAMP): pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  scikit-build-core nanobind cmake ninja
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  --no-build-isolation -e '.[all,dev]'
+	@touch $@
+
+run: setup
+	$(BIN)/flyball run scanner --store var/scanner
+
+test: setup
+	@$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The long evidence: ours beside the peers, results equal before times are taken.
+proof: bench-startup bench-asof bench-pipeline bench-turbofan
+
+bench-pipeline bench-asof bench-startup bench-turbofan: bench-%: setup
+	$(BIN)/flyball bench $*
+
+clean:
+	rm -rf .venv build var .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
