@@ -1,0 +1,99 @@
+"""One tree of errors: each says what is wrong, where, and what to do.
+
+```
+FlyballError
+├── DeclarationError      the page is wrong: every problem listed at once
+├── DataError             the world is wrong: a file, a row, a clock, a store
+│   └── StoreError        the store is damaged, locked or full
+├── GateError             a gate cannot be judged (a failed gate is a value, not an error)
+│   └── LeakError         something knew the future: better than the ceiling, or a planted column
+├── TrustError            what was signed is not what is here
+│   └── TamperedError     a digest does not match its content
+├── RolloutError          a release cannot go where it was sent
+└── MissingExtraError     an optional library is not installed
+```
+
+A failed gate or an alarm in normal operation is a value (`flyball.evidence`), never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One mistake on a page: its place, what is wrong, and what would mend it.
+
+    >>> print(Problem("labels", "no column 'repairs.fialed'", "did you mean 'repairs.failed'?"))
+    labels: no column 'repairs.fialed', did you mean 'repairs.failed'?
+    """
+
+    place: str
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}" + (f", {self.fix}" if self.fix else "")
+
+
+class FlyballError(Exception):
+    """The root of every error that Flyball raises on purpose."""
+
+
+class DeclarationError(FlyballError, ValueError):
+    """The page is wrong; `problems` holds every mistake, not only the first."""
+
+    def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        lines = [message, *(f"  {problem}" for problem in self.problems)]
+        super().__init__("\n".join(lines))
+
+
+class DataError(FlyballError, ValueError):
+    """The world is wrong: a file, a row, a clock or a store is not what the page declares."""
+
+
+class StoreError(DataError):
+    """The store is damaged, locked by somebody else, or full."""
+
+
+class GateError(FlyballError, RuntimeError):
+    """A gate cannot be judged, so nothing may pass."""
+
+
+class LeakError(GateError):
+    """Something on the page knew the future."""
+
+
+class TrustError(FlyballError, RuntimeError):
+    """What was signed or sealed is not what is here."""
+
+
+class TamperedError(TrustError):
+    """The content of a file does not match its recorded digest."""
+
+
+class RolloutError(FlyballError, RuntimeError):
+    """A release cannot go where it was sent."""
+
+
+class MissingExtraError(FlyballError, ImportError):
+    """An optional library is needed here and is not installed."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a suggestion for a word that is not among the known ones, or the known ones.
+
+    >>> did_you_mean("repairs.fialed", ["repairs.failed", "repairs.part"])
+    "did you mean 'repairs.failed'?"
+    >>> did_you_mean("x", [])
+    'there is none to choose from'
+    """
+    import difflib
+
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "known: " + ", ".join(names[:12]) if names else "there is none to choose from"

@@ -1,0 +1,5 @@
+"""Stage 6, feedback: outcomes joined to the answers that were given."""
+
+from flyball.feedback.stage import Feedback
+
+__all__ = ["Feedback"]

@@ -1,0 +1,77 @@
+"""Stage 3, labels: what is to be known, and what kind of answer that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flyball import part
+from flyball.data import stage as data
+from flyball.features import stage as features
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Flags, Floats
+
+
+class Kind(part.Part):
+    """Abstract: what an answer is; metrics, gates, decisions and drift declare the kinds they accept."""
+
+
+class Probability(Kind):
+    """The probability of one event: answers are (n,) in [0, 1]; the truth is 0 or 1."""
+
+
+class Classes(Kind):
+    """One of several classes: answers are (n, k) probabilities; the truth is the index of the class."""
+
+    names: tuple[str, ...]
+
+
+class Quantity(Kind):
+    """A number with an interval: answers are (n, 3) value, low, high (low = high = value when there is none)."""
+
+    unit: str = "1"
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The truth of n moments as known at one cut.
+
+    `value` (n,) float64 (class index for Classes), `known` (n,) bool: False where the truth is not known, with a
+    reason in `why` (Words: "censored", "blackout", "down", "future", ...; -1 where known).  `weight` (n,) or None.
+    """
+
+    value: Floats
+    known: Flags
+    why: data.Words
+    weight: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def take(self, index: Any) -> Answers:
+        """Return some of the rows."""
+        weight = None if self.weight is None else self.weight[index]
+        return Answers(self.value[index], self.known[index], self.why[index], weight)
+
+
+class Labeller(part.Part):
+    """Abstract: says for every moment what the true answer is, from rows with `seen <= as_of` alone."""
+
+    def kind(self) -> Kind:
+        """Return the kind of answer."""
+        raise NotImplementedError
+
+    def reads(self) -> tuple[str, ...]:
+        """Return the columns ("table.column") it reads."""
+        raise NotImplementedError
+
+    def horizon(self) -> int:
+        """Return how long after the moment the truth is settled (microseconds or steps); 0 when given."""
+        return 0
+
+    def label(self, tables: data.Tables, moments: features.Moments, as_of: int | None) -> Answers:
+        """Return the truth of every moment, as known at the cut (None: all there is)."""
+        raise NotImplementedError
