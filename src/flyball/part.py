@@ -58,14 +58,42 @@ class Part:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        # Only the fields are collected: a generated __init__ per class would cost half a millisecond each,
+        # and importing flyball must stay cheap.
+        cls.__doc__ = cls.__doc__ or cls.__name__
+        dataclasses.dataclass(init=False, eq=False, repr=False, match_args=False)(cls)
 
-    def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, item.name)
-            frozen = _freeze(value)
-            if frozen is not value:
-                object.__setattr__(self, item.name, frozen)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        if len(args) > len(fields):
+            raise TypeError(f"{type(self).__name__} takes at most {len(fields)} values, {len(args)} were given")
+        for item, value in zip(fields, args, strict=False):
+            if item.name in kwargs:
+                raise TypeError(f"{type(self).__name__} was given {item.name!r} twice")
+            kwargs[item.name] = value
+        for item in fields:
+            if item.name in kwargs:
+                value = _freeze(kwargs.pop(item.name))
+            elif item.default is not dataclasses.MISSING:
+                value = item.default
+            elif item.default_factory is not dataclasses.MISSING:
+                value = _freeze(item.default_factory())
+            else:
+                raise TypeError(f"{type(self).__name__} needs {item.name!r}")
+            object.__setattr__(self, item.name, value)
+        for name in kwargs:
+            hint = errors.did_you_mean(name, [item.name for item in fields])
+            raise TypeError(f"{type(self).__name__} has no {name!r}: {hint}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
 
     def problems(self, page: Any) -> Iterable[errors.Problem]:
         """Yield every mistake of this part on that page; `place` is filled in by the page."""
