@@ -7,6 +7,7 @@ it), `source` (digest of the file or message).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Union
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 RESERVED = ("key", "at", "seen", "source")
+
+#: A moment that never comes (the greatest int64).
+FOREVER = 2**63 - 1
 
 
 class Clock(part.Part):
@@ -220,7 +224,8 @@ class Rows:
 
     Sorted by (machine, at, seen, arrival).  `keys` are the machines' names in ascending order, machine i has the
     rows `starts[i]:starts[i + 1]`; `at` and `seen` are (n,) int64; a column is float64 (NaN missing; bool as 0/1;
-    count as float64), `Words` (category, text) or `Late` (image).
+    count as float64), `Words` (category, text) or `Late` (image).  `unique` is the table's: rows of one machine
+    that agree on all of them are versions of one fact, of which the one seen last holds.
     """
 
     keys: tuple[str, ...]
@@ -228,12 +233,19 @@ class Rows:
     at: Ints
     seen: Ints
     columns: Mapping[str, Column]
+    unique: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.at)
 
     @staticmethod
-    def of(key: Iterable[str], at: Any, seen: Any = None, columns: Mapping[str, Any] | None = None) -> Rows:
+    def of(
+        key: Iterable[str],
+        at: Any,
+        seen: Any = None,
+        columns: Mapping[str, Any] | None = None,
+        unique: tuple[str, ...] = (),
+    ) -> Rows:
         """Sort plain columns into Rows; `seen` defaults to `at`; sequences of str become Words.
 
         >>> rows = Rows.of(["b", "a", "b"], at=[2, 1, 1], columns={"x": [1.0, 2.0, 3.0]})
@@ -249,7 +261,7 @@ class Rows:
         starts = np.searchsorted(words.codes[order], np.arange(len(words.labels) + 1)).astype(np.int64)
         return Rows(
             words.labels, starts, when[order], known[order],
-            {name: column_of(values)[order] for name, values in (columns or {}).items()},
+            {name: column_of(values)[order] for name, values in (columns or {}).items()}, unique,
         )  # fmt: skip
 
     def segments(self) -> Codes:
@@ -266,7 +278,7 @@ class Rows:
         index = np.flatnonzero(index) if index.dtype == bool else index
         starts = np.searchsorted(index, self.starts).astype(np.int64)
         columns = {name: values[index] for name, values in self.columns.items()}
-        return Rows(self.keys, starts, self.at[index], self.seen[index], columns)
+        return Rows(self.keys, starts, self.at[index], self.seen[index], columns, self.unique)
 
     def machine(self, key: str) -> Rows:
         """Return the rows of one machine (none when it is unknown)."""
@@ -278,7 +290,47 @@ class Rows:
         known = place < len(self.keys) and self.keys[place] == key
         low, high = (int(self.starts[place]), int(self.starts[place + 1])) if known else (0, 0)
         columns = {name: values[low:high] for name, values in self.columns.items()}
-        return Rows((key,), np.array([0, high - low], np.int64), self.at[low:high], self.seen[low:high], columns)
+        starts = np.array([0, high - low], np.int64)
+        return Rows((key,), starts, self.at[low:high], self.seen[low:high], columns, self.unique)
+
+    @functools.cached_property
+    def until(self) -> Ints:
+        """Return (n,) when a later version of the row's fact was seen: the row holds in [seen, until).
+
+        A row that was never corrected holds until FOREVER; a missing value agrees with nothing.
+        """
+        import numpy as np
+
+        until = np.full(len(self), FOREVER, dtype=np.int64)
+        if not self.unique or any(name != "at" and name not in self.columns for name in self.unique):
+            return until
+        named = [self.at if name == "at" else self.columns.get(name) for name in self.unique]
+        whole = np.ones(len(self), dtype=bool)
+        values = []
+        for column in named:
+            plain = np.asarray(column.codes if isinstance(column, Words) else column)
+            whole &= plain >= 0 if isinstance(column, Words) else plain == plain
+            values.append(plain)
+        order = np.flatnonzero(whole)
+        segments = self.segments()
+        order = order[np.lexsort((self.seen[order], *(value[order] for value in values), segments[order]))]
+        older, newer = order[:-1], order[1:]
+        same = segments[older] == segments[newer]
+        for value in values:
+            same &= value[older] == value[newer]
+        until[older[same]] = self.seen[newer[same]]
+        return until
+
+    def known(self, as_of: int | None) -> Rows:
+        """Return the rows as known at the cut: seen by then and not yet corrected (None: all there is).
+
+        >>> rows = Rows.of(["a", "a"], at=[1, 1], seen=[1, 9], columns={"x": [1.0, 2.0]}, unique=("at",))
+        >>> rows.known(8).columns["x"].tolist(), rows.known(None).columns["x"].tolist()
+        ([1.0], [2.0])
+        """
+        cut = FOREVER - 1 if as_of is None else as_of
+        holds = (self.seen <= cut) & (self.until > cut)
+        return self if holds.all() else self.take(holds)
 
     def floats(self, name: str) -> Floats:
         """Return a numeric column; raises DataError for one that is not."""
