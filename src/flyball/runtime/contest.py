@@ -1,0 +1,180 @@
+"""Holds the contest that a page declares: folds first, then the test split, read once.
+
+Everything that is tuned (learner, threshold, variant) is tuned on the `choose` folds; `test` is predicted by
+predictors that were fitted before it was looked at, and every difference is paired, by machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flyball import data, errors
+from flyball.evidence import Measurement
+from flyball.features import stage as features
+from flyball.labels import stage as labels
+from flyball.model import metrics
+from flyball.model import stage as model
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Array, Ints
+    from flyball.system import System
+
+#: The probability (or best possible answer) given the full hidden truth, where a simulation knows it.
+Ceiling = Callable[[features.Moments], "Array"]
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Answers of every contestant on some rows, with the truth of those rows; `rows` index into the matrix."""
+
+    rows: Ints
+    truth: Array
+    answers: Mapping[str, Array]
+
+
+@dataclass(eq=False)
+class Held:
+    """A contest that was held: what everybody answered, what was measured, and the fitted predictors."""
+
+    rolling: Judged
+    test: Judged
+    measured: dict[str, Measurement]
+    predictors: dict[str, model.Predictor]
+    threshold: float
+    trained: Ints
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def hold(
+    page: System, x: features.Matrix, y: labels.Answers, tables: data.Tables, seed: int = 0,
+    ceiling: Ceiling | None = None, progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> Held:  # fmt: skip
+    """Hold the contest on the questions whose answer is known.
+
+    Raises DataError when there is nothing to learn from or nothing to be judged on, LeakError when a contestant
+    is better than the ceiling beyond doubt.
+    """
+    import time
+
+    contest, kind = page.model, page.labels.kind()
+    begun = time.perf_counter()
+    known = _known(page, y)
+    fold = _only(contest.test.folds(x.moments[known], aligned(tables, x, known)))
+    train, test = known[fold.train], known[fold.test]
+    _enough(page, y, train, test)
+    inner = contest.choose.folds(x.moments[train], aligned(tables, x, train))
+    total = (len(inner) + 1) * len(contestants(contest))
+    rolling = _rolling(page, x, y, train, inner, seed, lambda done: progress("contest", done, total))
+    threshold = page.serving.decide.settle(rolling.answers["challenger"], x.moments[rolling.rows])
+    predictors, answers = {}, {}
+    for number, (name, learner) in enumerate(contestants(contest).items()):
+        progress("contest", len(inner) * len(contestants(contest)) + number, total)
+        predictors[name] = learner.fit(x.take(train), y.take(train), kind, seed)
+        answers[name] = predictors[name].predict(x.take(test))
+    fitted = time.perf_counter()
+    if ceiling is not None:
+        answers["ceiling"] = ceiling(x.moments[test])
+    judged = Judged(test, y.value[test], answers)
+    measured = measure(page, x, judged, "") | measure(page, x, rolling, "rolling.")
+    _refuse_leaks(page, x, judged)
+    seconds = {"fit": fitted - begun, "statistics": time.perf_counter() - fitted}
+    return Held(rolling, judged, measured, predictors, threshold, train, seconds)
+
+
+def contestants(contest: model.Contest) -> dict[str, model.Learner]:
+    """Return everybody who takes part, by name: baseline, challenger, then the peers."""
+    return {"baseline": contest.baseline, "challenger": contest.challenger, **contest.peers}
+
+
+def aligned(tables: data.Tables, x: features.Matrix, index: Ints) -> data.Tables:
+    """Return the tables as a split may see them."""
+    return tables
+
+
+def measure(page: System, x: features.Matrix, judged: Judged, prefix: str) -> dict[str, Measurement]:
+    """Return every metric of every contestant with its interval, and the paired differences to the challenger."""
+    kind = page.labels.kind()
+    moments = x.moments[judged.rows]
+    out: dict[str, Measurement] = {}
+    for metric in page.model.metrics:
+        for name, answers in judged.answers.items():
+            out[f"{prefix}{name}.{metric}"] = metrics.interval(
+                metric, kind, judged.truth, answers, moments, resamples=RESAMPLES
+            )
+        for name, answers in judged.answers.items():
+            if name not in ("challenger", "ceiling"):
+                against = "" if name == "baseline" else f"{name}."
+                out[f"{prefix}difference.{against}{metric}"] = metrics.paired(
+                    metric, kind, judged.truth, judged.answers["challenger"], answers, moments, resamples=RESAMPLES
+                )
+    return out
+
+
+def _known(page: System, y: labels.Answers) -> Ints:
+    import numpy as np
+
+    known = np.flatnonzero(y.known)
+    if len(known) == 0:
+        raise errors.DataError(f"{page.name}: no question has a known answer yet: wait for outcomes or move the cut")
+    return known
+
+
+def _only(folds: tuple[model.Fold, ...]) -> model.Fold:
+    if len(folds) != 1:
+        raise errors.DeclarationError(f"model.test: a test split is one fold, this one gave {len(folds)}")
+    return folds[0]
+
+
+def _enough(page: System, y: labels.Answers, train: Ints, test: Ints) -> None:
+    import numpy as np
+
+    for name, rows in (("learn from", train), ("be judged on", test)):
+        if len(rows) == 0:
+            raise errors.DataError(f"{page.name}: no rows to {name}: the fleet's history is too short for this page")
+        if not isinstance(page.labels.kind(), labels.Quantity) and len(np.unique(y.value[rows])) < 2:
+            what = "no event" if not y.value[rows].any() else "one class only"
+            raise errors.DataError(f"{page.name}: {what} among the {len(rows)} rows to {name}: more history is needed")
+
+
+def _rolling(
+    page: System, x: features.Matrix, y: labels.Answers, train: Ints, inner: tuple[model.Fold, ...], seed: int,
+    progress: Callable[[int], None],
+) -> Judged:  # fmt: skip
+    import numpy as np
+
+    if not inner:
+        raise errors.DataError(f"{page.name}: model.choose gave no fold: the fleet's history is too short for it")
+    kind, every = page.labels.kind(), contestants(page.model)
+    rows = np.concatenate([train[fold.test] for fold in inner])
+    found: dict[str, list[Array]] = {name: [] for name in every}
+    done = 0
+    for fold in inner:
+        learned, judged = train[fold.train], x.take(train[fold.test])
+        for name, learner in every.items():
+            found[name].append(learner.fit(x.take(learned), y.take(learned), kind, seed).predict(judged))
+            done += 1
+            progress(done)
+    return Judged(rows, y.value[rows], {name: np.concatenate(pieces) for name, pieces in found.items()})
+
+
+def _refuse_leaks(page: System, x: features.Matrix, judged: Judged) -> None:
+    """Refuse a challenger that beats what can be known: it must have seen the future."""
+    if "ceiling" not in judged.answers:
+        return
+    metric, kind = page.model.metrics[0], page.labels.kind()
+    for name in judged.answers:
+        if name == "ceiling":
+            continue
+        gap = metrics.paired(
+            metric, kind, judged.truth, judged.answers[name], judged.answers["ceiling"], x.moments[judged.rows],
+            resamples=RESAMPLES,
+        )  # fmt: skip
+        if gap.low > 0:
+            raise errors.LeakError(
+                f"{page.name}: {name} is better than the ceiling by {gap.value:.3f} [{gap.low:.3f}, {gap.high:.3f}] "
+                f"in {metric}: one of its columns knows the future"
+            )
