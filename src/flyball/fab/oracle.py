@@ -1,0 +1,164 @@
+"""The best answer anybody could give: the chance of the event given everything that is true at the moment.
+
+The ceiling is the probability of the asked event given the whole latent state, the ages and the plan.  Each
+asked state is lived on many times by the very law that wrote the history (`dynamics.advance`).  Degradations
+not yet begun are drawn anew: the chance that none begins is known exactly, and only the rest is left to
+chance, so few draws do.  No page can know more than this state, so no honest answer beats the ceiling in
+expectation: one that does has seen the future.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flyball import errors
+from flyball.fab import dynamics, fleet, service, truth, wear
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Trajectories lived at a time: small enough for the processor's cache.
+_TOGETHER = 16384
+
+
+def ceiling(
+    fab: fleet.Fab,
+    keys: Sequence[str] | NDArray[np.str_],
+    moments_us: NDArray[np.int64],
+    gap_us: int,
+    horizon_us: int,
+    *,
+    logged: bool = True,
+    as_of_us: int | None = None,
+    draws: int = 64,
+) -> NDArray[np.float64]:
+    """Return for each row the probability of a hard failure within (moment + gap, moment + gap + horizon].
+
+    `keys` are machine names and `moments_us` microseconds since the epoch, both [n]; so is the answer.  With
+    `logged` it is the probability that the work orders show the failure (one in ten is never entered), which
+    is what a label made from them asks; with `as_of_us` that they show it by then. Raises DataError for an
+    unknown machine, a moment outside the history, or a window beyond `fleet.AHEAD`.
+
+    >>> from flyball import fab
+    >>> small, day = fab.Fab("tiny"), 86_400_000_000
+    >>> p = ceiling(small, ["A-001"], [fleet.START_US + 30 * day], gap_us=day, horizon_us=7 * day, draws=64)
+    >>> bool(0.0 <= p[0] <= 1.0)
+    True
+    """
+    import numpy as np
+
+    state = truth.latent(fab, keys, moments_us)
+    plan, rng = fleet.plan(fab), fleet.stream(fab, "ceiling")
+    late = (gap_us + horizon_us) / fleet.HOUR_US
+    if gap_us < 0 or horizon_us <= 0 or late > fleet.AHEAD:
+        raise errors.DataError(
+            f"fab.ceiling: gap plus horizon is {late:g} h: ask for more than 0, at most {fleet.AHEAD:g}"
+        )
+    cut = None if not logged else np.inf if as_of_us is None else (as_of_us - fleet.START_US) / fleet.HOUR_US
+    opens, answer = state.now + gap_us / fleet.HOUR_US, np.zeros(len(state.now))
+    closes = opens + horizon_us / fleet.HOUR_US
+    worn = np.flatnonzero((state.stage > wear.HEALTHY)[:, wear.hard()].any(axis=1))
+    size = max(1, _TOGETHER // draws)
+    for first in range(0, len(answer), size):
+        rows = np.arange(first, min(first + size, len(answer)))
+        spent = _spent(state.take(rows), plan, late)
+        none = np.exp(-spent.sum(axis=1))
+        lives = _with_onset(state.take(rows), plan, spent, rng, draws)
+        answer[rows] = (1.0 - none) * _known(lives, plan, opens[rows], closes[rows], rng, cut)
+        bad = np.isin(
+            rows, worn
+        )  # without a degradation now and without an onset there is nothing that could fail
+        rows, spent, none = rows[bad], spent[bad], none[bad]
+        lives = _without_onset(state.take(rows), plan, spent, rng, draws)
+        answer[rows] += none * _known(lives, plan, opens[rows], closes[rows], rng, cut)
+    return answer
+
+
+def severity_oracle(
+    fab: fleet.Fab, keys: Sequence[str] | NDArray[np.str_], moments_us: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return each row's highest true severity of a hard component, what perfect sensing would tell, [n]."""
+    import numpy as np
+
+    return np.asarray(truth.latent(fab, keys, moments_us).severity()[:, wear.hard()].max(axis=1))
+
+
+def _spent(state: wear.State, plan: fleet.Plan, hours: float) -> NDArray[np.float64]:
+    """Return the onset hazard that each healthy hard component meets in so many hours without a stop."""
+    import numpy as np
+
+    weeks = state.week[:, None] + np.arange(int(hours / fleet.WEEK) + 2)
+    busiest = plan.duty[state.machine[:, None], np.minimum(weeks, plan.duty.shape[1] - 1)].max(axis=1)
+    life, shape = plan.life[state.machine], np.array([c.shape for c in wear.COMPONENTS])
+    oldest = state.age + wear.rates(busiest) * hours
+    spent = (oldest / life) ** shape - (state.age / life) ** shape
+    return np.asarray(np.where((state.stage == wear.HEALTHY) & wear.hard(), spent, 0.0))
+
+
+def _with_onset(
+    state: wear.State, plan: fleet.Plan, spent: NDArray[np.float64], rng: np.random.Generator, draws: int
+) -> wear.State:
+    """Repeat each state with onsets drawn on condition that the spent hazard holds at least one.
+
+    The components' hazards are laid end to end; the first point of a unit Poisson process on that line, drawn
+    stratified, falls into one component, those before it stay healthy, those behind it are free.
+    """
+    import numpy as np
+
+    n, k = spent.shape
+    free = rng.exponential(size=(n, draws, k))
+    total = spent.sum(axis=1)[:, None]
+    uniform = (np.arange(draws) + rng.random((n, draws))) / draws
+    point = -np.log1p(uniform * np.expm1(-total))[:, :, None]
+    ends = np.cumsum(spent, axis=1)[:, None, :]
+    starts = ends - spent[:, None, :]
+    budget = np.where(point < starts, free, np.where(point < ends, point - starts, spent[:, None, :] + free))
+    return _again(state, plan, budget)
+
+
+def _without_onset(
+    state: wear.State, plan: fleet.Plan, spent: NDArray[np.float64], rng: np.random.Generator, draws: int
+) -> wear.State:
+    """Repeat each state with onsets drawn on condition that the spent hazard holds none."""
+    return _again(state, plan, spent[:, None, :] + rng.exponential(size=(len(spent), draws, spent.shape[1])))
+
+
+def _again(state: wear.State, plan: fleet.Plan, budget: NDArray[np.float64]) -> wear.State:
+    """Repeat N states for their draws' hazard budgets [N, draws, K]."""
+    import numpy as np
+
+    n, draws, k = budget.shape
+    many = state.take(np.repeat(np.arange(n), draws))
+    many.onset = wear.onset(plan.life[many.machine], many.age, budget.reshape(n * draws, k))
+    return many
+
+
+def _known(
+    lives: wear.State,
+    plan: fleet.Plan,
+    opens: NDArray[np.float64],
+    closes: NDArray[np.float64],
+    rng: np.random.Generator,
+    cut: float | None,
+) -> NDArray[np.float64]:
+    """Live on; return per asked row the chance that a failure in its window is known, logged by the cut."""
+    import numpy as np
+
+    if not len(opens):
+        return np.zeros(0)
+    draws = len(lives.now) // len(opens)
+    journal, until = service.Journal(keep=("failure",)), np.repeat(closes, draws)
+    dynamics.advance(lives, plan, until, rng, journal)
+    failure = journal.read("failure")
+    row, at = failure["row"], failure["at"]
+    counts = wear.hard()[failure["comp"]] & (at > np.repeat(opens, draws)[row]) & (at <= until[row])
+    missed = np.zeros(len(row))
+    if cut is not None:
+        entered = at + failure["value"] + service.entry_delay(rng, len(row))
+        missed = np.where(entered < cut, service.UNLOGGED, 1.0)
+    unknown = np.ones(len(until))
+    np.multiply.at(unknown, row[counts], missed[counts])
+    return np.asarray(1.0 - unknown.reshape(len(opens), draws).mean(axis=1))

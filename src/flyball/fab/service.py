@@ -1,0 +1,204 @@
+"""What people do to the machines: repairs, weekly maintenance, planned swaps, and what they write down of it.
+
+Maintenance replaces a degradation it can see (severity above 0.35) with a chance that differs by site.  Such
+a unit would have failed later, so its life is censored, and not at random.  Work orders are entered late, one
+in ten part swaps not at all, one in twenty under the wrong part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+from flyball.fab import fleet, wear
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Chance that a repair is imperfect; severity that maintenance sees; reflectance that calls for a swap.
+IMPERFECT, VISIBLE, WORN = 0.08, 0.35, 0.62
+#: Share of part swaps that are never logged, and of work orders that name the wrong part.
+UNLOGGED, MISNAMED = 0.10, 0.05
+
+
+@dataclasses.dataclass
+class Journal:
+    """What happened, in the order it was found: columns of arrays per kind of happening.
+
+    Kinds: `onset` and `stage` (row, at, comp, -), `failure` (row, at, comp, hours down), `swap` (row, at,
+    comp, running hours it would have lasted), `maintenance` (row, at, -, hours down), `collector` (row, at,
+    -, reflectance reached).  Only the kinds in `keep` are kept, all of them when it is empty.
+    """
+
+    keep: tuple[str, ...] = ()
+    pages: dict[str, list[tuple[NDArray[Any], ...]]] = dataclasses.field(default_factory=dict)
+
+    def note(
+        self,
+        kind: str,
+        row: NDArray[np.int64],
+        at: NDArray[np.float64],
+        comp: NDArray[np.int64] | None = None,
+        value: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Write down that something of a kind happened to some rows."""
+        import numpy as np
+
+        if len(row) and (not self.keep or kind in self.keep):
+            none = np.full(len(row), -1)
+            page = (
+                row.copy(),
+                at.copy(),
+                none if comp is None else comp.copy(),
+                none if value is None else value,
+            )
+            self.pages.setdefault(kind, []).append(page)
+
+    def read(self, kind: str) -> dict[str, NDArray[Any]]:
+        """Return one kind's columns row, at, comp, value, sorted by time and row."""
+        import numpy as np
+
+        pages = self.pages.get(kind, [])
+        columns = (
+            [np.concatenate(column) for column in zip(*pages, strict=True)] if pages else [np.zeros(0)] * 4
+        )
+        order = np.lexsort((columns[0], columns[1]))
+        names = ("row", "at", "comp", "value")
+        whole = ("row", "comp")
+        return {
+            n: (c[order].astype(np.int64) if n in whole else c[order])
+            for n, c in zip(names, columns, strict=True)
+        }
+
+
+def renew(
+    state: wear.State,
+    plan: fleet.Plan,
+    rows: NDArray[np.int64],
+    comp: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> None:
+    """Replace component comp[i] of trajectory rows[i]: as new, or imperfectly, with severity 0.2 left."""
+    import numpy as np
+
+    life = plan.life[state.machine[rows], comp]
+    age = np.zeros(len(rows))
+    state.age[rows, comp] = age
+    state.stage[rows, comp] = wear.HEALTHY
+    state.level[rows, comp] = 0.0
+    state.pace[rows, comp] = 0.0
+    state.tempo[rows, comp] = 1.0
+    state.onset[rows, comp] = wear.onset(life, age, rng.exponential(size=len(rows)), comp)
+    bad = (rng.random(len(rows)) < IMPERFECT) & (comp != wear.SOFT)
+    if bad.any():
+        again, part = rows[bad], comp[bad]
+        state.stage[again, part] = 2
+        state.level[again, part] = wear.RELAPSE
+        wear.hasten(state, again, part, rng)
+
+
+def repair(
+    state: wear.State,
+    plan: fleet.Plan,
+    rows: NDArray[np.int64],
+    comp: NDArray[np.int64],
+    rng: np.random.Generator,
+    journal: Journal,
+    named: NDArray[np.int64],
+) -> None:
+    """Enter unscheduled down: the failed component is replaced, the machine stands until it is done."""
+    import numpy as np
+
+    parts = wear.COMPONENTS
+    hours = np.array([p.repair_h for p in parts])[comp] * np.exp(rng.normal(0.0, 0.6, len(rows)))
+    waits = rng.random(len(rows)) < np.array([p.waits for p in parts])[comp]
+    hours = hours + waits * rng.exponential(14.0, len(rows))
+    journal.note("failure", named, state.now[rows], comp, hours)
+    renew(state, plan, rows, comp, rng)
+    state.down[rows] = hours
+
+
+def maintain(
+    state: wear.State,
+    plan: fleet.Plan,
+    rows: NDArray[np.int64],
+    rng: np.random.Generator,
+    journal: Journal,
+    named: NDArray[np.int64],
+) -> None:
+    """Do the weekly maintenance of machines that are up: LogN(5.5 h, 0.3), every thirteenth 20 h longer."""
+    import numpy as np
+
+    n = len(rows)
+    hours = np.exp(rng.normal(math.log(5.5), 0.3, n)) + 20.0 * (state.week[rows] % 13 == 0)
+    worn = state.reflectance[rows] < WORN
+    hours += 14.0 * worn
+    journal.note("collector", named[worn], state.now[rows[worn]], value=state.reflectance[rows[worn]])
+    state.reflectance[rows[worn]] = rng.normal(1.0, 0.01, int(worn.sum()))
+    state.decay[rows[worn]] = wear.fresh_decay(rng, int(worn.sum()))
+    seen = wear.severity(state.stage[rows], state.level[rows]) > VISIBLE
+    chosen = seen & (rng.random(seen.shape) < plan.discipline[state.machine[rows]][:, None])
+    i, comp = np.nonzero(chosen)
+    left = (1.0 - state.level[rows[i], comp]) / state.pace[rows[i], comp]
+    journal.note("swap", named[i], state.now[rows[i]], comp, left)
+    journal.note("maintenance", named, state.now[rows], value=hours)
+    renew(state, plan, rows[i], comp, rng)
+    state.down[rows] = hours
+
+
+def entry_delay(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    """Draw the hours from a finished job to its work order: LogN(8 h, 1.0), one in twenty over three days."""
+    import numpy as np
+
+    forgotten = rng.random(n) < 0.05
+    return np.exp(rng.normal(math.log(8.0), 1.0, n)) + forgotten * (72.0 + rng.exponential(48.0, n))
+
+
+def work_orders(fab: fleet.Fab, journal: Journal) -> dict[str, NDArray[Any]]:
+    """Return what is written down: machine, at, seen, finished (microseconds), part, kind, failed.
+
+    `at` is when the machine went down, by its own state log; `finished` is rounded to a quarter of an hour,
+    by hand; `seen` is when the order was entered.  `failed` is an unscheduled down by a hard failure; an
+    `assist` is a short stop; `planned` is maintenance.  What is entered after the last day is not known yet
+    and left out.
+    """
+    import numpy as np
+
+    rng, names = fleet.stream(fab, "work orders"), np.array([*wear.NAMES, "COLL", "PM"])
+    failure, swap = journal.read("failure"), journal.read("swap")
+    stops = failure["comp"] != wear.SOFT
+    upkeep, collector = journal.read("maintenance"), journal.read("collector")
+    coll, pm = len(wear.NAMES), len(wear.NAMES) + 1
+    during = {(r, a): v for r, a, v in zip(upkeep["row"], upkeep["at"], upkeep["value"], strict=True)}
+    hours = [np.array([during[k] for k in zip(s["row"], s["at"], strict=True)]) for s in (swap, collector)]
+    row = np.concatenate([failure["row"][stops], swap["row"], collector["row"], upkeep["row"]])
+    at = np.concatenate([failure["at"][stops], swap["at"], collector["at"], upkeep["at"]])
+    lasted = np.concatenate([failure["value"][stops], *hours, upkeep["value"]])
+    comp = np.concatenate(
+        [
+            failure["comp"][stops],
+            swap["comp"],
+            np.full(len(collector["row"]), coll),
+            np.full(len(upkeep["row"]), pm),
+        ]
+    )
+    unplanned = np.arange(len(row)) < int(stops.sum())
+    failed = unplanned & np.append(wear.hard(), [False, False])[comp]
+    kind = np.where(failed, "repair", np.where(unplanned, "assist", "planned"))
+    seen = at + lasted + entry_delay(rng, len(row))
+    wrong = (rng.random(len(row)) < MISNAMED) & (comp < coll)
+    comp = np.where(wrong, (comp + rng.integers(1, wear.SOFT, len(row))) % wear.SOFT, comp)
+    logged = (rng.random(len(row)) >= UNLOGGED) | (comp == pm)
+    keep = logged & (at >= 0.0) & (seen < 24.0 * fab.size().days)
+    order = np.flatnonzero(keep)[np.lexsort((row[keep], seen[keep]))]
+    return {
+        "machine": np.array(fleet.plan(fab).names)[row[order].astype(np.int64)],
+        "at": fleet.to_us(at[order]),
+        "seen": fleet.to_us(seen[order]),
+        "finished": fleet.to_us(np.rint((at + lasted)[order] * 4.0) / 4.0),
+        "part": names[comp[order]],
+        "kind": kind[order],
+        "failed": failed[order],
+    }

@@ -1,0 +1,62 @@
+"""Maintenance censors, repairs are not perfect, and work orders are late, wrong or missing."""
+
+import numpy as np
+
+from flyball import fab
+from flyball.fab import dynamics, fleet, service, truth, wear
+
+FLEET = fab.Fab("tiny", seed=2, machines=60, days=365)
+HOUR = 3_600_000_000
+
+
+def test_maintenance_takes_only_what_it_can_see_and_more_where_discipline_is_high():
+    past = dynamics.history(FLEET)
+    swap, upkeep = past.journal.read("swap"), past.journal.read("maintenance")
+    just_before = past.at(swap["row"], swap["at"] - 1e-6).severity()[
+        np.arange(len(swap["row"])), swap["comp"]
+    ]
+    assert (just_before > service.VISIBLE).all()
+    per_visit = [
+        (past.plan.discipline[swap["row"]] == q).sum() / (past.plan.discipline[upkeep["row"]] == q).sum()
+        for q in sorted(set(past.plan.discipline))
+    ]
+    assert per_visit == sorted(per_visit) and per_visit[-1] > 1.5 * per_visit[0]
+
+
+def test_a_swapped_part_would_have_failed_later():
+    swaps = truth.swaps(FLEET)
+    assert len(swaps["at"]) > 20
+    assert (swaps["would_fail"] > swaps["at"]).all()
+
+
+def test_work_orders_are_late_incomplete_and_sometimes_wrong():
+    orders, failed = fab.tables(FLEET)["repairs"], truth.failures(FLEET)
+    hard = failed["hard"] & (failed["at"] < fab.START_US + 350 * 24 * HOUR)
+    logged = {(m, a): p for m, a, p in zip(orders["machine"], orders["at"], orders["part"], strict=True)}
+    found = [logged.get(pair) for pair in zip(failed["machine"][hard], failed["at"][hard], strict=True)]
+    missing = np.mean([part is None for part in found])
+    wrong = np.mean([p != t for p, t in zip(found, failed["part"][hard], strict=True) if p is not None])
+    assert 0.06 < missing < 0.15
+    assert 0.02 < wrong < 0.09
+    assert (orders["seen"] > orders["at"]).all()
+    assert (orders["finished"] % (HOUR // 4) == 0).all()
+    late = (orders["seen"] - orders["finished"]) / HOUR
+    assert 5.0 < np.median(late) < 12.0
+    assert 0.03 < (late > 72.0).mean() < 0.10
+
+
+def test_only_hard_unscheduled_downs_count_as_failed():
+    orders = fab.tables(FLEET)["repairs"]
+    assert set(orders["kind"][orders["failed"]]) == {"repair"}
+    assert set(orders["kind"]) == {"repair", "assist", "planned"}
+    assert set(orders["part"]) <= {*wear.NAMES, "COLL", "PM"}
+
+
+def test_some_repairs_leave_a_fault_behind():
+    plan, rng = fleet.plan(FLEET), np.random.default_rng(0)
+    state = wear.begin(plan, rng, 0.0).take(np.repeat(np.arange(60), 50))
+    rows, comp = np.arange(3000), np.full(3000, wear.DGEN)
+    service.renew(state, plan, rows, comp, rng)
+    left = state.severity()[:, wear.DGEN]
+    assert 0.06 < (left > 0).mean() < 0.10
+    np.testing.assert_allclose(left[left > 0], 0.2)
