@@ -76,6 +76,14 @@ class Step(part.Part):
         """Return the fitted step."""
         raise NotImplementedError
 
+    def fit_apply(self, x: features.Matrix, y: labels.Answers, seed: int) -> tuple[Transform, features.Matrix]:
+        """Return the fitted step and the training rows as the next step may learn from them.
+
+        A step that looks at the answers gives out-of-fold values here, so that no row tells its own answer.
+        """
+        fitted = self.fit(x, y, seed)
+        return fitted, fitted.apply(x)
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
@@ -88,7 +96,7 @@ class Fold:
 class Split(part.Part):
     """Abstract: parts rows into what is learned from and what is judged, never mixing later with earlier."""
 
-    def folds(self, moments: features.Moments, tables: data.Tables) -> tuple[Fold, ...]:
+    def split(self, moments: features.Moments, tables: data.Tables) -> tuple[Fold, ...]:
         """Return the folds over the rows of `moments` (one for a test split)."""
         raise NotImplementedError
 
