@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flyball import part
+from flyball import errors, part
 from flyball.data import stage as data
 from flyball.features import stage as features
 
@@ -28,7 +29,7 @@ class Classes(Kind):
 
 
 class Quantity(Kind):
-    """A number with an interval: answers are (n, 3) value, low, high (low = high = value when there is none)."""
+    """A number with an interval: answers are (n, 3) value, low, high (all equal when there is none)."""
 
     unit: str = "1"
     low: float | None = None
@@ -39,8 +40,9 @@ class Quantity(Kind):
 class Answers:
     """The truth of n moments as known at one cut.
 
-    `value` (n,) float64 (class index for Classes), `known` (n,) bool: False where the truth is not known, with a
-    reason in `why` (Words: "censored", "blackout", "down", "future", ...; -1 where known).  `weight` (n,) or None.
+    `value` (n,) float64 (class index for Classes), `known` (n,) bool: False where the truth is not known,
+    with a reason in `why` (Words: "censored", "blackout", "failed", "future", ...; -1 where known).
+    `weight` (n,) or None.
     """
 
     value: Floats
@@ -75,3 +77,17 @@ class Labeller(part.Part):
     def label(self, tables: data.Tables, moments: features.Moments, as_of: int | None) -> Answers:
         """Return the truth of every moment, as known at the cut (None: all there is)."""
         raise NotImplementedError
+
+
+def column_problems(page: Any, column: str, wanted: str, place: str) -> Iterator[errors.Problem]:
+    """Yield what is wrong with a column that tells the truth: unknown, or of another kind than is wanted."""
+    for problem in data.unknown(page.data, column):
+        yield problem._replace(place=place)
+    yield from features.kind_problems(page, column, wanted, place)
+
+
+def seen_problems(page: Any, column: str, place: str) -> Iterator[errors.Problem]:
+    """Yield a problem when the column that holds the truth is among those that the features read."""
+    if column in page.features.reads():
+        what = f"the answer itself is among the features: {column!r}"
+        yield errors.Problem(place, what, "take the features that read it off the page")

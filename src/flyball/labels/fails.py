@@ -1,0 +1,137 @@
+"""Whether a machine fails within a horizon: known when its window is over, censored when it vanished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from flyball import errors
+from flyball.data import stage as data
+from flyball.features import stage as features
+from flyball.features import view
+from flyball.labels import stage
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Ints
+
+#: Why a truth is not known; of several reasons the last one here is told.
+REASONS = ("censored", "future", "gap", "blackout", "failed")
+
+#: When something was that never was.
+NEVER = -data.FOREVER
+
+
+class FailsWithin(stage.Labeller):
+    """1 when an event happens in (m + gap, m + gap + within], 0 when the machine is known to outlive it.
+
+    Everything is judged from rows seen by the cut.  The truth is not known, with the reason in `why`:
+
+    - "failed": the machine has shown no row since an event, so at m there is no question;
+    - "blackout": m lies within `blackout` after an event (repair, tests);
+    - "gap": an event follows within `gap`: too soon to act on, and no sign of health either;
+    - "future": the window, and `wait` for rows entered late, are not over at the cut.  An event that was seen
+      early does not count before that: near the cut only the failing machines would be known;
+    - "censored": no event, but the machine's rows (of table `alive`, the event's own when None) end more than
+      `silence` before the window does; or `censored_by` (a planned replacement) came first.
+
+    >>> from flyball.units import days
+    >>> logs = data.Rows.of(["a"] * 3 + ["b"] * 4, at=[days(d) for d in (0, 1, 2, 0, 1, 2, 3)],
+    ...                     columns={"failure": [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]})
+    >>> asked = features.Moments.of(["a", "a", "b", "b", "b"], [days(d) for d in (0, 2, 0, 1, 2)])
+    >>> truth = FailsWithin(days(2), event="logs.failure").label({"logs": logs}, asked, as_of=days(3))
+    >>> truth.value.tolist(), truth.why.texts()
+    ([1.0, nan, 0.0, 0.0, nan], [None, 'failed', None, None, 'future'])
+    """
+
+    within: features.Span
+    event: str
+    gap: features.Span | int = 0
+    blackout: features.Span | int = 0
+    alive: str | None = None
+    silence: features.Span | int = 0
+    wait: features.Span | int = 0
+    censored_by: str | None = None
+
+    def kind(self) -> stage.Kind:
+        return stage.Probability()
+
+    def reads(self) -> tuple[str, ...]:
+        return (self.event,) if self.censored_by is None else (self.event, self.censored_by)
+
+    def horizon(self) -> int:
+        return int(self.gap) + int(self.within) + int(self.wait)
+
+    def label(self, tables: data.Tables, moments: features.Moments, as_of: int | None) -> stage.Answers:
+        import numpy as np
+
+        m = moments.at
+        opens, closes = m + int(self.gap), m + int(self.gap) + int(self.within)
+        alive = tables[self.alive or features.split(self.event)[0]].known(as_of)
+        events = where(tables, self.event, as_of)
+        before, event = around(events, moments, m)
+        _, inside = around(events, moments, opens)
+        shown, _ = around(alive, moments, m)
+        positive = inside <= closes
+        gone = ~positive & (ends(alive, moments) < closes - int(self.silence))
+        if self.censored_by is not None:
+            _, planned = around(where(tables, self.censored_by, as_of), moments, m)
+            gone |= (planned <= closes) & (planned < inside)
+        failed = before != NEVER
+        reasons = (
+            gone,
+            closes + int(self.wait) > _cut((alive, events), as_of),
+            event <= opens,
+            failed & (m - int(self.blackout) <= before) & (int(self.blackout) > 0),
+            failed & (shown <= before),
+        )
+        why = np.full(len(moments), -1, dtype=np.int32)
+        for code, reason in enumerate(reasons):
+            why[reason] = code
+        value = np.where(why < 0, positive.astype(np.float64), np.nan)
+        return stage.Answers(value, why < 0, data.Words(why, REASONS))
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        yield from features.span_problems(page, self.within, "within", "horizon")
+        for name in ("gap", "blackout", "silence", "wait"):
+            span = getattr(self, name)
+            if not (isinstance(span, int) and span == 0):
+                yield from features.span_problems(page, span, name, "span")
+        for place, column in (("event", self.event), ("censored_by", self.censored_by)):
+            if column is not None:
+                yield from stage.column_problems(page, column, "bool", place)
+        yield from features.table_problems(page, self.alive, "alive")
+
+
+def where(tables: data.Tables, column: str, as_of: int | None) -> data.Rows:
+    """Return the rows known at the cut in which a bool column is true."""
+    table, name = features.split(column)
+    rows = tables[table].known(as_of)
+    return rows.take(view.holds(rows, name))
+
+
+def around(rows: data.Rows, moments: features.Moments, when: Ints) -> tuple[Ints, Ints]:
+    """Return (m,) when the machine's last row at or before `when` was, and its next one after it."""
+    import numpy as np
+
+    if not len(rows):
+        return np.full(len(when), NEVER), np.full(len(when), data.FOREVER)
+    machine, known = view.machines(rows, moments)
+    place = view.after(rows.at, rows, when, machine)
+    behind = known & (place > rows.starts[machine])
+    ahead = known & (place < rows.starts[machine + 1])
+    before = np.where(behind, rows.at[np.maximum(place - 1, 0)], NEVER)
+    return before, np.where(ahead, rows.at[np.minimum(place, len(rows) - 1)], data.FOREVER)
+
+
+def ends(rows: data.Rows, moments: features.Moments) -> Ints:
+    """Return (m,) when the last row of each moment's machine was."""
+    import numpy as np
+
+    return around(rows, moments, np.full(len(moments), data.FOREVER - 1))[0]
+
+
+def _cut(rows: tuple[data.Rows, ...], as_of: int | None) -> int:
+    """Return the cut: as given, or the moment by which everything was seen."""
+    if as_of is not None:
+        return as_of
+    return max((int(max(some.seen.max(), some.at.max())) for some in rows if len(some)), default=NEVER)
