@@ -23,6 +23,10 @@ static flyball::Windows view(const Ints& lo, const Ints& hi) {
 NB_MODULE(_native, m) {
   m.doc() = "The native kernels. Arguments are checked in Python: see flyball.kernels.";
 
+  m.def("within", [](Ints lo, Ints hi, std::int64_t rows) {
+    nb::gil_scoped_release unlocked;
+    return flyball::within(view(lo, hi), rows);
+  });
   m.def("moments", [](Doubles values, Ints lo, Ints hi, bool with_std, DoublesOut out) {
     nb::gil_scoped_release unlocked;
     flyball::moments(values.data(), view(lo, hi), with_std, out.data());

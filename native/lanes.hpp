@@ -64,6 +64,15 @@ struct Windows {
   }
 };
 
+// Whether 0 <= lo <= hi <= rows holds for all.
+inline bool within(const Windows& windows, std::int64_t rows) {
+  bool wrong = false;
+  for (std::int64_t i = 0; i < windows.count; ++i) {
+    wrong |= windows.lo[i] < 0 || windows.lo[i] > windows.hi[i] || windows.hi[i] > rows;
+  }
+  return !wrong;
+}
+
 inline bool missing(double value) { return value != value; }
 
 }  // namespace flyball

@@ -190,7 +190,7 @@ constexpr std::int64_t kGroupWindows = 4;
 constexpr std::int64_t kGroupRows = 2048;
 constexpr std::int64_t kGroupMost = std::int64_t{1} << 31;
 // One row sorted and slid costs about this many rows of a plain selection.
-constexpr std::int64_t kSlideMedian = 8;
+constexpr std::int64_t kSlideMedian = 3;
 
 inline void median(const double* values, const Windows& windows, double* out) {
   PlainMedian plain;

@@ -22,14 +22,18 @@ def choose(asked: str) -> Any:
     True
     """
     if asked not in ("", "native", "reference"):
-        raise errors.DeclarationError(f"{VARIABLE} is {asked!r}: say 'native' or 'reference', or leave it unset")
+        raise errors.DeclarationError(
+            f"{VARIABLE} is {asked!r}: say 'native' or 'reference', or leave it unset"
+        )
     if asked == "reference":
         return None
     try:
         return importlib.import_module("flyball.kernels._native")
     except ImportError as error:
         if asked == "native":
-            message = f"{VARIABLE} asks for the native kernels, which do not load ({error}): install flyball again"
+            message = (
+                f"{VARIABLE} asks for the native kernels, which do not load ({error}): install flyball again"
+            )
             raise errors.DeclarationError(message) from error
         return None
 

@@ -53,7 +53,7 @@ def asof(
     moments: NDArray[np.int64],
     segments: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return the last row at or before each moment, by a search in each segment: see `flyball.kernels.asof`."""
+    """Return the last row at or before each moment, searching each segment: see `flyball.kernels.asof`."""
     import numpy as np
 
     out = np.full(len(moments), -1, np.int64)
