@@ -1,0 +1,82 @@
+"""Gates on what scoring costs, and on whether a compressed variant still says the same."""
+
+from __future__ import annotations
+
+import math
+
+from flyball import errors, evidence, units
+from flyball.model.stage import Gate, Measured
+
+
+class Latency(Gate):
+    """Holds when the 99th percentile (and the median, where given) of one answer's time is within the limit.
+
+    Measured on the real scoring process, one row at a time.
+
+    >>> measured = {"p99_ms": evidence.Measurement("p99_ms", 1.4, 1.4, 1.4, unit="ms")}
+    >>> [verdict.passed for verdict in Latency(p99=units.ms(5)).judge(measured)]
+    [True]
+    """
+
+    p99: units.Duration
+    p50: units.Duration | None = None
+
+    def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
+        """Return a verdict per limit, in milliseconds."""
+        told = [_within(repr(self), measured, "p99_ms", self.p99 / 1000)]
+        if self.p50 is not None:
+            told.append(_within(repr(self), measured, "p50_ms", self.p50 / 1000))
+        return tuple(told)
+
+
+class Memory(Gate):
+    """Holds when the resident memory of the scoring process stays within the limit.
+
+    >>> measured = {"resident_bytes": evidence.Measurement("resident_bytes", 6e7, 6e7, 6e7)}
+    >>> [verdict.passed for verdict in Memory(units.MiB(75)).judge(measured)]
+    [True]
+    """
+
+    at_most: units.Bytes
+
+    def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
+        """Return one verdict, in bytes."""
+        return (_within(repr(self), measured, "resident_bytes", float(self.at_most)),)
+
+
+class Size(Gate):
+    """Holds when the model's files together stay within the limit.
+
+    >>> measured = {"size_bytes": evidence.Measurement("size_bytes", 3e6, 3e6, 3e6)}
+    >>> [verdict.passed for verdict in Size(units.MiB(2)).judge(measured)]
+    [False]
+    """
+
+    at_most: units.Bytes
+
+    def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
+        """Return one verdict, in bytes."""
+        return (_within(repr(self), measured, "size_bytes", float(self.at_most)),)
+
+
+class Agreement(Gate):
+    """Holds when no answer of what ships is further than this from the model that the contest judged.
+
+    >>> measured = {"agreement": evidence.Measurement("agreement", 2e-7, 2e-7, 2e-7)}
+    >>> [verdict.passed for verdict in Agreement().judge(measured)]
+    [True]
+    """
+
+    at_most: float = 1e-5
+
+    def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
+        """Return one verdict, in units of the answer."""
+        return (_within(repr(self), measured, "agreement", self.at_most),)
+
+
+def _within(gate: str, measured: Measured, name: str, limit: float) -> evidence.Verdict:
+    if name not in measured:
+        raise errors.GateError(f"{name} was not measured, {errors.did_you_mean(name, measured)}")
+    told = measured[name]
+    passed = not math.isnan(told.value) and told.value <= limit
+    return evidence.Verdict(gate, told.value, limit, passed, f"{name} is {told.value:.4g}, at most {limit:.4g}")

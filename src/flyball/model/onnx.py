@@ -1,0 +1,114 @@
+"""A predictor that onnxruntime carries: a self-contained graph and the plain settings of what goes in and out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from flyball import errors
+from flyball.features import stage as features
+from flyball.model import tensors
+from flyball.model.stage import Packed, Predictor
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Array, Floats
+
+#: Rows that are scored at once; more are cut into pieces, so memory stays bounded.
+CHUNK = 16_384
+
+
+class OnnxPredictor(Predictor):
+    """Scores a matrix with one ONNX graph, on one thread unless OMP_NUM_THREADS allows more for many rows.
+
+    `settings`: "family" (trees, dense, conv, recurrent), "kind" (probability, classes, quantity), "inputs" (how the
+    tensors are made, see `tensors`), "scale" and "offset" of a quantity, its "low" and "high", "influence".
+    """
+
+    def __init__(self, model: bytes, settings: Mapping[str, Any]) -> None:
+        self.model = model
+        self.settings = dict(settings)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self.model, "settings": self.settings}
+
+    @cached_property
+    def _makers(self) -> list[tensors.Maker]:
+        return [tensors.read(one) for one in self.settings["inputs"]]
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False  # the arena keeps the largest batch ever seen
+        return ort.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
+
+    def tensors(self, x: features.Matrix) -> list[Array]:
+        """Return the tensors that the graph is given for these rows."""
+        return [maker.make(x) for maker in self._makers]
+
+    def predict(self, x: features.Matrix) -> Array:
+        """Return the answers in the shape of the kind, float64."""
+        import numpy as np
+
+        if not len(x):
+            return np.zeros(self._shape(0))
+        pieces = [x] if len(x) <= CHUNK else [x.take(slice(at, at + CHUNK)) for at in range(0, len(x), CHUNK)]
+        workers = min(len(pieces), max(1, int(os.environ.get("OMP_NUM_THREADS", "1") or 1)))
+        if workers == 1:
+            return self._answers(np.concatenate([self._run(piece) for piece in pieces]))
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(workers) as pool:
+            return self._answers(np.concatenate(list(pool.map(self._run, pieces))))
+
+    def _run(self, x: features.Matrix) -> Array:
+        names = [one.name for one in self._session.get_inputs()]
+        if len(names) != len(self._makers):
+            raise errors.DataError(f"the graph takes {len(names)} tensors, its settings make {len(self._makers)}")
+        return self._session.run(None, dict(zip(names, self.tensors(x), strict=True)))[0]  # type: ignore[no-any-return]
+
+    def _shape(self, n: int) -> tuple[int, ...]:
+        kind = self.settings["kind"]
+        return {"probability": (n,), "classes": (n, len(self.settings.get("classes", ()))), "quantity": (n, 3)}[kind]
+
+    def _answers(self, raw: Array) -> Floats:
+        import numpy as np
+
+        out = np.asarray(raw, dtype=np.float64)
+        if self.settings["kind"] == "probability":
+            return np.clip(out[:, -1] if out.ndim == 2 else out, 0.0, 1.0)
+        if self.settings["kind"] == "classes":
+            out = np.clip(out, 0.0, 1.0)
+            return out / out.sum(axis=1, keepdims=True)
+        value = out.reshape(len(out), -1)[:, 0] * self.settings.get("scale", 1.0) + self.settings.get("offset", 0.0)
+        return as_quantity(value, self.settings.get("low"), self.settings.get("high"))
+
+    def influence(self) -> Mapping[str, float]:
+        """Return how much each column counted in training, where the family can say."""
+        return dict(self.settings.get("influence", {}))
+
+    def pack(self) -> Packed:
+        """Return the graph and its settings."""
+        return Packed("onnxruntime", self.settings, {"model.onnx": self.model})
+
+    @staticmethod
+    def unpack(packed: Packed) -> OnnxPredictor:
+        """Return the predictor that was packed."""
+        return OnnxPredictor(packed.files["model.onnx"], packed.settings)
+
+
+def as_quantity(value: Any, low: float | None = None, high: float | None = None) -> Floats:
+    """Return (n, 3) value, low, high without an interval, kept within the bounds of the quantity.
+
+    >>> as_quantity([1.0, -2.0], low=0.0).tolist()
+    [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+    """
+    import numpy as np
+
+    bounded = np.clip(np.asarray(value, dtype=np.float64), -np.inf if low is None else low, np.inf if high is None else high)
+    return np.repeat(bounded[:, None], 3, axis=1)
