@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball import data, errors, units
+from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.runtime import arrays, plan
+from flyball.runtime import plan
 
 if TYPE_CHECKING:
     from flyball.runtime.store import Store
@@ -64,8 +65,8 @@ def tables(page: System, store: Store, since: int | None, until: int | None, nam
     return found
 
 
-def matrix(page: System, store: Store, steps: plan.Plan) -> tuple[features.Matrix, str]:
-    """Return the features of every partition and one key for them all; computes the missing partitions only."""
+def matrix(page: System, store: Store, steps: plan.Plan) -> tuple[features.Matrix, tuple[Partition, ...]]:
+    """Return the features of every partition, and the partitions; computes the missing ones only."""
     every = partitions(page, store)
     if not every:
         raise errors.DataError(f"{page.name}: the store holds no rows: give it files with `flyball ingest`")
@@ -84,7 +85,19 @@ def matrix(page: System, store: Store, steps: plan.Plan) -> tuple[features.Matri
         if folder is None:
             raise errors.StoreError(f"step {item.key} vanished from the store while the run went on: run again")
         found.append(arrays.read_matrix(folder / "x.npz", store.fetch))
-    return arrays.stack(found, store.fetch), plan.key(tuple(item.key for item in every))
+    return arrays.stack(found, store.fetch), every
+
+
+def key_until(every: tuple[Partition, ...], cut: int | None) -> str:
+    """Return one key for the partitions that begin by the cut: what arrives for later days does not change it."""
+    return plan.key(tuple(p.key for p in every if p.since is None or cut is None or p.since <= cut))
+
+
+def until(x: features.Matrix, cut: int | None) -> features.Matrix:
+    """Return the questions that had been asked at the cut."""
+    import numpy as np
+
+    return x if cut is None else x.take(np.flatnonzero(x.moments.at <= cut))
 
 
 def answers(
@@ -164,3 +177,24 @@ def settled(x: features.Matrix, y: labels.Answers) -> Mapping[str, int]:
         if count:
             out[label] = count
     return out
+
+
+def write_answers(file: Path, y: labels.Answers) -> None:
+    """Write answers as one .npz."""
+    import numpy as np
+
+    members = {"value": y.value, "known": y.known, "why": y.why.codes, "labels": np.array(y.why.labels, dtype=str)}
+    if y.weight is not None:
+        members["weight"] = y.weight
+    with file.open("wb") as sink:
+        np.savez(sink, **members)
+
+
+def read_answers(file: Path) -> labels.Answers:
+    """Read answers back."""
+    import numpy as np
+
+    with np.load(file, allow_pickle=False) as found:
+        why = data.Words(found["why"], tuple(found["labels"].tolist()))
+        weight = found["weight"] if "weight" in found.files else None
+        return labels.Answers(found["value"], found["known"], why, weight)

@@ -29,11 +29,15 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Answers of every contestant on some rows, with the truth of those rows; `rows` index into the matrix."""
+    """Answers of every contestant on some rows, with the truth of those rows; `rows` index into the matrix.
+
+    `folds` tells which fold a row was judged in: scores of models of different folds are not ranked together.
+    """
 
     rows: Ints
     truth: Array
     answers: Mapping[str, Array]
+    folds: Ints | None = None
 
 
 @dataclass(eq=False)
@@ -47,6 +51,7 @@ class Held:
     threshold: float
     trained: Ints
     seconds: dict[str, float] = field(default_factory=dict)
+    influence: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def hold(
@@ -63,10 +68,10 @@ def hold(
     contest, kind = page.model, page.labels.kind()
     begun = time.perf_counter()
     known = _known(page, y)
-    fold = _only(contest.test.folds(x.moments[known], aligned(tables, x, known)))
+    fold = _only(contest.test.split(x.moments[known], aligned(tables, x, known)))
     train, test = known[fold.train], known[fold.test]
     _enough(page, y, train, test)
-    inner = contest.choose.folds(x.moments[train], aligned(tables, x, train))
+    inner = contest.choose.split(x.moments[train], aligned(tables, x, train))
     total = (len(inner) + 1) * len(contestants(contest))
     rolling = _rolling(page, x, y, train, inner, seed, lambda done: progress("contest", done, total))
     threshold = page.serving.decide.settle(rolling.answers["challenger"], x.moments[rolling.rows])
@@ -90,11 +95,6 @@ def contestants(contest: model.Contest) -> dict[str, model.Learner]:
     return {"baseline": contest.baseline, "challenger": contest.challenger, **contest.peers}
 
 
-def aligned(tables: data.Tables, x: features.Matrix, index: Ints) -> data.Tables:
-    """Return the tables as a split may see them."""
-    return tables
-
-
 def measure(page: System, x: features.Matrix, judged: Judged, prefix: str) -> dict[str, Measurement]:
     """Return every metric of every contestant with its interval, and the paired differences to the challenger."""
     kind = page.labels.kind()
@@ -103,14 +103,15 @@ def measure(page: System, x: features.Matrix, judged: Judged, prefix: str) -> di
     for metric in page.model.metrics:
         for name, answers in judged.answers.items():
             out[f"{prefix}{name}.{metric}"] = metrics.interval(
-                metric, kind, judged.truth, answers, moments, resamples=RESAMPLES
+                metric, kind, judged.truth, answers, moments, folds=judged.folds, resamples=RESAMPLES
             )
         for name, answers in judged.answers.items():
             if name not in ("challenger", "ceiling"):
                 against = "" if name == "baseline" else f"{name}."
                 out[f"{prefix}difference.{against}{metric}"] = metrics.paired(
-                    metric, kind, judged.truth, judged.answers["challenger"], answers, moments, resamples=RESAMPLES
-                )
+                    metric, kind, judged.truth, judged.answers["challenger"], answers, moments,
+                    folds=judged.folds, resamples=RESAMPLES,
+                )  # fmt: skip
     return out
 
 
@@ -158,7 +159,8 @@ def _rolling(
             found[name].append(learner.fit(x.take(learned), y.take(learned), kind, seed).predict(judged))
             done += 1
             progress(done)
-    return Judged(rows, y.value[rows], {name: np.concatenate(pieces) for name, pieces in found.items()})
+    number = np.repeat(np.arange(len(inner)), [len(fold.test) for fold in inner])
+    return Judged(rows, y.value[rows], {name: np.concatenate(pieces) for name, pieces in found.items()}, number)
 
 
 def _refuse_leaks(page: System, x: features.Matrix, judged: Judged) -> None:

@@ -1,4 +1,4 @@
-"""How a matrix, moments and answers lie in a step's folder: plain .npy members, no pickle, read back equal."""
+"""How a matrix lies in a file: plain .npy members, no pickle, read back equal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import data
 from flyball.features import stage as features
-from flyball.labels import stage as labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,8 +17,30 @@ if TYPE_CHECKING:
 Fetch = Callable[[Sequence[str]], data.Late]
 
 
-def write_matrix(file: Path, x: features.Matrix) -> None:
-    """Write a matrix as one .npz: moments, then a member per column."""
+class Loaded:
+    """A late column whose arrays are already here (golden vectors, a request)."""
+
+    def __init__(self, arrays: Sequence[npt.NDArray[Any]]) -> None:
+        self.arrays = list(arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, index: Any) -> Loaded:
+        import numpy as np
+
+        return Loaded([self.arrays[place] for place in np.arange(len(self.arrays))[index].reshape(-1).tolist()])
+
+    def load(self) -> list[npt.NDArray[Any]]:
+        """Return the arrays."""
+        return self.arrays
+
+
+def write_matrix(file: Path, x: features.Matrix, decode: bool = False) -> None:
+    """Write a matrix as one .npz: moments, then a member per column.
+
+    A late column is written as its digests, or, with `decode`, as its arrays: then the file stands alone.
+    """
     import numpy as np
 
     members: dict[str, npt.NDArray[Any]] = {
@@ -33,6 +54,9 @@ def write_matrix(file: Path, x: features.Matrix) -> None:
             members[f"labels:{place}:{name}"] = np.array(column.labels, dtype=str)
         elif isinstance(column, np.ndarray):
             members[f"array:{place}:{name}"] = column
+        elif decode:
+            members[f"loaded:{place}:{name}"] = np.array(len(column))
+            members |= {f"item{number}:{place}:{name}": array for number, array in enumerate(column.load())}
         else:
             members[f"late:{place}:{name}"] = np.array(column.digests, dtype=str)  # type: ignore[attr-defined]
     for name, reason in x.stopped.items():
@@ -41,8 +65,8 @@ def write_matrix(file: Path, x: features.Matrix) -> None:
         np.savez(sink, **members)  # type: ignore[arg-type]
 
 
-def read_matrix(file: Path, fetch: Fetch) -> features.Matrix:
-    """Read a matrix back; `fetch` turns digests into a late column."""
+def read_matrix(file: Path, fetch: Fetch | None = None) -> features.Matrix:
+    """Read a matrix back; `fetch` turns digests into a late column (needed only where one was not decoded)."""
     import numpy as np
 
     with np.load(file, allow_pickle=False) as found:
@@ -56,7 +80,9 @@ def read_matrix(file: Path, fetch: Fetch) -> features.Matrix:
             columns[name] = values
         elif kind == "words":
             columns[name] = data.Words(values, tuple(members[f"labels:{place}:{name}"].tolist()))
-        elif kind == "late":
+        elif kind == "loaded":
+            columns[name] = Loaded([members[f"item{number}:{place}:{name}"] for number in range(int(values))])
+        elif kind == "late" and fetch is not None:
             columns[name] = fetch(values.tolist())
         elif kind == "stopped":
             stopped[name] = str(values)
@@ -102,24 +128,3 @@ def _joined(columns: Sequence[data.Column], fetch: Fetch) -> Any:
     if isinstance(first, np.ndarray):
         return np.concatenate(columns)  # type: ignore[arg-type]
     return fetch([digest for column in columns for digest in column.digests])  # type: ignore[union-attr]
-
-
-def write_answers(file: Path, y: labels.Answers) -> None:
-    """Write answers as one .npz."""
-    import numpy as np
-
-    members = {"value": y.value, "known": y.known, "why": y.why.codes, "labels": np.array(y.why.labels, dtype=str)}
-    if y.weight is not None:
-        members["weight"] = y.weight
-    with file.open("wb") as sink:
-        np.savez(sink, **members)  # type: ignore[arg-type]
-
-
-def read_answers(file: Path) -> labels.Answers:
-    """Read answers back."""
-    import numpy as np
-
-    with np.load(file, allow_pickle=False) as found:
-        why = data.Words(found["why"], tuple(found["labels"].tolist()))
-        weight = found["weight"] if "weight" in found.files else None
-        return labels.Answers(found["value"], found["known"], why, weight)

@@ -1,0 +1,52 @@
+"""Measures a release as it will run: a fresh process, one thread, pinned to one core."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from flyball import errors
+from flyball.evidence import Measurement
+
+#: One thread everywhere: the machine at the edge has other work to do.
+ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+LONGEST_S = 300
+
+
+def scorer(folder: Path, digest: str) -> dict[str, Measurement]:
+    """Return p50, p99 and p99.9 latency, resident memory, size and agreement of a release folder.
+
+    Raises GateError when the scorer cannot run the release at all.
+    """
+    told = _spawn(folder, digest)
+    size = sum(file.stat().st_size for file in (folder / "model").rglob("*") if file.is_file())
+    units = {"p50_ms": "ms", "p99_ms": "ms", "p999_ms": "ms", "load_s": "s", "resident_bytes": "B"}
+    n = int(told.pop("n"))
+    out = {name: _plain(name, value, n, units.get(name, "1")) for name, value in told.items()}
+    out["size_bytes"] = _plain("size_bytes", size, 1, "B")
+    return out
+
+
+def _plain(name: str, value: float, n: int, unit: str) -> Measurement:
+    return Measurement(name, float(value), float(value), float(value), n, unit)
+
+
+def _spawn(folder: Path, digest: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "flyball.site.scorer", str(folder), digest]
+    core = min(os.sched_getaffinity(0))
+    try:
+        done = subprocess.run(
+            command, env={**os.environ, **ALONE}, capture_output=True, text=True, timeout=LONGEST_S, check=False,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise errors.GateError(f"the scorer did not finish {folder.name[:12]} within {LONGEST_S} s") from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise errors.GateError(f"the scorer cannot run {folder.name[:12]}: {last}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

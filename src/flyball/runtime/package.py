@@ -1,0 +1,161 @@
+"""Turns the winner of a contest into releases: every variant packed, measured in a fresh process, and gated.
+
+The cheapest variant (by p99 latency) that passes every gate is the release; when none passes, nothing ships.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flyball import evidence
+from flyball.features import arrays
+from flyball.features import stage as features
+from flyball.labels import stage as labels
+from flyball.model import metrics, unpack
+from flyball.model import stage as model
+from flyball.runtime import contest as contests
+from flyball.runtime import measure, plan
+from flyball.serving import release
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Array, Ints
+    from flyball.system import System
+
+GOLDEN = 64
+#: At most so many training rows calibrate a compressed variant.
+CALIBRATION = 1000
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One form of the winner: what it is called, its digest, what was measured, and what the gates said."""
+
+    name: str
+    digest: str
+    measured: Mapping[str, evidence.Measurement]
+    verdicts: tuple[evidence.Verdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate holds."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+
+def ship(
+    page: System, held: contests.Held, x: features.Matrix, y: labels.Answers, reference: Mapping[str, Any], folder: Path,
+    seed: int,
+) -> list[Variant]:  # fmt: skip
+    """Write a release folder per variant of the challenger into `folder`, measured and judged, cheapest first."""
+    source = _shipped(page, held, x, y, seed)
+    variants = {"source": source}
+    calibration = x.take(_some(held.trained, CALIBRATION))
+    for compressor in page.model.compress:
+        smaller = compressor.compress(source, calibration)
+        if smaller is not None:
+            variants[type(compressor).__name__] = smaller
+    out = []
+    for name, predictor in variants.items():
+        place = folder / name
+        _write(page, predictor, source, held, x, reference, place)
+        digest = release.sealed(place)
+        measured = dict(held.measured) | measure.scorer(place, digest)
+        if name != "source":
+            measured |= _again(page, held, predictor, x)
+        verdicts = tuple(verdict for gate in page.model.gates for verdict in gate.judge(measured))
+        out.append(Variant(name, digest, measured, verdicts))
+    return sorted(out, key=lambda variant: variant.measured["p99_ms"].value)
+
+
+def chosen(variants: list[Variant]) -> Variant | None:
+    """Return the cheapest variant that passes every gate, or None."""
+    return next((variant for variant in variants if variant.passed), None)
+
+
+def _shipped(page: System, held: contests.Held, x: features.Matrix, y: labels.Answers, seed: int) -> model.Predictor:
+    import numpy as np
+
+    if isinstance(page.model.ship, model.Refit):
+        known = np.flatnonzero(y.known)
+        return page.model.challenger.fit(x.take(known), y.take(known), page.labels.kind(), seed)
+    return held.predictors["challenger"]
+
+
+def _again(
+    page: System, held: contests.Held, predictor: model.Predictor, x: features.Matrix
+) -> dict[str, evidence.Measurement]:
+    """Return the challenger's figures on the test rows, as this variant of it answers them."""
+    answers = dict(held.test.answers) | {"challenger": predictor.predict(x.take(held.test.rows))}
+    judged = contests.Judged(held.test.rows, held.test.truth, answers)
+    return contests.measure(page, x, judged, "")
+
+
+def _some(rows: Ints, most: int) -> Ints:
+    import numpy as np
+
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
+def _write(
+    page: System, predictor: model.Predictor, source: model.Predictor, held: contests.Held, x: features.Matrix,
+    reference: Mapping[str, Any], folder: Path,
+) -> None:  # fmt: skip
+    import numpy as np
+
+    folder.mkdir(parents=True)
+    packed = predictor.pack()
+    release.write_packed(folder / "model", packed)
+    golden = x.take(_golden(held.test.answers["challenger"], held.test.rows))
+    arrays.write_matrix(folder / "golden.npz", golden, decode=True)
+    with (folder / "golden_answers.npz").open("wb") as sink:
+        np.savez(sink, answers=unpack.unpack(packed).predict(golden), source=source.predict(golden))
+    (folder / "page.txt").write_text(repr(page) + "\n")
+    schema = {"columns": list(x.columns), "reads": sorted(page.features.reads()), "stopped": dict(x.stopped)}
+    ship_ = type(page.model.ship).__name__
+    told = {"threshold": held.threshold, "fallback": page.serving.fallback, "ship": ship_, "schema": schema}
+    _json(folder / "serving.json", told)
+    _json(folder / "reference.json", reference)
+    _json(folder / "versions.json", {"page": page.fingerprint(), "libraries": dict(plan.versions())})
+    _json(folder / "contest.json", {name: [m.value, m.low, m.high] for name, m in held.measured.items()})
+    (folder / "card.md").write_text(card(page, held))
+
+
+def _golden(answers: Array, rows: Ints) -> Ints:
+    """Return rows that span the answers, lowest to highest, so that the golden vectors meet every branch."""
+    import numpy as np
+
+    order = np.argsort(answers if answers.ndim == 1 else answers.max(axis=1), kind="stable")
+    return np.sort(rows[_some(order, GOLDEN)])
+
+
+def card(page: System, held: contests.Held) -> str:
+    """Return the model card: what is asked, of which data, how well it answers, and what it was compared with."""
+    kind = page.labels.kind()
+    lines = [f"# {page.name}", "", page.question, "", f"- answer: {kind!r}", f"- page: {page.fingerprint()}"]
+    lines += [f"- learned from {len(held.trained)} rows, judged on {len(held.test.rows)}", ""]
+    lines += ["| who | metric | value | 95 % interval |", "|---|---|---|---|"]
+    for metric in page.model.metrics:
+        for name in held.test.answers:
+            m = held.measured[f"{name}.{metric}"]
+            better = "higher is better" if metrics.higher_is_better(metric, kind) else "lower is better"
+            lines.append(f"| {name} | {metric} ({better}) | {m.value:.4g} | {m.low:.4g} to {m.high:.4g} |")
+    return "\n".join(lines) + "\n"
+
+
+def _json(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def publish(variant: Variant, folder: Path, releases: Path) -> Path:
+    """Copy a variant into the store's releases under its digest, verified before it is seen there."""
+    from flyball.runtime import durable
+
+    target = releases / variant.digest
+    if not target.exists():
+        durable.publish(target, lambda place: shutil.copytree(folder / variant.name, place, dirs_exist_ok=True))
+    release.verify(target)
+    return target

@@ -1,0 +1,169 @@
+"""The plots of the report, drawn with matplotlib; each returns a figure, or None when there is nothing to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flyball import data, extras
+
+if TYPE_CHECKING:
+    from flyball.runtime.result import Result
+
+BLUE, GREY, RED, GREEN = "#2463a8", "#8895a3", "#b3261e", "#1a7f4b"
+#: At most so many machines, columns or classes in one plot.
+SHOWN = 24
+
+
+def contest(found: Result) -> Any:
+    """Return every metric with its interval, contestant by contestant, on the test rows and over the folds."""
+    metrics = found.page.model.metrics
+    figure, axes = _axes(len(metrics), height=0.5 + 0.42 * len(found.held.test.answers))
+    for axis, metric in zip(axes, metrics, strict=True):
+        names = list(found.held.test.answers)
+        for place, name in enumerate(reversed(names)):
+            for prefix, offset, colour in (("rolling.", 0.14, GREY), ("", -0.14, BLUE)):
+                m = found.held.measured.get(f"{prefix}{name}.{metric}")
+                if m is not None:
+                    axis.plot([m.low, m.high], [place + offset] * 2, color=colour, lw=2)
+                    axis.plot([m.value], [place + offset], "o", color=colour, ms=5)
+        axis.set_yticks(range(len(names)), list(reversed(names)))
+        axis.set_title(metric, fontsize=10)
+        axis.grid(axis="x", alpha=0.3)
+    figure.text(0.5, -0.02, "blue: test rows, grey: folds; bars are 95 % intervals by machine", ha="center", fontsize=8)
+    return figure
+
+
+def calibration(found: Result) -> Any:
+    """Return what was said against what happened (probabilities), the confusion of classes, or truth by answer."""
+    import numpy as np
+
+    answers, truth = found.held.test.answers["challenger"], found.held.test.truth
+    figure, (axis,) = _axes(1, width=4.6, height=4.2)
+    if answers.ndim == 1:
+        order = np.array_split(np.argsort(answers, kind="stable"), 10)
+        said = [float(answers[rows].mean()) for rows in order if len(rows)]
+        happened = [float(truth[rows].mean()) for rows in order if len(rows)]
+        top = max(*said, *happened, 1e-6)
+        axis.plot([0, top], [0, top], color=GREY, lw=1)
+        axis.plot(said, happened, "o-", color=BLUE)
+        axis.set_xlabel("said")
+        axis.set_ylabel("happened")
+    elif answers.shape[1] == 3 and not hasattr(found.page.labels.kind(), "names"):
+        rows = np.argsort(answers[:, 0])[:: max(1, len(answers) // 500)]
+        axis.vlines(truth[rows], answers[rows, 1], answers[rows, 2], color=GREY, alpha=0.4, lw=1)
+        axis.plot(truth[rows], answers[rows, 0], ".", color=BLUE, ms=4)
+        axis.plot([truth.min(), truth.max()], [truth.min(), truth.max()], color=GREY, lw=1)
+        axis.set_xlabel("truth")
+        axis.set_ylabel("answer and interval")
+    else:
+        names = found.page.labels.kind().names  # type: ignore[attr-defined]
+        counts = np.zeros((len(names), len(names)))
+        np.add.at(counts, (truth.astype(int), answers.argmax(axis=1)), 1)
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for i, j in zip(*np.nonzero(counts), strict=True):
+            axis.text(j, i, f"{shares[i, j]:.2f}", ha="center", va="center", fontsize=6)
+        axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_xlabel("answered")
+        axis.set_ylabel("true")
+    return figure
+
+
+def alerts(found: Result) -> Any:
+    """Return the alerts per machine over time, with the moments at which the event was truly ahead."""
+    import numpy as np
+
+    if not found.alerts or found.held.test.answers["challenger"].ndim != 1:
+        return None
+    test = found.held.test
+    moments = found.x.moments[test.rows]
+    first = list(dict.fromkeys(alert.key for alert in found.alerts))[:SHOWN]
+    figure, (axis,) = _axes(1, width=8.5, height=0.8 + 0.2 * len(first))
+    for place, name in enumerate(first):
+        mine = moments.codes == moments.keys.index(name)
+        ahead = mine & (test.truth > 0)
+        axis.plot(_axis_time(found, moments.at[ahead]), np.full(int(ahead.sum()), place), "s", color=RED, ms=3, alpha=0.5)
+        said = [alert.moment for alert in found.alerts if alert.key == name]
+        axis.plot(_axis_time(found, np.array(said)), np.full(len(said), place), "^", color=BLUE, ms=6)
+    axis.set_yticks(range(len(first)), first, fontsize=7)
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_title("blue: alert, red: the event was ahead", fontsize=9)
+    figure.autofmt_xdate()
+    return figure
+
+
+def influence(found: Result) -> Any:
+    """Return how much each column counts in the challenger."""
+    weights = found.held.influence.get("challenger") or dict(found.held.predictors["challenger"].influence())
+    if not weights:
+        return None
+    top = sorted(weights.items(), key=lambda item: item[1])[-SHOWN:]
+    total = sum(weights.values()) or 1.0
+    figure, (axis,) = _axes(1, width=7, height=0.6 + 0.2 * len(top))
+    axis.barh([name for name, _ in top], [value / total for _, value in top], color=BLUE)
+    axis.tick_params(axis="y", labelsize=7)
+    axis.set_xlabel("share of influence")
+    return figure
+
+
+def drift(watch: Mapping[str, Any]) -> Any:
+    """Return the last window's statistic of the worst columns against their limits."""
+    rows = [row for row in watch.get("columns", []) if row["limit"] > 0]
+    if not rows:
+        return None
+    figure, (axis,) = _axes(1, width=7, height=0.6 + 0.22 * len(rows))
+    names = [row["column"] for row in reversed(rows)]
+    axis.barh(names, [row["psi"] for row in reversed(rows)], color=[RED if r["alarm"] else BLUE for r in reversed(rows)])
+    for place, row in enumerate(reversed(rows)):
+        axis.plot([row["limit"]] * 2, [place - 0.4, place + 0.4], color="black", lw=1.5)
+    axis.tick_params(axis="y", labelsize=7)
+    axis.set_xlabel("population stability index in the last window (mark: the limit)")
+    return figure
+
+
+def arrivals(found: Result) -> Any:
+    """Return the questions and the share of missing values over time."""
+    import numpy as np
+
+    if not isinstance(found.page.data.clock, data.WallClock) or len(found.x) == 0:
+        return None
+    at = found.x.moments.at
+    days, number = np.unique(at, return_inverse=True)
+    figure, (left, right) = _axes(2, width=8.5, height=2.4)
+    left.plot(_axis_time(found, days), np.bincount(number), color=BLUE)
+    left.set_title("machines asked", fontsize=9)
+    for name, column in found.x.columns.items():
+        if isinstance(column, np.ndarray) and column.ndim == 1:
+            missing = np.bincount(number, weights=~np.isfinite(column)) / np.bincount(number)
+            if missing.max() > 0.02:
+                right.plot(_axis_time(found, days), missing, lw=1, label=name)
+    right.set_title("share of missing values by column (above 2 %)", fontsize=9)
+    if 0 < len(right.lines) <= 8:
+        right.legend(fontsize=6)
+    figure.autofmt_xdate()
+    return figure
+
+
+def when(found: Result, at: int) -> str:
+    """Return a moment as a person reads it."""
+    from datetime import UTC, datetime
+
+    if isinstance(found.page.data.clock, data.WallClock):
+        return datetime.fromtimestamp(at / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+    return str(at)
+
+
+def _axis_time(found: Result, at: Any) -> Any:
+    return at.astype("datetime64[us]") if isinstance(found.page.data.clock, data.WallClock) else at
+
+
+def _axes(columns: int, width: float = 9.0, height: float = 3.0) -> tuple[Any, Any]:
+    """Return a figure and its axes side by side, drawn without a screen and without global state."""
+    figures = extras.need("matplotlib.figure", "lab", "to draw the report")
+    figure = figures.Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(1, columns, squeeze=False)[0]
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes)

@@ -1,0 +1,102 @@
+"""What a run came to: one value, one JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flyball import evidence
+from flyball.runtime import plan
+
+if TYPE_CHECKING:
+    from flyball.features import stage as features
+    from flyball.labels import stage as labels
+    from flyball.runtime import contest as contests
+    from flyball.runtime import package
+    from flyball.system import System
+
+
+@dataclass(eq=False)
+class Result:
+    """Everything a run found out, for the report, the command line and the tests."""
+
+    page: System
+    steps: list[plan.Step]
+    receipt: Mapping[str, Any]
+    findings: list[Mapping[str, Any]]
+    x: features.Matrix
+    y: labels.Answers
+    held: contests.Held
+    variants: list[package.Variant]
+    release: str | None
+    watch: Mapping[str, Any]
+    alerts: tuple[evidence.Alert, ...] = ()
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    store: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """Return the run as one JSON object."""
+        shown = self.release_variant()
+        return {
+            "system": self.page.name,
+            "fingerprint": self.page.fingerprint(),
+            "steps": [{"name": s.name, "key": s.key, "seconds": round(s.seconds, 4), "reused": s.reused} for s in self.steps],
+            "data": {**self.receipt, "expectations": self.findings, "stopped_features": dict(self.x.stopped)},
+            "rows": self._rows(),
+            "contest": self._contest(""),
+            "rolling": self._contest("rolling."),
+            "differences": self._differences(),
+            "verdicts": [_verdict(verdict) for verdict in (shown.verdicts if shown else ())],
+            "variants": [self._variant(variant) for variant in self.variants],
+            "release": self.release,
+            "threshold": self.held.threshold,
+            "alerts": len(self.alerts),
+            "outcomes": dict(self.outcomes),
+            "watch": self.watch,
+        }  # fmt: skip
+
+    def release_variant(self) -> package.Variant | None:
+        """Return the variant that ships, or, when none does, the cheapest one, whose verdicts say why."""
+        for variant in self.variants:
+            if variant.digest == self.release:
+                return variant
+        return self.variants[0] if self.variants else None
+
+    def contestants(self) -> list[str]:
+        """Return who took part, baseline and challenger first."""
+        return [name for name in self.held.test.answers if name != "ceiling"]
+
+    def _contest(self, prefix: str) -> dict[str, Any]:
+        def figures(name: str) -> dict[str, list[float]] | None:
+            start = f"{prefix}{name}."
+            found = {k[len(start) :]: v for k, v in self.held.measured.items() if k.startswith(start)}
+            return {metric: [m.value, m.low, m.high] for metric, m in found.items()} or None
+
+        peers = {name: figures(name) for name in self.contestants() if name not in ("baseline", "challenger")}
+        out = {name: figures(name) for name in ("baseline", "challenger", "ceiling")}
+        return {**out, "peers": peers}
+
+    def _differences(self) -> dict[str, list[float]]:
+        found = {name: m for name, m in self.held.measured.items() if "difference." in name}
+        return {name: [m.value, m.low, m.high] for name, m in found.items()}
+
+    def _rows(self) -> dict[str, Any]:
+        from flyball.runtime import build
+
+        held = self.held
+        split = {"train": len(held.trained), "test": len(held.test.rows), "rolling": len(held.rolling.rows)}
+        return {"asked": len(self.x), **build.settled(self.x, self.y), **split}
+
+    @staticmethod
+    def _variant(variant: package.Variant) -> dict[str, Any]:
+        names = ("p50_ms", "p99_ms", "p999_ms", "resident_bytes", "size_bytes", "agreement", "golden_error", "load_s")
+        figures = {name: variant.measured[name].value for name in names if name in variant.measured}
+        return {"name": variant.name, "digest": variant.digest, "passed": variant.passed, **figures}
+
+
+def _verdict(verdict: evidence.Verdict) -> dict[str, Any]:
+    return {
+        "gate": verdict.gate, "figure": verdict.figure, "limit": verdict.limit, "passed": verdict.passed,
+        "why": verdict.why,
+    }  # fmt: skip

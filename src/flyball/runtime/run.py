@@ -1,0 +1,306 @@
+"""One run of a page: ingest, features, labels, contest, ship, answer, watch, report.  Reads as the diagram does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flyball import data, errors
+from flyball.evidence import Measurement, Outcome, Verdict
+from flyball.features import stage as features
+from flyball.labels import stage as labels
+from flyball.model import unpack
+from flyball.runtime import build, durable, package, plan, result, runs, store, watching
+from flyball.runtime import contest as contests
+from flyball.serving import release
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Array
+    from flyball.system import System
+
+Progress = Callable[[str, int, int], None]
+
+#: The rooms whose text decides what a contest comes to.
+CONTEST_ROOMS = ("data", "features", "kernels", "labels", "model", "serving", "monitoring")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a run is bound to that the page does not say: where things lie, the cuts, the seed, the known truth.
+
+    `as_of` is the cut of the run: nothing seen later is known.  `learned` is the cut of the training; it may lie
+    earlier, then newer questions are answered by the release that was trained at that cut.
+    """
+
+    store: Path
+    source: Path | None = None
+    binding: data.Binding | None = None
+    as_of: int | None = None
+    learned: int | None = None
+    seed: int = 0
+    ceiling: contests.Ceiling | None = None
+    ceiling_key: str = ""
+    progress: Progress = lambda name, done, total: None
+
+
+def run(page: System, bound: Bound) -> result.Result:
+    """Carry a page through all seven stages once; every step whose key is kept is reused.
+
+    Raises DeclarationError when the page has problems, DataError when the world does, LeakError when something
+    knew the future.  A failed gate is no error: then nothing is released and the verdicts say why.
+    """
+    page.check()
+    kept = store.Store.open(bound.store, page.data)
+    with runs.lease(kept, page.name, page.fingerprint()) as record:
+        steps = plan.Plan(kept, bound.progress)
+        receipt = ingest(kept, steps, bound)
+        found = _carry(page, kept, steps, bound, receipt)
+        record.finish(found.json())
+        kept.audit("run", {"system": page.name, "fingerprint": page.fingerprint(), "release": found.release})
+    return found
+
+
+def ingest(kept: store.Store, steps: plan.Plan, bound: Bound) -> Mapping[str, Any]:
+    """Take in what lies in the source folder; a file that is already in changes nothing."""
+    if bound.source is None:
+        return {}
+    begun = time.perf_counter()
+    receipt = kept.ingest([bound.source], binding=bound.binding, progress=bound.progress)
+    told = receipt.json()
+    steps.note("ingest", plan.key(kept.sources_digest()), time.perf_counter() - begun, not receipt.changed)
+    return told
+
+
+def _carry(page: System, kept: store.Store, steps: plan.Plan, bound: Bound, receipt: Mapping[str, Any]) -> result.Result:
+    asked, partitions = build.matrix(page, kept, steps)
+    tables = _Lazily(lambda: build.tables(page, kept, None, None, None))
+    as_of = bound.as_of if bound.as_of is not None else kept.horizon()
+    learned = bound.learned if bound.learned is not None else as_of
+    asked = build.until(asked, as_of)
+    # Everything up to the cut of the training has a key of its own, so that what arrives later leaves it alone.
+    x, upstream = build.until(asked, learned), build.key_until(partitions, learned)
+    y, labelled = build.answers(page, kept, steps, x, upstream, learned)
+    findings = _expectations(page, steps, build.key_until(partitions, None), tables)
+    upstream = plan.key(labelled, bound.seed, bound.ceiling_key)
+    held = _contest(page, steps, x, y, tables, upstream, bound)
+    reference = _reference(page, steps, held, x, upstream, bound)
+    variants, digest = _ship(page, kept, steps, held, x, y, reference, upstream, bound)
+    outcomes, losses = _serve(page, kept, steps, asked, y, tables, digest, as_of)
+    now = plan.key(upstream, build.key_until(partitions, as_of), as_of)
+    watch = _watch(page, held, x, asked, reference, losses, steps, now, as_of)
+    test = held.test
+    alerts = page.serving.decide.decide(test.answers["challenger"], x.moments[test.rows], held.threshold)
+    found = result.Result(
+        page, steps.steps, receipt, findings, x, y, held, variants, digest, watch, alerts, outcomes, str(bound.store)
+    )
+    _report(found, kept, steps)
+    return found
+
+
+class _Lazily(Mapping[str, data.Rows]):
+    """The page's tables, read from the store only if a step that needs them is not kept."""
+
+    def __init__(self, read: Callable[[], data.Tables]) -> None:
+        self._read, self._found = read, None  # type: tuple[Any, data.Tables | None]
+
+    def _tables(self) -> data.Tables:
+        if self._found is None:
+            self._found = self._read()
+        return self._found
+
+    def __getitem__(self, name: str) -> data.Rows:
+        return self._tables()[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._tables())
+
+    def __len__(self) -> int:
+        return len(self._tables())
+
+
+def _expectations(page: System, steps: plan.Plan, upstream: str, tables: data.Tables) -> list[Mapping[str, Any]]:
+    """Judge the page's expectations and its cleaners' counts; what fails is told, in the report and the JSON."""
+    key = plan.key(page.data, upstream, plan.code("data"), "expect")
+
+    def judge(folder: Path) -> None:
+        found = [finding for check in page.data.expect for name in tables for finding in check.judge(name, tables[name])]
+        (folder / "findings.json").write_text(json.dumps([vars(finding) for finding in found]))
+
+    found: list[Mapping[str, Any]] = json.loads((steps.carry("expect", key, judge) / "findings.json").read_text())
+    return found
+
+
+def _contest(
+    page: System, steps: plan.Plan, x: features.Matrix, y: labels.Answers, tables: data.Tables, upstream: str, bound: Bound
+) -> contests.Held:  # fmt: skip
+    key = plan.key(
+        "contest", page.model, page.labels, page.serving.decide, upstream, plan.code(*CONTEST_ROOMS),
+        plan.code("runtime"), plan.versions(),
+    )  # fmt: skip
+
+    def hold(folder: Path) -> None:
+        write_held(folder, contests.hold(page, x, y, tables, bound.seed, bound.ceiling, bound.progress))
+
+    return read_held(steps.carry("contest", key, hold))
+
+
+def _reference(
+    page: System, steps: plan.Plan, held: contests.Held, x: features.Matrix, upstream: str, bound: Bound
+) -> Mapping[str, Any]:
+    key = plan.key("reference", page.monitoring, page.model, upstream, plan.code(*CONTEST_ROOMS), bound.seed)
+
+    def describe(folder: Path) -> None:
+        (folder / "reference.json").write_text(json.dumps(watching.reference(page, held, x, bound.seed)))
+
+    found: Mapping[str, Any] = json.loads((steps.carry("reference", key, describe) / "reference.json").read_text())
+    return found
+
+
+def _ship(
+    page: System, kept: store.Store, steps: plan.Plan, held: contests.Held, x: features.Matrix, y: labels.Answers,
+    reference: Mapping[str, Any], upstream: str, bound: Bound,
+) -> tuple[list[package.Variant], str | None]:  # fmt: skip
+    key = plan.key("ship", page, upstream, plan.code(*CONTEST_ROOMS, "site", "runtime"), plan.versions())
+
+    def ship(folder: Path) -> None:
+        variants = package.ship(page, held, x, y, reference, folder, bound.seed)
+        (folder / "variants.json").write_text(json.dumps([_variant_json(variant) for variant in variants]))
+
+    folder = steps.carry("ship", key, ship)
+    variants = [_variant(told, held) for told in json.loads((folder / "variants.json").read_text())]
+    winner = package.chosen(variants)
+    if winner is None:
+        return variants, None
+    package.publish(winner, folder, kept.folder / "releases")
+    return variants, winner.digest
+
+
+def _serve(
+    page: System, kept: store.Store, steps: plan.Plan, asked: features.Matrix, y: labels.Answers, tables: data.Tables,
+    digest: str | None, as_of: int | None,
+) -> tuple[dict[str, int], list[tuple[int, str, float]]]:  # fmt: skip
+    """Answer the newest questions with the release, and join older answers with what happened."""
+    begun = time.perf_counter()
+    newest = _newest(page, asked, y)
+    changed = 0
+    if digest is not None and len(newest):
+        scorer = unpack.unpack(release.read_packed(kept.folder / "releases" / digest / "model"))
+        changed = kept.answer(newest.moments, scorer.predict(newest), digest)
+    steps.note("answer", plan.key("answer", digest, newest.moments.at.tolist()), time.perf_counter() - begun, not changed)
+    answers = kept.answers()
+    states: dict[str, int] = {}
+    losses: list[tuple[int, str, float]] = []
+    if len(answers) and as_of is not None:
+        outcomes = page.feedback.collect(answers, tables, page.labels, as_of)
+        for outcome in outcomes:
+            states[outcome.state] = states.get(outcome.state, 0) + 1
+            losses += _loss(page, outcome)
+        kept.outcomes(outcomes)
+    return states, sorted(losses)
+
+
+def _newest(page: System, asked: features.Matrix, y: labels.Answers) -> features.Matrix:
+    """Return the questions of the newest moment; without a wall clock those whose answer nobody knows yet."""
+    import numpy as np
+
+    if not len(asked):
+        return asked
+    if isinstance(page.data.clock, data.WallClock):
+        return asked.take(np.flatnonzero(asked.moments.at == asked.moments.at.max()))
+    return asked.take(np.flatnonzero(~y.known))
+
+
+def _loss(page: System, outcome: Outcome) -> list[tuple[int, str, float]]:
+    import math
+
+    if outcome.state != "known" or not isinstance(page.labels.kind(), labels.Probability):
+        return []
+    said = min(max(outcome.answer, 1e-6), 1 - 1e-6)
+    return [(outcome.moment, "log_loss", -math.log(said if outcome.truth else 1 - said))]
+
+
+def _watch(
+    page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, reference: Mapping[str, Any],
+    losses: Sequence[tuple[int, str, float]], steps: plan.Plan, upstream: str, as_of: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    key = plan.key("watch", page.monitoring, upstream, plan.code(*CONTEST_ROOMS, "runtime"), tuple(losses))
+
+    def watch(folder: Path) -> None:
+        watched = watching.drift(page, held, x, asked, reference)
+        states: dict[str, Any] = {}
+        raised = watching.alarms(watched) + watching.concept(page, losses, states)
+        trained = int(x.moments.at.max())
+        retrain = watching.due(page, as_of if as_of is not None else trained, trained, raised)
+        (folder / "watch.json").write_text(json.dumps(watching.shown(watched, raised, retrain)))
+
+    found: dict[str, Any] = json.loads((steps.carry("watch", key, watch) / "watch.json").read_text())
+    return found
+
+
+def _report(found: result.Result, kept: store.Store, steps: plan.Plan) -> None:
+    """Write the report; it is drawn again only when something in it changed."""
+    from flyball.runtime import report
+
+    told = {name: value for name, value in found.json().items() if name not in ("steps", "data")}
+    key = plan.key("report", json.dumps(told, sort_keys=True, default=str), plan.code("runtime"))
+    folder = steps.carry("report", key, lambda place: report.write(found, place / "report.html"))
+    durable.write(kept.folder / "report.html", (folder / "report.html").read_bytes())
+
+
+def write_held(folder: Path, held: contests.Held) -> None:
+    """Write a contest that was held: figures, everybody's answers, the fitted predictors."""
+    import numpy as np
+
+    for name, judged in (("rolling", held.rolling), ("test", held.test)):
+        members = {f"answers.{who}": answers for who, answers in judged.answers.items()}
+        with (folder / f"{name}.npz").open("wb") as sink:
+            folds = judged.folds if judged.folds is not None else np.empty(0, np.int64)
+            np.savez(sink, rows=judged.rows, truth=judged.truth, folds=folds, **members)
+    np.save(folder / "trained.npy", held.trained)
+    for who, predictor in held.predictors.items():
+        release.write_packed(folder / "predictors" / who, predictor.pack())
+        influence = dict(predictor.influence())
+        (folder / "predictors" / who / "influence.json").write_text(json.dumps(influence))
+    told = {
+        "measured": {name: [m.name, m.value, m.low, m.high, m.n, m.unit] for name, m in held.measured.items()},
+        "threshold": held.threshold, "seconds": held.seconds, "predictors": list(held.predictors),
+    }  # fmt: skip
+    (folder / "held.json").write_text(json.dumps(told))
+
+
+def read_held(folder: Path) -> contests.Held:
+    """Read a contest back; predictors are the unpacked ones, as a machine would run them."""
+    import numpy as np
+
+    told = json.loads((folder / "held.json").read_text())
+    judged: dict[str, contests.Judged] = {}
+    for name in ("rolling", "test"):
+        with np.load(folder / f"{name}.npz", allow_pickle=False) as found:
+            answers: dict[str, Array] = {m[8:]: found[m] for m in found.files if m.startswith("answers.")}
+            folds = found["folds"] if len(found["folds"]) else None
+            judged[name] = contests.Judged(found["rows"], found["truth"], answers, folds)
+    predictors, influence = {}, {}
+    for who in told["predictors"]:
+        predictors[who] = unpack.unpack(release.read_packed(folder / "predictors" / who))
+        influence[who] = json.loads((folder / "predictors" / who / "influence.json").read_text())
+    measured = {name: Measurement(*values) for name, values in told["measured"].items()}
+    trained = np.load(folder / "trained.npy")
+    return contests.Held(
+        judged["rolling"], judged["test"], measured, predictors, told["threshold"], trained, told["seconds"], influence
+    )
+
+
+def _variant_json(variant: package.Variant) -> dict[str, Any]:
+    measured = {name: [m.name, m.value, m.low, m.high, m.n, m.unit] for name, m in variant.measured.items()}
+    verdicts = [[v.gate, v.figure, v.limit, v.passed, v.why] for v in variant.verdicts]
+    return {"name": variant.name, "digest": variant.digest, "measured": measured, "verdicts": verdicts}
+
+
+def _variant(told: Mapping[str, Any], held: contests.Held) -> package.Variant:
+    measured = {name: Measurement(*values) for name, values in told["measured"].items()}
+    verdicts = tuple(Verdict(*values) for values in told["verdicts"])
+    return package.Variant(told["name"], told["digest"], measured, verdicts)

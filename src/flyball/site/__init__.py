@@ -1,0 +1,1 @@
+"""Carries a release out where the machines are: loads it, checks it, answers."""

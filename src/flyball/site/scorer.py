@@ -1,0 +1,88 @@
+"""The scorer: loads a verified release and answers; imports NumPy, the kernels and one runner, nothing else.
+
+Run as a process it scores the release's golden vectors one by one and prints what that took, so that latency and
+memory are those of the process that will really answer:
+
+    python -m flyball.site.scorer RELEASE_FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flyball.features import arrays
+from flyball.features import stage as features
+from flyball.model import unpack
+from flyball.serving import release
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Array
+
+#: Single questions asked before anything is timed, and at least how many are timed.
+WARM_UP, ASKED = 20, 2000
+
+
+class Scorer:
+    """Answers questions with the model of one release, which is verified before it is loaded."""
+
+    def __init__(self, folder: Path, digest: str | None = None) -> None:
+        release.verify(folder, digest)
+        self.folder = folder
+        self.predictor = unpack.unpack(release.read_packed(folder / "model"))
+
+    def answer(self, x: features.Matrix) -> Array:
+        """Return the answers of the rows, shaped as the kind says."""
+        return self.predictor.predict(x)
+
+    def golden(self) -> tuple[features.Matrix, Array, Array]:
+        """Return the golden vectors: the rows, the answers of the release, those of the model it was made from."""
+        import numpy as np
+
+        with np.load(self.folder / "golden_answers.npz", allow_pickle=False) as found:
+            return arrays.read_matrix(self.folder / "golden.npz"), found["answers"], found["source"]
+
+
+def timed(folder: Path, digest: str | None = None) -> dict[str, Any]:
+    """Return latency (ms, one row a question), resident memory, and agreement, taken in this process."""
+    import numpy as np
+
+    begun = time.perf_counter()
+    scorer = Scorer(folder, digest)
+    x, answers, source = scorer.golden()
+    rows = [x.take(np.array([row])) for row in range(len(x))]
+    loaded = time.perf_counter() - begun
+    for number in range(WARM_UP):
+        scorer.answer(rows[number % len(rows)])
+    taken = []
+    for number in range(max(ASKED, len(rows))):
+        begun = time.perf_counter()
+        scorer.answer(rows[number % len(rows)])
+        taken.append(time.perf_counter() - begun)
+    single = np.concatenate([scorer.answer(row) for row in rows])
+    return {
+        "p50_ms": float(np.quantile(taken, 0.50)) * 1e3,
+        "p99_ms": float(np.quantile(taken, 0.99)) * 1e3,
+        "p999_ms": float(np.quantile(taken, 0.999)) * 1e3,
+        "load_s": loaded,
+        "resident_bytes": _resident(),
+        "golden_error": float(np.max(np.abs(single - answers), initial=0.0)),
+        "agreement": float(np.max(np.abs(single - source), initial=0.0)),
+        "n": len(taken),
+    }
+
+
+def _resident() -> int:
+    """Return the resident memory of this process in bytes."""
+    with open("/proc/self/statm") as statm:
+        import resource
+
+        return int(statm.read().split()[1]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    print(json.dumps(timed(target, sys.argv[2] if len(sys.argv) > 2 else None)))

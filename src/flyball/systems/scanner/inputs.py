@@ -1,0 +1,29 @@
+"""The input of the scanner page: the daily files of a simulated fleet, and the ceiling that its truth gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flyball import fab
+from flyball.units import DAY, WEEK
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Array
+    from flyball.features.stage import Moments
+
+FLEET = fab.Fab("laptop", seed=0)
+
+
+def prepare(folder: Path) -> None:
+    """Write the daily files that the simulated fleet would send."""
+    fab.write(FLEET, folder)
+
+
+def ceiling() -> tuple[str, object]:
+    """Return the probability of a failure given everything hidden, and a key that tells the fleet."""
+
+    def probability(moments: Moments) -> Array:
+        return fab.ceiling(FLEET, moments.names(), moments.at, int(DAY), int(WEEK))
+
+    return repr(FLEET), probability

@@ -1,0 +1,83 @@
+"""Will this scanner fail within seven days?  Telemetry, event codes and work orders of a simulated fleet."""
+
+from flyball import System, data, features, feedback, labels, model, monitoring, serving
+from flyball.units import DAY, WEEK, YEAR, MiB, days, hours, ms
+
+CHANNELS = {
+    "if_power": "W",
+    "co2_power": "kW",
+    "dose_error": "%",
+    "jitter": "um",
+    "mirror_temp": "°C",
+    "vacuum_pressure": "Pa",
+    "vibration": "mm/s",
+    "pump_current": "A",
+    "stage_current": "A",
+    "reticle_deviation": "nm",
+    "water_flow": "l/min",
+    "water_temp": "°C",
+    "handler_cycle": "s",
+    "wafer_rate": "wph",
+}
+WEAR = ("jitter", "mirror_temp", "vacuum_pressure", "vibration", "pump_current", "stage_current")
+MORE_WEAR = ("reticle_deviation", "water_flow", "water_temp", "handler_cycle", "co2_power")
+
+system = System(
+    name="scanner",
+    question="Will this scanner fail within seven days, one day from now on?",
+    data=data.Fleet(
+        key="machine",
+        clock=data.WallClock(),
+        tables=(
+            data.Table("telemetry", columns=CHANNELS, arrives=hours(4), time="time", unique=("at",)),
+            data.Table("events", columns={"code": "category"}, arrives=hours(1), time="time"),
+            data.Table(
+                "repairs", columns={"part": "category", "kind": "category", "failed": "bool"}, arrives=DAY, time="time"
+            ),
+        ),
+        expect=(data.Missing("telemetry.co2_power", at_most=0.05), data.Missing("telemetry.jitter", at_most=0.05)),
+    ),
+    features=features.AsOf(
+        asked=features.Every(DAY),
+        columns=(
+            *(
+                features.Rolling(f"telemetry.{name}", over=(days(1), days(7)), by=("median", "std"))
+                for name in (*WEAR, *MORE_WEAR)
+            ),
+            *(features.Rolling(f"telemetry.{name}", over=days(7), by="slope") for name in (*WEAR, *MORE_WEAR)),
+            *(features.Difference(f"telemetry.{name}", over=days(28)) for name in WEAR),
+            features.Count("events.code", over=(days(2), days(7))),
+            features.Since("repairs.part"),
+            features.Count("repairs.part", over=days(28)),
+        ),
+    ),
+    labels=labels.FailsWithin(WEEK, event="repairs.failed", gap=DAY, blackout=DAY),
+    model=model.Contest(
+        baseline=model.Threshold(columns=("events.code.count.7d",)),
+        challenger=model.Chain(
+            model.Normalise(by="machine"),
+            model.BoostedTrees(trees=200, leaves=15, rate=0.03, min_rows=100, row_share=0.7, feature_share=0.5),
+        ),
+        choose=model.Rolling(folds=3, guard=days(8)),
+        test=model.Latest(share=0.25, guard=days(8)),
+        metrics=("average_precision", "roc_auc", "log_loss"),
+        gates=(
+            model.Beats("average_precision", by=0.02),
+            model.Latency(p99=ms(5)),
+            model.Memory(MiB(75)),
+            model.Agreement(at_most=1e-5),
+        ),
+        ship=model.Refit(),
+    ),
+    serving=serving.Edge(
+        decide=serving.Budget(alerts=2, per=DAY, lockout=WEEK),
+        rollout=serving.Staged(shadow=days(8), canary=0.05, hold=days(3)),
+        fallback="baseline",
+    ),
+    feedback=feedback.Outcomes("repairs.failed", wait=WEEK),
+    monitoring=monitoring.Watch(
+        drift=monitoring.Drift(over=WEEK, false_alarms=2, per=YEAR),
+        concept=(monitoring.PageHinkley("log_loss"),),
+        retrain=(monitoring.Weekly(), monitoring.OnAlarm()),
+    ),
+)
