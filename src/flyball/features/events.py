@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import errors, units
 from flyball.data import stage as data
-from flyball.features import last, stage, view
+from flyball.features import stage, values, view
 
 if TYPE_CHECKING:
     from flyball.data.stage import Flags
@@ -47,7 +47,7 @@ class Count(stage.Feature):
         table, name = stage.split(self.column)
         rows = tables[table]
         seen = view.View(rows, moments)
-        counted = {code: view.holds(rows, name, code) for code in self.each or (None,)}
+        counted = {code: values.holds(rows, name, code) for code in self.each or (None,)}
         out: dict[str, Any] = {name: np.empty(len(moments)) for name in self.names()}
         for span in stage.spans(self.over):
             for piece in seen.windows(span):
@@ -96,7 +96,9 @@ class Since(stage.Feature):
     def keeps(self, table: str, rows: data.Rows, moment: int) -> Any:
         import numpy as np
 
-        return np.any([last.since_last(rows, valid, moment) for valid in self._flags(rows).values()], axis=0)
+        return np.any(
+            [values.since_last(rows, valid, moment) for valid in self._flags(rows).values()], axis=0
+        )
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from stage.span_problems(page, self.per, "per", "unit")
@@ -105,7 +107,7 @@ class Since(stage.Feature):
 
     def _flags(self, rows: data.Rows) -> dict[str | None, Flags]:
         name = stage.split(self.column)[1]
-        return {code: view.holds(rows, name, code) for code in self.each or (None,)}
+        return {code: values.holds(rows, name, code) for code in self.each or (None,)}
 
     def _name(self, code: str | None) -> str:
         return f"{self.column}.{'' if code is None else code + '.'}since"
@@ -139,7 +141,7 @@ class Age(stage.Feature):
     def keeps(self, table: str, rows: data.Rows, moment: int) -> Any:
         import numpy as np
 
-        return np.arange(len(rows)) == 0
+        return values.until_first(rows, np.ones(len(rows), dtype=bool), moment)
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from stage.span_problems(page, self.per, "per", "unit")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flyball import errors
 from flyball.data import stage as data
-from flyball.features import stage, view
-
-if TYPE_CHECKING:
-    from flyball.data.stage import Flags, Ints
+from flyball.features import stage, values, view
 
 
 class Last(stage.Feature):
@@ -40,15 +37,15 @@ class Last(stage.Feature):
 
         table, name = stage.split(self.column)
         rows = tables[table]
-        row = view.View(rows, moments).last(known(rows, name))
+        row = view.View(rows, moments).last(values.known(rows, name))
         if self.at_most is not None:
             row = np.where(rows.at[row] > moments.at - int(self.at_most), row, -1) if len(rows) else row
-        return {self.names()[0]: pick(rows, name, row)}
+        return {self.names()[0]: values.pick(rows, name, row)}
 
     def keeps(self, table: str, rows: data.Rows, moment: int) -> Any:
         if self.at_most is not None:
             return super().keeps(table, rows, moment)
-        return since_last(rows, known(rows, stage.split(self.column)[1]), moment)
+        return values.since_last(rows, values.known(rows, stage.split(self.column)[1]), moment)
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         if page.data.columns().get(self.column) == "image":
@@ -80,24 +77,23 @@ class Difference(stage.Feature):
     def compute(self, tables: data.Tables, moments: stage.Moments) -> dict[str, data.Column]:
         table, name = stage.split(self.column)
         rows = tables[table]
-        valid, seen = known(rows, name), view.View(rows, moments)
-        now = pick(rows, name, seen.last(valid))
+        valid, seen = values.known(rows, name), view.View(rows, moments)
+        now = values.pick(rows, name, seen.last(valid))
         out: dict[str, data.Column] = {}
         for span in stage.spans(self.over):
             then = seen.first(valid) if span == "first" else seen.last(valid, before=moments.at - int(span))
-            out[self._name(span)] = now - pick(rows, name, then)
+            out[self._name(span)] = now - values.pick(rows, name, then)
         return out
 
     def keeps(self, table: str, rows: data.Rows, moment: int) -> Any:
-        import numpy as np
 
-        valid = known(rows, stage.split(self.column)[1])
-        keep = since_last(rows, valid, moment)
+        valid = values.known(rows, stage.split(self.column)[1])
+        keep = values.since_last(rows, valid, moment)
         for span in stage.spans(self.over):
-            if span != "first":
-                keep |= since_last(rows, valid, moment - int(span))
-            elif valid.any():
-                keep |= np.arange(len(rows)) == np.flatnonzero(valid)[0]
+            if span == "first":
+                keep |= values.until_first(rows, valid, moment)
+            else:
+                keep |= values.since_last(rows, valid, moment - int(span))
         return keep
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
@@ -108,37 +104,3 @@ class Difference(stage.Feature):
 
     def _name(self, span: Any) -> str:
         return f"{self.column}.change.{'first' if span == 'first' else stage.spelled(span)}"
-
-
-def known(rows: data.Rows, column: str) -> Flags:
-    """Return (n,) where a column has a value."""
-    import numpy as np
-
-    values = rows.columns[column]
-    if isinstance(values, data.Words):
-        return values.codes >= 0
-    if isinstance(values, np.ndarray):
-        return ~np.isnan(values)
-    return np.ones(len(rows), dtype=bool)
-
-
-def pick(rows: data.Rows, column: str, row: Ints) -> Any:
-    """Return the column at those rows; missing where the row is -1."""
-    import numpy as np
-
-    values = rows.columns[column]
-    if isinstance(values, data.Words):
-        codes = np.append(values.codes, np.int32(-1))
-        return data.Words(codes[row], values.labels)
-    return np.append(rows.floats(column), np.nan)[row]
-
-
-def since_last(rows: data.Rows, valid: Flags, moment: int) -> Flags:
-    """Return a mask of one machine's rows from the last known one at the moment on."""
-    import numpy as np
-
-    holds = valid & (rows.at <= moment) & (rows.seen <= moment) & (rows.until > moment)
-    found = np.flatnonzero(holds)
-    if not len(found):
-        return np.ones(len(rows), dtype=bool)
-    return np.asarray(rows.at >= rows.at[found[-1]])

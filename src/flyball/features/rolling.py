@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import errors, units
 from flyball.data import stage as data
-from flyball.features import stage, view
+from flyball.features import stage, values, view
 
 if TYPE_CHECKING:
     from flyball.data.stage import Floats
@@ -52,13 +52,13 @@ class Rolling(stage.Feature):
 
         table, name = stage.split(self.column)
         rows, by = tables[table], self._by()
-        values, seen = view.floats(rows, name), view.View(rows, moments)
+        series, seen = values.floats(rows, name), view.View(rows, moments)
         out: dict[str, Any] = {name: np.empty(len(moments)) for name in self.names()}
         for span in stage.spans(self.over):
             times = _times(rows, span) if "slope" in by else None
             for piece in seen.windows(span):
                 when = None if times is None else piece.of(times)
-                found = kernels.windows(piece.of(values), piece.lo, piece.hi, by=by, times=when)
+                found = kernels.windows(piece.of(series), piece.lo, piece.hi, by=by, times=when)
                 for statistic in by:
                     out[self._name(span, statistic)][piece.index] = found[statistic]
         return out

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors, part, units
@@ -208,7 +209,9 @@ class AsOf(part.Part):
         """Return the names of the tables whose rows any feature needs."""
         return tuple(dict.fromkeys(name for feature in self.columns for name in feature.tables()))
 
-    def compute(self, tables: data.Tables, moments: Moments, absent: Mapping[str, str] = {}) -> Matrix:
+    def compute(
+        self, tables: data.Tables, moments: Moments, absent: Mapping[str, str] = MappingProxyType({})
+    ) -> Matrix:
         """Return all columns for the moments, from the rows that had been seen by then.
 
         A feature that reads a column named in `absent` ("table.column" -> reason), or one that no table

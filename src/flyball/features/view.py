@@ -17,7 +17,7 @@ from flyball.data import stage as data
 from flyball.features import stage
 
 if TYPE_CHECKING:
-    from flyball.data.stage import Array, Flags, Floats, Ints
+    from flyball.data.stage import Array, Flags, Ints
 
 #: So many picked rows are held in memory at once.
 _AT_ONCE = 4_000_000
@@ -256,24 +256,3 @@ def _chunks(sizes: Ints) -> Iterator[slice]:
         stop = max(start + 1, int(np.searchsorted(total, spent + _AT_ONCE, side="right")))
         yield slice(start, stop)
         start = stop
-
-
-def floats(rows: data.Rows, column: str) -> Floats:
-    """Return a numeric column as float64 (n,)."""
-    import numpy as np
-
-    return rows.floats(column).astype(np.float64, copy=False)
-
-
-def holds(rows: data.Rows, column: str, code: str | None = None) -> Flags:
-    """Return (n,) where a column holds something: a text (that `code`), or a number other than 0."""
-    import numpy as np
-
-    values = rows.columns[column]
-    if isinstance(values, data.Words):
-        if code is None:
-            return np.asarray(values.codes >= 0)
-        return np.asarray(values.codes == (values.labels.index(code) if code in values.labels else -2))
-    if isinstance(values, np.ndarray):
-        return np.asarray((values != 0) & ~np.isnan(values))
-    return np.ones(len(rows), dtype=bool)

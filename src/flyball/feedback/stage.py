@@ -15,7 +15,7 @@ class Feedback(part.Part):
     ) -> tuple[evidence.Outcome, ...]:
         """Return one outcome per answer, known, pending or censored at the cut.
 
-        `answers` holds the store's table of that name: one row per answer given, `at` the moment asked, with the
-        columns "answer" (float64) and "release" (Words).
+        `answers` holds the store's table of that name: one row per answer given, `at` the moment asked, with
+        the columns "answer" (float64) and "release" (Words).
         """
         raise NotImplementedError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flyball import errors
 from flyball.data import stage as data
 from flyball.features import stage as features
-from flyball.features import view
+from flyball.features import values, view
 from flyball.labels import stage
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class FailsWithin(stage.Labeller):
     - "gap": an event follows within `gap`: too soon to act on, and no sign of health either;
     - "future": the window, and `wait` for rows entered late, are not over at the cut.  An event that was seen
       early does not count before that: near the cut only the failing machines would be known;
-    - "censored": no event, but the machine's rows (of table `alive`, the event's own when None) end more than
+    - "censored": no event, but the machine's rows (of table `alive`; of all tables when None) end more than
       `silence` before the window does; or `censored_by` (a planned replacement) came first.
 
     >>> from flyball.units import days
@@ -66,20 +66,21 @@ class FailsWithin(stage.Labeller):
 
         m = moments.at
         opens, closes = m + int(self.gap), m + int(self.gap) + int(self.within)
-        alive = tables[self.alive or features.split(self.event)[0]].known(as_of)
+        alive = [tables[name].known(as_of) for name in self._alive(tables)]
         events = where(tables, self.event, as_of)
         before, event = around(events, moments, m)
         _, inside = around(events, moments, opens)
-        shown, _ = around(alive, moments, m)
+        shown = np.max([around(rows, moments, m)[0] for rows in alive], axis=0)
+        last = np.max([ends(rows, moments) for rows in alive], axis=0)
         positive = inside <= closes
-        gone = ~positive & (ends(alive, moments) < closes - int(self.silence))
+        gone = ~positive & (last < closes - int(self.silence))
         if self.censored_by is not None:
             _, planned = around(where(tables, self.censored_by, as_of), moments, m)
             gone |= (planned <= closes) & (planned < inside)
         failed = before != NEVER
         reasons = (
             gone,
-            closes + int(self.wait) > _cut((alive, events), as_of),
+            closes + int(self.wait) > _cut((*alive, events), as_of),
             event <= opens,
             failed & (m - int(self.blackout) <= before) & (int(self.blackout) > 0),
             failed & (shown <= before),
@@ -89,6 +90,12 @@ class FailsWithin(stage.Labeller):
             why[reason] = code
         value = np.where(why < 0, positive.astype(np.float64), np.nan)
         return stage.Answers(value, why < 0, data.Words(why, REASONS))
+
+    def _alive(self, tables: data.Tables) -> tuple[str, ...]:
+        """Return the tables whose rows show that a machine lives: what was said about it is not from it."""
+        if self.alive is not None:
+            return (self.alive,)
+        return tuple(name for name in tables if name not in ("answers", "outcomes"))
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from features.span_problems(page, self.within, "within", "horizon")
@@ -106,7 +113,7 @@ def where(tables: data.Tables, column: str, as_of: int | None) -> data.Rows:
     """Return the rows known at the cut in which a bool column is true."""
     table, name = features.split(column)
     rows = tables[table].known(as_of)
-    return rows.take(view.holds(rows, name))
+    return rows.take(values.holds(rows, name))
 
 
 def around(rows: data.Rows, moments: features.Moments, when: Ints) -> tuple[Ints, Ints]:

@@ -8,7 +8,7 @@ from typing import Any
 from flyball import errors
 from flyball.data import stage as data
 from flyball.features import stage as features
-from flyball.features import view
+from flyball.features import values, view
 from flyball.labels import stage
 
 REASONS = ("missing", "no such class")
@@ -60,7 +60,7 @@ class Given(stage.Labeller):
         import numpy as np
 
         if not isinstance(self.answer, stage.Classes):
-            return view.floats(rows, name), np.zeros(len(rows), dtype=bool)
+            return values.floats(rows, name), np.zeros(len(rows), dtype=bool)
         words = rows.words(name)
         codes = words.relabel(self.answer.names).codes
         return np.where(codes < 0, np.nan, codes), (words.codes >= 0) & (codes < 0)
