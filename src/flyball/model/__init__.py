@@ -2,24 +2,47 @@
 
 from flyball.model.beats import Beats, NotWorse
 from flyball.model.blend import Blend
+from flyball.model.candidates import Candidates
 from flyball.model.chain import Chain
+from flyball.model.conformal import Conformal
 from flyball.model.constant import Prior
+from flyball.model.encode import Encode
 from flyball.model.given import Given
+from flyball.model.int8 import Int8
 from flyball.model.latest import Latest
 from flyball.model.limits import Agreement, Latency, Memory, Size
 from flyball.model.linear import Logistic, Ridge
 from flyball.model.machines import ByMachine
+from flyball.model.nets import Conv, Dense, Recurrent
 from flyball.model.normalise import Normalise
+from flyball.model.quantiles import Quantiles
 from flyball.model.rate import Rate
+from flyball.model.regimes import Regimes
 from flyball.model.rolling import Rolling
 from flyball.model.rule import Threshold
-from flyball.model.stage import AsTested, Compressor, Contest, Fold, Gate, Learner, Measured, Packed, Predictor, Refit
-from flyball.model.stage import Ship, Split, Step, Transform
+from flyball.model.stage import (
+    AsTested,
+    Compressor,
+    Contest,
+    Fold,
+    Gate,
+    Learner,
+    Measured,
+    Packed,
+    Predictor,
+    Refit,
+    Ship,
+    Split,
+    Step,
+    Transform,
+)
+from flyball.model.training import Training
 from flyball.model.trees import BoostedTrees
 
 __all__ = [
-    "Agreement", "AsTested", "Beats", "Blend", "BoostedTrees", "ByMachine", "Chain", "Compressor", "Contest", "Fold",
-    "Gate", "Given", "Latency", "Latest", "Learner", "Logistic", "Measured", "Memory", "Normalise", "NotWorse",
-    "Packed", "Predictor", "Prior", "Rate", "Refit", "Ridge", "Rolling", "Ship", "Size", "Split", "Step", "Threshold",
-    "Transform",
+    "Agreement", "AsTested", "Beats", "Blend", "BoostedTrees", "ByMachine", "Candidates", "Chain",
+    "Compressor", "Conformal", "Contest", "Conv", "Dense", "Encode", "Fold", "Gate", "Given", "Int8",
+    "Latency", "Latest", "Learner", "Logistic", "Measured", "Memory", "Normalise", "NotWorse", "Packed",
+    "Predictor", "Prior", "Quantiles", "Rate", "Recurrent", "Refit", "Regimes", "Ridge", "Rolling", "Ship",
+    "Size", "Split", "Step", "Threshold", "Training", "Transform",
 ]  # fmt: skip

@@ -15,8 +15,8 @@ from flyball.model.stage import Packed, Predictor
 if TYPE_CHECKING:
     from flyball.data.stage import Array, Floats
 
-#: Rows that are scored at once; more are cut into pieces, so memory stays bounded.
-CHUNK = 16_384
+#: Rows that are scored at once, by family; more are cut into pieces, so memory stays bounded.
+CHUNKS = {"trees": 16_384, "dense": 16_384}
 
 
 class OnnxPredictor(Predictor):
@@ -57,7 +57,8 @@ class OnnxPredictor(Predictor):
 
         if not len(x):
             return np.zeros(self._shape(0))
-        pieces = [x] if len(x) <= CHUNK else [x.take(slice(at, at + CHUNK)) for at in range(0, len(x), CHUNK)]
+        size = CHUNKS.get(self.settings["family"], 1_024)
+        pieces = [x] if len(x) <= size else [x.take(slice(at, at + size)) for at in range(0, len(x), size)]
         workers = min(len(pieces), max(1, int(os.environ.get("OMP_NUM_THREADS", "1") or 1)))
         if workers == 1:
             return self._answers(np.concatenate([self._run(piece) for piece in pieces]))

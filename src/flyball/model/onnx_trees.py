@@ -27,7 +27,7 @@ def export(booster: Any, width: int) -> bytes:
         raise errors.DeclarationError("linear trees have no faithful ONNX form: leave linear_tree out")
     if "[zero_as_missing: 1]" in text:
         raise errors.DeclarationError("zero_as_missing has no faithful ONNX form: leave it out, NaN is missing")
-    rounded = lgb.Booster(model_str=floored(text), params={"verbosity": -1})
+    rounded = lgb.Booster(model_str=floored(text))
     with warnings.catch_warnings():
         # Both speak about the converter's own calls, not about the model.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
