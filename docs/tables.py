@@ -1,0 +1,95 @@
+"""Fills the generated regions of README.md and docs/*.md: benchmark tables, part menus, the tree.
+
+A region begins with `<!-- results: NAME -->`, `<!-- parts: ROOM -->` or `<!-- tree -->` and ends with `<!-- end -->`.
+`python docs/tables.py` rewrites them, `python docs/tables.py --check` says which are out of date and exits 1.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+
+HOME = Path(__file__).parent.parent
+REGION = re.compile(r"<!-- (results|parts|tree)(?:: ([\w.-]+))? -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def results(name: str) -> str:
+    """Return the table of one benchmark's result file."""
+    told = json.loads((HOME / "benchmarks" / "results" / f"{name}.json").read_text())
+    lines = ["| case | ours | peer | ratio | goal | met |", "|---|---|---|---|---|---|"]
+    for row in told["rows"]:
+        peer = "" if row["peer"] is None else f"{figure(row['peer'])} ({row['peer_name']})"
+        met = {True: "yes", False: "**no**", None: ""}[row["met"]]
+        cells = (row["case"], f"{figure(row['ours'])} {row['unit']}".strip(), peer, figure(row["ratio"]), figure(row["goal"]), met)
+        lines.append("| " + " | ".join(cell.strip() for cell in cells) + " |")
+    where = f"{told['machine']['cpu']}, {told['machine']['cores']} cores"
+    versions = ", ".join(f"{library} {version}" for library, version in told["versions"].items())
+    return "\n".join([*lines, "", f"`flyball bench {name}` on {where}; {versions}."])
+
+
+def figure(value: float | None) -> str:
+    """Return a number as a table shows it."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def parts(room: str) -> str:
+    """Return the menu of a room: every part that a page can name, with its first sentence."""
+    from flyball import part
+
+    module = importlib.import_module(f"flyball.{room}")
+    lines = ["| part | what it is |", "|---|---|"]
+    for name in sorted(module.__all__):
+        found = getattr(module, name)
+        if isinstance(found, type) and issubclass(found, part.Part):
+            first = re.split(r"(?<=[.:])\s", " ".join((found.__doc__ or "").split()), maxsplit=1)[0]
+            lines.append(f"| `{part.spelled(found)}` | {first.rstrip(':').replace('|', '/')} |")
+    return "\n".join(lines)
+
+
+def tree(_: str = "") -> str:
+    """Return the tree of the house with the first sentence of every room."""
+    lines = ["```text", "src/flyball/"]
+    for entry in sorted((HOME / "src" / "flyball").iterdir(), key=lambda path: (path.is_dir(), path.name)):
+        source = entry / "__init__.py" if entry.is_dir() else entry
+        if entry.name.startswith(("_", ".")) or source.suffix != ".py" or not source.is_file():
+            continue
+        doc = re.match(r'(?:#.*\n)*"""(.*?)(?:\n|""")', source.read_text())
+        sentence = doc.group(1).rstrip(".") if doc else ""
+        sentence = re.sub(r"^Stage (\d), \w+: ", r"\1 ", sentence)
+        lines.append(f"  {entry.name + ('/' if entry.is_dir() else ''):<14} {sentence}")
+    return "\n".join([*lines, "```"])
+
+
+def filled(text: str) -> str:
+    """Return a page with every generated region filled."""
+
+    def fill(match: re.Match[str]) -> str:
+        kind, name = match.group(1), match.group(2) or ""
+        body = {"results": results, "parts": parts, "tree": tree}[kind](name)
+        return f"<!-- {kind}{': ' + name if name else ''} -->\n{body}\n<!-- end -->"
+
+    return REGION.sub(fill, text)
+
+
+def main(arguments: list[str]) -> int:
+    """Rewrite or check every page; return the exit code."""
+    stale = []
+    for page in (HOME / "README.md", *sorted((HOME / "docs").rglob("*.md")), *sorted((HOME / "src").rglob("*.md"))):
+        before = page.read_text()
+        after = filled(before)
+        if after != before:
+            stale.append(str(page.relative_to(HOME)))
+            if "--check" not in arguments:
+                page.write_text(after)
+    for name in stale:
+        print(f"{name}: {'out of date' if '--check' in arguments else 'rewritten'}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
