@@ -3,6 +3,7 @@
 import types
 
 import pytest
+
 from flyball import data
 
 

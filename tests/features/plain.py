@@ -3,9 +3,10 @@
 import math
 import statistics
 
+from hypothesis import strategies as st
+
 from flyball import data, features
 from flyball.units import steps
-from hypothesis import strategies as st
 
 KEYS = ("a", "b", "c")
 CODES = ("A", "B")

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.features import plain
+
 from flyball import data, features, kernels
 from flyball.features import rolling
 from flyball.units import days, hours, steps
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.features import plain
 
 EXACT = ("count", "min", "max", "median", "first", "last")
 

@@ -1,10 +1,10 @@
 import numpy as np
-from flyball import data, features
-from flyball.features import view
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.features import plain
+
+from flyball import data, features
+from flyball.features import view
 
 
 def rows_of(piece):
@@ -21,7 +21,9 @@ def test_windows_are_what_the_moment_may_use(table, asked, over):
     for piece in view.View(table, asked).windows(over):
         assert not set(found) & set(rows_of(piece))
         found |= rows_of(piece)
-    wanted = plain.ask(table, asked, lambda key, m: plain.window(table, key, m, 10**6 if over is None else over))
+    wanted = plain.ask(
+        table, asked, lambda key, m: plain.window(table, key, m, 10**6 if over is None else over)
+    )
     assert [found[place] for place in range(len(asked))] == wanted
 
 

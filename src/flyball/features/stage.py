@@ -77,9 +77,10 @@ def kind_problems(page: Any, column: str, wanted: str, place: str = "column") ->
         return
     given = "number" if kind not in ("category", "text", "image") else "category" if kind == "text" else kind
     given = "bool" if wanted == kind == "bool" else given
+    article = "an" if wanted == "image" else "a"
     if given != wanted:
         yield errors.Problem(
-            place, f"{column!r} is declared {kind!r} and a {wanted} is needed", "name another column"
+            place, f"{column!r} is declared {kind!r} and {article} {wanted} is needed", "name another column"
         )
 
 

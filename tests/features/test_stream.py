@@ -1,0 +1,160 @@
+"""The stream answers as the batch does: for any chunking, resumed anywhere, with rows dropped in between."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.features import plain
+
+from flyball import data, errors, features
+from flyball.features import rolling
+from flyball.units import steps
+
+#: Bit-equal in the stream; `MOMENTS` to a tolerance.
+ORDER = ("count", "min", "max", "median", "first", "last")
+MOMENTS = ("mean", "std", "sum", "slope")
+
+
+def fleet(unique):
+    columns = {"x": "kW", "code": "category", "order": "number"}
+    return data.Fleet("machine", data.Counter("n"), (data.Table("t", columns=columns, unique=unique),))
+
+
+def newest(window):
+    return {"rows": len(window["t.at"]), "newest": window["t.at"][-1] if len(window["t.at"]) else math.nan}
+
+
+BOUNDED = features.AsOf(
+    features.Every(steps(1)),
+    (
+        features.Rolling("t.x", over=(steps(2), steps(6)), by=(*ORDER, *MOMENTS)),
+        features.Count("t.code", over=steps(4), each=plain.CODES),
+        features.Last("t.x", at_most=steps(3)),
+        features.Smooth("t.x", half_life=steps(1)),
+        features.Column(newest, of=("t.code",), makes=("rows", "newest"), over=steps(5)),
+    ),
+)
+UNBOUNDED = features.AsOf(
+    features.Every(steps(1)),
+    (
+        features.Last("t.x"),
+        features.Last("t.code"),
+        features.Difference("t.x", over=(steps(3), "first")),
+        features.Since("t.code", each=plain.CODES, per=steps(1)),
+        features.Age("t", per=steps(1)),
+        features.Sequence(("t.x", "t.order"), last=3),
+    ),
+)
+
+
+def replayed(page, table, asked, cuts, resume, disorder=0):
+    """Every answer, with rows pushed in chunks as they are seen, each before the first moment that sees it."""
+    stream = features.Stream(page, fleet(table.unique), disorder=steps(disorder) if disorder else 0)
+    order = np.argsort(table.seen, kind="stable")
+    pushed, answers = 0, {}
+    for turn, place in enumerate(np.argsort(asked.at, kind="stable")):
+        moment = int(asked.at[place])
+        due = int(np.searchsorted(table.seen[order], moment, side="right"))
+        for part in np.array_split(order[pushed:due], cuts):
+            # Sorted by arrival, one row at a time: a chunk's own order is the order of its rows.
+            stream.push("t", table.take(np.sort(part)))
+        pushed = due
+        answers[place] = stream.ask(asked.names()[place], moment)
+        if resume and turn % 2:
+            stream = features.Stream(
+                page, fleet(table.unique), stream.disorder, json.loads(json.dumps(stream.state()))
+            )
+    return stream, answers
+
+
+def same(found, wanted):
+    assert list(found.columns) == list(wanted.columns)
+    for name, column in wanted.columns.items():
+        other = found.columns[name]
+        if isinstance(column, data.Words):
+            assert other.texts() == column.texts(), name
+        elif name.split(".")[-2] in (*MOMENTS, "smooth") if "." in name else False:
+            np.testing.assert_allclose(other, column, rtol=1e-9, atol=1e-9, err_msg=name)
+        else:
+            np.testing.assert_array_equal(other, column, err_msg=name)
+
+
+@given(plain.rows(), plain.moments(), st.integers(1, 3), st.booleans())
+def test_bounded_features_are_those_of_the_batch_always(table, asked, cuts, resume):
+    batch = BOUNDED.compute({"t": table}, asked)
+    stream, answers = replayed(BOUNDED, table, asked, cuts, resume)
+    for place, x in answers.items():
+        same(x, batch.take(np.array([place])))
+    assert stream.late == 0
+
+
+@given(plain.rows(), plain.moments(), st.integers(1, 3), st.booleans(), st.integers(0, 8))
+def test_unbounded_features_are_those_of_the_batch_while_none_is_beyond(table, asked, cuts, resume, disorder):
+    batch = UNBOUNDED.compute({"t": table}, asked)
+    stream, answers = replayed(UNBOUNDED, table, asked, cuts, resume, disorder)
+    if stream.beyond == 0:
+        for place, x in answers.items():
+            same(x, batch.take(np.array([place])))
+
+
+def test_a_correction_of_the_distant_past_is_counted_and_one_within_the_disorder_is_exact():
+    values = {"x": [1.0, 2.0]}
+    page = features.AsOf(features.Every(steps(1)), (features.Last("t.x"),))
+    for disorder, beyond, answer in ((0, 1, math.nan), (20, 0, 1.0)):
+        stream = features.Stream(page, fleet(("at",)), disorder=steps(disorder))
+        stream.push("t", data.Rows.of(["a", "a"], at=[1, 2], columns=values))
+        stream.ask("a", 10)
+        stream.push("t", data.Rows.of(["a"], at=[2], seen=[11], columns={"x": [math.nan]}))
+        np.testing.assert_array_equal(stream.ask("a", 12).columns["t.x.last"], [answer])
+        assert stream.beyond == beyond
+
+
+def test_rows_said_to_be_seen_before_an_answer_are_counted():
+    stream = features.Stream(BOUNDED, fleet(()))
+    stream.ask("a", 10)
+    stream.push("t", data.Rows.of(["a", "b"], at=[9, 9], columns={"x": [1.0, 1.0]}))
+    stream.push("t", data.Rows.of(["a"], at=[9], seen=[11], columns={"x": [1.0]}))
+    assert (stream.late, stream.beyond) == (1, 0)
+
+
+def test_memory_is_bounded_where_the_look_back_is():
+    for page, most in ((BOUNDED, 25), (UNBOUNDED, 12)):
+        stream = features.Stream(page, fleet(()))
+        for step in range(400):
+            stream.push("t", data.Rows.of(["a"], [step], columns={"x": [1.0], "code": ["AB"[step % 2]]}))
+            stream.ask("a", step)
+            assert len(stream) <= most
+
+
+def test_a_machine_without_rows_is_answered_like_in_batch():
+    table = data.Rows.of(["a"], [1], columns={"x": [1.0], "code": ["A"], "order": [1.0]})
+    asked = features.Moments.of(["nobody"], [5])
+    for page in (BOUNDED, UNBOUNDED):
+        same(features.Stream(page, fleet(())).ask("nobody", 5), page.compute({"t": table}, asked))
+
+
+def test_time_does_not_go_back():
+    stream = features.Stream(BOUNDED, fleet(()))
+    stream.ask("a", 5)
+    with pytest.raises(errors.DataError, match="in order of time"):
+        stream.ask("a", 4)
+
+
+def test_a_table_nobody_reads_is_passed_over_and_an_unknown_one_is_an_error():
+    stream = features.Stream(BOUNDED, fleet(()))
+    stream.push("u", data.Rows.of(["a"], [1]))
+    assert len(stream) == 0
+    with pytest.raises(errors.DeclarationError, match="did you mean 't'"):
+        features.Stream(features.AsOf(features.Every(steps(1)), (features.Last("tt.x"),)), fleet(()))
+
+
+def test_a_missing_column_stops_its_feature():
+    x = features.Stream(BOUNDED, fleet(())).ask("a", 1, absent={"t.code": "renamed"})
+    assert x.stopped["rows"] == "renamed" and "rows" not in x.columns
+
+
+def test_every_statistic_is_compared():
+    assert set(ORDER) | set(MOMENTS) == set(rolling.STATISTICS)
