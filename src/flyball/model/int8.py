@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -30,7 +28,7 @@ class Int8(Compressor):
     model.Int8(rows=512)
     """
 
-    rows: int = 1024
+    rows: int = 4096
 
     def compress(self, predictor: Predictor, calibration: features.Matrix) -> Predictor | None:
         """Return the quantised variant, its chain, blend or interval around it kept; None when there is none."""
@@ -64,6 +62,9 @@ class Int8(Compressor):
 
 def quantised(model: bytes, tensors: list[Array]) -> bytes:
     """Return the graph with QDQ nodes around its convolutions and matrix products, the same bytes every time."""
+    import pathlib
+    import tempfile
+
     import onnx as standard
     import onnxruntime.quantization as quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process

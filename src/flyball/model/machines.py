@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -62,4 +61,6 @@ def shuffled(names: Iterable[str], seed: int) -> list[str]:
     >>> sorted(shuffled(["a", "b"], seed=1))
     ['a', 'b']
     """
+    import hashlib
+
     return sorted(names, key=lambda name: (hashlib.sha256(f"{seed}:{name}".encode()).digest(), name))

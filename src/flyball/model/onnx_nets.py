@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -37,6 +36,8 @@ def export(module: Any, shapes: list[tuple[int, ...]], kind: str, views: int = 1
 @contextlib.contextmanager
 def _hushed(name: str) -> Iterator[None]:
     """Keep a logger from telling which optional libraries are not there."""
+    import logging
+
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.ERROR)
