@@ -52,14 +52,14 @@ class RemainingLife(stage.Labeller):
 
         rows = tables[self.of].known(as_of)
         last = fails.ends(rows, moments)
-        value = (last - moments.at) / int(self.per)
+        until_last = np.where(last == fails.NEVER, np.nan, (last - moments.at) / int(self.per))
+        value = until_last
         if self.event is not None:
             _, event = fails.around(fails.where(tables, self.event, as_of), moments, moments.at - 1)
             value = np.where(event < data.FOREVER, (event - moments.at) / int(self.per), np.nan)
-        value[last == fails.NEVER] = np.nan
         if self.given is not None:
             left = self._left(tables, moments, as_of)
-            value = np.where(np.isnan(left), value, (last - moments.at) / int(self.per) + left)
+            value = np.where(np.isnan(left), value, until_last + left)
         why = np.where(np.isnan(value), 0, np.where(value < 0, 1, -1)).astype(np.int32)
         if self.cap is not None:
             value = np.minimum(value, int(self.cap) / int(self.per))

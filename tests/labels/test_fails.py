@@ -1,0 +1,123 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.labels import plain
+
+from flyball import data, features, labels
+from flyball.units import days, steps
+
+
+def truth_of(label, table, key, m, as_of):
+    """(value, reason) by the definition, one moment at a time."""
+    rows = plain.known(table, key, as_of)
+    everything = [
+        max(table.at[row], table.seen[row]) for name in table.keys for row in plain.known(table, name, None)
+    ]
+    cut = max(everything, default=-(10**9)) if as_of is None else as_of
+    opens, closes = m + label.gap, m + label.gap + label.within
+    events = [table.at[row] for row in rows if table.columns["failed"][row] == 1]
+    planned = [table.at[row] for row in rows if table.columns["planned"][row] == 1 and table.at[row] > m]
+    shown = max((table.at[row] for row in rows if table.at[row] <= m), default=-(10**9))
+    before = [at for at in events if at <= m]
+    inside = [at for at in events if opens < at <= closes]
+    if before and shown <= before[-1]:
+        return math.nan, "failed"
+    if before and label.blackout and m <= before[-1] + label.blackout:
+        return math.nan, "blackout"
+    if any(m < at <= opens for at in events):
+        return math.nan, "gap"
+    if closes + label.wait > cut:
+        return math.nan, "future"
+    if label.censored_by and planned and planned[0] <= closes and not (inside and inside[0] <= planned[0]):
+        return math.nan, "censored"
+    if inside:
+        return 1.0, None
+    if max((table.at[row] for row in rows), default=-(10**9)) < closes - label.silence:
+        return math.nan, "censored"
+    return 0.0, None
+
+
+SPAN = st.integers(0, 3).map(lambda n: steps(n) if n else 0)
+
+
+@given(
+    plain.logs(),
+    plain.moments(),
+    st.integers(1, 5),
+    SPAN,
+    SPAN,
+    SPAN,
+    SPAN,
+    st.booleans(),
+    st.none() | st.integers(0, 18),
+)
+def test_as_the_oracle(table, asked, within, gap, blackout, silence, wait, planned, as_of):
+    label = labels.FailsWithin(
+        steps(within), event="t.failed", gap=gap, blackout=blackout, silence=silence, wait=wait,
+        censored_by="t.planned" if planned else None,
+    )  # fmt: skip
+    found = label.label({"t": table}, asked, as_of)
+    wanted = [
+        truth_of(label, table, key, m, as_of) for key, m in zip(asked.names(), asked.at.tolist(), strict=True)
+    ]
+    assert found.why.texts() == [why for _, why in wanted]
+    np.testing.assert_array_equal(found.value, np.array([value for value, _ in wanted], dtype=float))
+    assert found.known.tolist() == [why is None for _, why in wanted]
+
+
+@given(plain.logs(), plain.moments(), st.integers(0, 16))
+def test_rows_seen_after_the_cut_change_nothing(table, asked, as_of):
+    label = labels.FailsWithin(steps(3), event="t.failed", blackout=steps(1))
+    before = label.label({"t": table.take(table.seen <= as_of)}, asked, as_of)
+    after = label.label({"t": table}, asked, as_of)
+    np.testing.assert_array_equal(after.value, before.value)
+    assert after.why.texts() == before.why.texts()
+
+
+def test_any_table_shows_that_a_machine_lives_unless_one_is_named():
+    tables = {
+        "telemetry": data.Rows.of(["a"] * 10, at=[days(day) for day in range(10)]),
+        "repairs": data.Rows.of(["a"], at=[days(1)], columns={"failed": [1.0]}),
+        "answers": data.Rows.of(["a"], at=[days(99)]),
+    }
+    asked = features.Moments.of(["a"] * 2, [days(4), days(8)])
+    label = labels.FailsWithin(days(3), event="repairs.failed")
+    assert label.label(tables, asked, days(20)).why.texts() == [None, "censored"]
+    named = labels.FailsWithin(days(3), event="repairs.failed", alive="repairs")
+    assert named.label(tables, asked, days(20)).why.texts() == ["failed", "failed"]
+
+
+def test_horizon_and_kind():
+    label = labels.FailsWithin(days(7), event="t.failed", gap=days(1), wait=days(2))
+    assert label.horizon() == days(10) and label.kind() == labels.Probability()
+    assert label.reads() == ("t.failed",)
+    assert labels.FailsWithin(days(7), event="t.failed", censored_by="t.planned").reads()[1] == "t.planned"
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"within": 7}, "a bare 7 is no horizon"),
+        ({"within": days(-7)}, "look ahead"),
+        ({"gap": days(-1)}, "gap: a span of"),
+        ({"blackout": 3}, "blackout: a bare 3"),
+        ({"wait": steps(1)}, "wait: a span of steps(1)"),
+        ({"event": "t.fialed"}, "no column 't.fialed'"),
+        ({"event": "t.x"}, "a bool is needed"),
+        ({"censored_by": "t.code"}, "a bool is needed"),
+        ({"alive": "tt"}, "did you mean 't'?"),
+    ],
+)
+def test_problems(page, change, said):
+    declared = {"within": days(7), "event": "t.on"}
+    found = [
+        str(problem) for problem in labels.FailsWithin(**declared | change).problems(page(data.WallClock()))
+    ]
+    assert len(found) == 1 and said in found[0], found
+
+
+def test_no_problem(page):
+    assert list(labels.FailsWithin(days(7), event="t.on", gap=days(1)).problems(page(data.WallClock()))) == []
