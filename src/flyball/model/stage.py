@@ -163,3 +163,6 @@ class Contest(part.Part):
                 yield errors.Problem(name, what, f"it answers with {can}")
         if not self.metrics:
             yield errors.Problem("metrics", "no metric, nobody could win", "name at least one of model.metrics")
+        from flyball.model import metrics  # it prepares figures of stages, this file is what a stage is made of
+
+        yield from metrics.problems(self.metrics, kind)
