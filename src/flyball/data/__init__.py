@@ -1,7 +1,13 @@
 """Stage 1, data: what comes in, cleaned as declared and checked on arrival."""
 
+from flyball.data.binding import Binding
+from flyball.data.clean import Clip, HoldGaps
+from flyball.data.expect import Between, Missing
+from flyball.data.frames import Frames
 from flyball.data.stage import Check, Cleaner, Clock, Counter, Finding, Fleet, Late, Rows, Table, Tables, WallClock, Words
+from flyball.data.twins import Twins
 
 __all__ = [
-    "Check", "Cleaner", "Clock", "Counter", "Finding", "Fleet", "Late", "Rows", "Table", "Tables", "WallClock", "Words",
+    "Between", "Binding", "Check", "Cleaner", "Clip", "Clock", "Counter", "Finding", "Fleet", "Frames", "HoldGaps",
+    "Late", "Missing", "Rows", "Table", "Tables", "Twins", "WallClock", "Words",
 ]  # fmt: skip

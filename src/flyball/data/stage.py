@@ -90,6 +90,14 @@ class Cleaner(part.Part):
         """Return the table's rows cleaned; a table it does not name comes back as it is."""
         raise NotImplementedError
 
+    def lookback(self) -> int:
+        """Return how far back (microseconds or steps) it needs rows to clean one."""
+        return 0
+
+    def fleetwide(self) -> bool:
+        """Say whether it compares rows across machines, so that no group of machines can be cleaned alone."""
+        return False
+
 
 class Check(part.Part):
     """Abstract: an expectation about a table, judged on arrival and again before training."""

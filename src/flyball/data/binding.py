@@ -1,0 +1,116 @@
+"""A site binding: what this site calls things, in which units, clock and codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from flyball import errors, part, units
+
+EPOCHS = ("s", "ms", "us")
+
+
+class Binding(part.Part):
+    """Maps a site's own names, units, time zone and codes to the page's, so that one page serves every site.
+
+    `names` maps the page's name ("telemetry.vibration", or "vibration" for every table; also the key's and the
+    time's) to the site's column; `units` maps the page's name to the unit the site sends; `zone` is the zone of
+    times that carry none; `epoch` says what a numeric time counts since 1970 ("s", "ms" or "us"); `codes` maps
+    the page's name of a category column to {site's code: page's}.  `software` names the releases of the
+    machines' software it was written for.  A binding holds for files taken in from `since` until `until` (ISO dates).
+
+    >>> Binding("north", names={"telemetry.vibration": "VIB_1"}).site_name("telemetry", "vibration")
+    'VIB_1'
+    """
+
+    site: str
+    since: str | None = None
+    until: str | None = None
+    names: Mapping[str, str] = part.field(default_factory=dict)
+    units: Mapping[str, str] = part.field(default_factory=dict)
+    zone: str = "UTC"
+    epoch: str = "us"
+    codes: Mapping[str, Mapping[str, str]] = part.field(default_factory=dict)
+    software: tuple[str, ...] = ()
+
+    def site_name(self, table: str, column: str) -> str:
+        """Return what the site calls a column of the page."""
+        return self.names.get(f"{table}.{column}", self.names.get(column, column))
+
+    def site_unit(self, table: str, column: str, declared: str) -> str:
+        """Return the unit in which the site sends a column."""
+        return self.units.get(f"{table}.{column}", self.units.get(column, declared))
+
+    def site_codes(self, table: str, column: str) -> Mapping[str, str]:
+        """Return {site's code: page's code} of a category column."""
+        return self.codes.get(f"{table}.{column}", self.codes.get(column, {}))
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield every mistake of this binding; with a page (its data stage) also names that the page has not."""
+        from datetime import date
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(self.zone)
+        except Exception:
+            yield errors.Problem("zone", f"no time zone {self.zone!r}", "give a name like 'Europe/Amsterdam'")
+        if self.epoch not in EPOCHS:
+            yield errors.Problem("epoch", f"no epoch unit {self.epoch!r}", "give 's', 'ms' or 'us'")
+        for place in ("since", "until"):
+            try:
+                date.fromisoformat(getattr(self, place) or "2000-01-01")
+            except ValueError:
+                yield errors.Problem(place, f"{getattr(self, place)!r} is no date", "give it as '2026-01-31'")
+        for name, unit in self.units.items():
+            if not units.is_unit(unit):
+                yield errors.Problem(f"units[{name!r}]", f"no unit {unit!r}", errors.did_you_mean(unit, units.names()))
+        if page is not None:
+            yield from self._unknown(page)
+
+    def _unknown(self, fleet: Any) -> Iterator[errors.Problem]:
+        columns = fleet.columns()
+        known = {*columns, *(name.partition(".")[2] for name in columns), fleet.key, "key", "at", "seen"}
+        known |= {table.time for table in fleet.tables if table.time}
+        for place in ("names", "units", "codes"):
+            for name in getattr(self, place):
+                if name not in known:
+                    yield errors.Problem(f"{place}[{name!r}]", "the page has no such column", errors.did_you_mean(name, known))
+        for name, unit in self.units.items():
+            for full, declared in columns.items():
+                fits = name in (full, full.partition(".")[2])
+                if fits and units.is_unit(unit) and not units.same_dimension(unit, declared):
+                    yield errors.Problem(
+                        f"units[{name!r}]", f"{unit!r} cannot become {declared!r}, which the page declares for {full}",
+                        "mend the unit here, or declare another one on the page",
+                    )  # fmt: skip
+
+    def check(self, fleet: Any = None) -> Binding:
+        """Return the binding itself, or raise one DataError that lists every problem."""
+        problems = list(self.problems(fleet))
+        if problems:
+            lines = "\n".join(f"  {problem}" for problem in problems)
+            raise errors.DataError(f"binding {self.site!r}: {len(problems)} problem(s)\n{lines}")
+        return self
+
+    def holds(self, now_us: int) -> None:
+        """Raise DataError when the binding is not valid at a moment (microseconds)."""
+        from datetime import UTC, datetime
+
+        day = datetime.fromtimestamp(now_us / 1e6, UTC).date().isoformat()
+        if (self.since and day < self.since) or (self.until and day >= self.until):
+            raise errors.DataError(
+                f"binding {self.site!r} holds from {self.since or 'ever'} until {self.until or 'ever'}, not on {day}: "
+                f"give the site's binding for that day"
+            )
+
+
+def read(path: Path) -> Binding:
+    """Read a binding from a file that holds its repr (`data.Binding("north", ...)`); nothing in it is run.
+
+    Raises DeclarationError when the text is no binding.
+    """
+    found = part.parse(path.read_text(encoding="utf-8"), {"data.Binding": Binding, "Binding": Binding})
+    if not isinstance(found, Binding):
+        raise errors.DeclarationError(f"{path} holds no data.Binding(...)")
+    return found

@@ -1,0 +1,58 @@
+"""JSON lines: one object per line; a line that is none is set apart, the others are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from flyball.data.formats.raw import Bad, Raw, nothing, shorten, unpacked
+
+
+def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
+    """Return the cells of a JSON-lines file as text; a name that a line does not have is missing there."""
+    import numpy as np
+    import polars as pl
+
+    text, note = unpacked(path, content)
+    text = text.removeprefix(b"\xef\xbb\xbf")
+    if not text.strip():
+        return nothing([], note or "empty file")
+    cells: dict[str, list[str | None]] = {}
+    numbered: list[int] = []
+    bad: list[Bad] = []
+    lines = text.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        found, why = _object(line)
+        if found is None:
+            cut = number == len(lines)
+            note = note or (f"incomplete at byte {len(content)}" if cut else "")
+            bad.append(Bad(number, f"{why} ({note})" if cut and note else why, shorten(line.decode("utf-8", "replace"))))
+            continue
+        for name in found:
+            if name not in cells:
+                cells[name] = [None] * len(numbered)
+        for name, column in cells.items():
+            column.append(_text(found.get(name)))
+        numbered.append(number)
+    frame = pl.DataFrame({name: pl.Series(column, dtype=pl.String) for name, column in cells.items()})
+    return Raw(frame, np.array(numbered, dtype=np.int64), bad, note)
+
+
+def _object(line: bytes) -> tuple[dict[str, Any] | None, str]:
+    try:
+        found = json.loads(line)
+    except UnicodeDecodeError:
+        return None, "not UTF-8"
+    except (ValueError, RecursionError):
+        return None, "no JSON"
+    return (found, "") if isinstance(found, dict) else (None, "no JSON object")
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return repr(value) if isinstance(value, float) else json.dumps(value)

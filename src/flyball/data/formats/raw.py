@@ -1,0 +1,97 @@
+"""What a reader hands over: cells as the file has them, the lines that are no rows, and what was cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from flyball.data.stage import Ints
+
+#: A file whose content grows beyond this while it is unpacked is refused (a bomb, or a mistake).
+LARGEST = 8 * 2**30
+#: At most this much of a bad line is kept.
+KEPT_TEXT = 2_000
+
+
+class Bad(NamedTuple):
+    """A line that is quarantined: its number in the file (from 1; 0 for the file as a whole), why, and its text."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(eq=False)
+class Raw:
+    """One file, read but not judged: a frame of cells by the file's own column names.
+
+    `lines` (n,) is the number of every row's line in the file; `note` says what was cut off, if anything was.
+    """
+
+    frame: pl.DataFrame
+    lines: Ints
+    bad: list[Bad] = field(default_factory=list)
+    note: str = ""
+
+
+def nothing(bad: list[Bad], note: str) -> Raw:
+    """Return a file of which no row could be read."""
+    import numpy as np
+    import polars as pl
+
+    return Raw(pl.DataFrame(), np.empty(0, np.int64), bad, note)
+
+
+def unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
+    """Return a file's content unpacked when it is gzip, and a note when it ends too early.
+
+    What stands before a cut or a fault is kept.  Source of the format: RFC 1952, members one after another.
+    """
+    import zlib
+
+    if path.suffix.lower() != ".gz":
+        return content, ""
+    pieces, size, place = [], 0, 0
+    view = memoryview(content)
+    while place < len(content):
+        inflate = zlib.decompressobj(wbits=31)
+        begun = place
+        while place < len(content) and not inflate.eof:
+            chunk = view[place : place + 2**20]
+            try:
+                piece = inflate.decompress(chunk)
+            except zlib.error:
+                return b"".join(pieces) + _before_fault(view[begun:], size), f"incomplete at byte {place} (damaged gzip)"
+            size += len(piece)
+            if size > LARGEST:
+                return b"".join(pieces), f"incomplete at byte {place} (unpacks to more than {LARGEST >> 30} GiB)"
+            pieces.append(piece)
+            place += len(chunk) - len(inflate.unused_data)
+        if not inflate.eof:
+            return b"".join(pieces), f"incomplete at byte {place} (the gzip stream ends too early)"
+        if not any(view[place:]):  # padding with zeros is allowed after the last member
+            break
+    return b"".join(pieces), ""
+
+
+def _before_fault(member: memoryview, known: int) -> bytes:
+    """Return what a damaged gzip member still gives beyond what is known of it, found in small steps."""
+    import zlib
+
+    inflate, out = zlib.decompressobj(wbits=31), []
+    try:
+        for place in range(0, len(member), 64):
+            out.append(inflate.decompress(member[place : place + 64]))
+    except zlib.error:
+        pass
+    whole = b"".join(out)
+    return whole[known:] if known and len(whole) >= known else (b"" if known else whole)
+
+
+def shorten(text: str) -> str:
+    """Return as much of a bad line as is kept."""
+    return text if len(text) <= KEPT_TEXT else f"{text[:KEPT_TEXT]}... ({len(text)} characters)"

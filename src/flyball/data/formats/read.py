@@ -1,0 +1,32 @@
+"""By a file's name to its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from flyball.data.formats import csv, jsonl, parquet
+from flyball.data.formats.raw import Bad, Raw, nothing
+
+READERS: dict[str, Callable[..., Raw]] = {
+    ".csv": csv.read, ".csv.gz": csv.read, ".parquet": parquet.read,
+    ".jsonl": jsonl.read, ".jsonl.gz": jsonl.read, ".ndjson": jsonl.read, ".ndjson.gz": jsonl.read,
+}  # fmt: skip
+
+
+def ending(path: Path) -> str:
+    """Return the part of a file's name that says its format, or "" for none that is read.
+
+    >>> ending(Path("telemetry-2026-01-01.csv.gz"))
+    '.csv.gz'
+    """
+    return next((end for end in sorted(READERS, key=len, reverse=True) if path.name.lower().endswith(end)), "")
+
+
+def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
+    """Return the cells of a file; one that cannot be read at all is quarantined whole, with the reason."""
+    try:
+        return READERS[ending(path)](path, content, numbers)
+    except MemoryError:
+        why = "does not fit into memory: send it in pieces"
+        return nothing([Bad(0, why, "")], why)

@@ -1,0 +1,400 @@
+"""One commit over many Delta tables: all of it is there after a crash, or none of it is.
+
+Why: deltalake commits one table at a time, calls no fsync, and accepts a repeated transaction id (measured).  So
+data files are written and fsynced first, an intent that lists them is written next, and only then is it carried
+into the tables, each skipped when it has that commit already.  A crash before the intent leaves the old state;
+after it the commit is carried on by whoever opens the store next.  A reader sees the files of commits up to the
+last one that `sources`, always carried last, has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flyball import errors
+from flyball.runtime import durable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+APP = "flyball"
+#: The table that is carried last: what it has is committed.
+LAST = "sources"
+#: Compact when a table has more than this many files that could be joined into one.
+MANY = 24
+#: A joined file holds at most about this many cells.
+CELLS = 60_000_000
+
+
+@dataclass(frozen=True)
+class File:
+    """One data file: `commit` and `place` give the order in which its rows arrived, `digest` is its SHA-256."""
+
+    path: str
+    size: int
+    rows: int
+    since: int
+    until: int
+
+    @property
+    def commit(self) -> int:
+        """Return the number of the commit that wrote it (the last one, for a joined file)."""
+        return int(self.path.partition("-")[0])
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of its content."""
+        return self.path.removesuffix(".parquet").rpartition("-")[2]
+
+
+class Journal:
+    """The Delta tables of a store's folder, and the commits over them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pending = folder / "pending"
+        self.notes: list[str] = []
+        self._verified: set[tuple[str, int, int]] = set()
+
+    def open(self) -> None:
+        """Set aside torn log entries, carry on what was pending, and sweep what no commit owns."""
+        with durable.guard(f"open the store {self.folder}"):
+            durable.folder(self.pending)
+        for table in self.tables():
+            self._mend(table)
+        with durable.guard(f"carry on a commit in {self.folder}"):
+            for intent in sorted(self.pending.glob("[0-9]*.json")):
+                self._carry(intent)
+        self._sweep()
+
+    def tables(self) -> list[str]:
+        """Return the names of all tables, "tables/telemetry" and the like."""
+        logs = [*self.folder.glob("*/_delta_log"), *self.folder.glob("tables/*/_delta_log")]
+        return sorted(str(log.parent.relative_to(self.folder)) for log in logs)
+
+    def committed(self) -> int:
+        """Return the number of the last commit that is whole."""
+        handle = self._handle(LAST)
+        return (handle.transaction_version(APP) or 0) if handle is not None else 0
+
+    def next(self) -> int:
+        """Return the number that the next commit will have."""
+        return self.committed() + 1
+
+    def stage(self, table: str, commit: int, place: int, frame: pl.DataFrame) -> File:
+        """Write rows into a data file of a table that nobody sees yet; it is on the disk when this returns."""
+        where = durable.folder(self.folder / table)
+        part = where / f".{commit:08d}-{place:05d}.part"
+        with durable.guard(f"write rows of {table}"):
+            try:
+                durable.step("write", part)
+                _write_parquet(frame, part)
+                digest = _digest(part)
+                durable.sync(part)
+                final = where / f"{commit:08d}-{place:05d}-{digest}.parquet"
+                durable.rename(part, final)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+        span = (frame["at"].min(), frame["at"].max()) if "at" in frame.columns and frame.height else (0, 0)
+        return File(final.name, final.stat().st_size, frame.height, int(span[0] or 0), int(span[1] or 0))  # type: ignore[arg-type]
+
+    def commit(self, number: int, staged: Mapping[str, Sequence[File]], schemas: Mapping[str, Mapping[str, Any]]) -> None:
+        """Make the staged files of all tables part of the store, as one: durable when this returns."""
+        intent = self.pending / f"{number:08d}.json"
+        tables = {
+            table: {"schema": {name: str(kind) for name, kind in schemas[table].items()}, "files": [vars(f) for f in files]}
+            for table, files in staged.items()
+        }
+        durable.write(intent, json.dumps({"commit": number, "tables": tables}).encode())
+        with durable.guard(f"commit to {self.folder} (it is noted and will be carried on when the store is opened next)"):
+            self._carry(intent)
+
+    def drop(self, staged: Mapping[str, Sequence[File]]) -> None:
+        """Remove staged files that will not be committed."""
+        for table, files in staged.items():
+            for file in files:
+                (self.folder / table / file.path).unlink(missing_ok=True)
+
+    def files(self, table: str) -> list[File]:
+        """Return the data files of a table that are committed, in the order in which their rows arrived."""
+        handle, last = self._handle(table), self.committed()
+        if handle is None:
+            return []
+        found = [_file(entry) for entry in _adds(handle)]
+        return sorted((file for file in found if file.commit <= last), key=lambda file: file.path)
+
+    def read(self, table: str, files: Sequence[File] | None = None, columns: Sequence[str] | None = None) -> list[pl.DataFrame]:
+        """Return the rows of some files (all: None), each a frame, digests verified; columns a file lacks stay out."""
+        import polars as pl
+
+        out = []
+        for file in self.files(table) if files is None else files:
+            path = self.folder / table / file.path
+            self.verify(path, file)
+            try:
+                names = None if columns is None else [c for c in columns if c in pl.read_parquet_schema(path)]
+                out.append(pl.read_parquet(path, columns=names))
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+                raise errors.StoreError(f"{path} cannot be read ({error}): restore it from a copy") from None
+        return out
+
+    def verify(self, path: Path, file: File) -> None:
+        """Raise TamperedError when a data file is not what was written (once per file as it lies on the disk)."""
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            raise errors.StoreError(f"{path} is gone: restore it from a copy") from None
+        mark = (str(path), found.st_mtime_ns, found.st_size)
+        if mark in self._verified:
+            return
+        if _digest(path) != file.digest:
+            raise errors.TamperedError(f"{path} is not what was written (its digest differs): restore it from a copy")
+        self._verified.add(mark)
+
+    def compact(self, table: str) -> int:
+        """Join small files of a table when it has many, so that reading does not slow down; return how many went."""
+        files = self.files(table)
+        joined = 0
+        for group in _groups(files, self._width(table)):
+            joined += self._join(table, group)
+        return joined
+
+    def _width(self, table: str) -> int:
+        handle = self._handle(table)
+        return len(handle.schema().fields) if handle is not None else 1
+
+    def _join(self, table: str, group: Sequence[File]) -> int:
+        import polars as pl
+        from deltalake.transaction import RemoveAction
+
+        frame = pl.concat(self.read(table, group), how="diagonal")
+        last = group[-1]
+        file = self.stage(table, last.commit, int(last.path.split("-")[1]), frame)
+        now = int(time.time() * 1000)
+        handle = self._handle(table)
+        if file.path == last.path or handle is None:
+            return 0
+        removes = [RemoveAction(f.path, False, now, f.size, {}) for f in group]
+        self._commit_actions(handle, table, [_add(file, False), *removes], None)
+        return len(group)
+
+    def _carry(self, intent: Path) -> None:
+        """Carry an intent into every table that has not got it yet, `sources` last; then let go of it."""
+        from deltalake import CommitProperties, Transaction
+
+        try:
+            told = json.loads(intent.read_bytes())
+        except ValueError:
+            self._set_aside(intent, "a torn intent")
+            return
+        number, tables = told["commit"], told["tables"]
+        order = sorted(tables, key=lambda table: (table == LAST, table != "quarantine", table))
+        for table in order:
+            handle = self._created(table, tables[table]["schema"])
+            if (handle.transaction_version(APP) or 0) >= number:
+                continue
+            once = CommitProperties(app_transactions=[Transaction(APP, number)])
+            self._commit_actions(handle, table, [_add(File(**file), True) for file in tables[table]["files"]], once)
+        for table in order:
+            self._sync_log(table)
+        durable.step("unlink", intent)
+        intent.unlink()
+        durable.sync(self.pending)
+
+    def _commit_actions(self, handle: Any, table: str, actions: list[Any], properties: Any) -> None:
+        durable.step("commit", self.folder / table)
+        try:
+            handle.create_write_transaction(actions, "append", handle.schema(), commit_properties=properties)
+        except Exception as error:
+            raise errors.StoreError(f"cannot commit to {self.folder / table}: {error}, free space and run again") from error
+        self._sync_log(table)
+
+    def _sync_log(self, table: str) -> None:
+        log = self.folder / table / "_delta_log"
+        newest = sorted(log.glob("*.json"))[-1:]
+        for path in [*newest, *sorted(log.glob("*.checkpoint*"))[-1:], *log.glob("_last_checkpoint"), log, log.parent]:
+            durable.sync(path)
+
+    def _created(self, table: str, schema: Mapping[str, str]) -> Any:
+        """Return the handle of a table, made or given the columns it lacks."""
+        from deltalake import DeltaTable
+
+        fields = _fields(schema)
+        handle = self._handle(table)
+        if handle is None:
+            where = durable.folder(self.folder / table)
+            durable.step("create", where)
+            config = {"delta.checkpointInterval": "20", "delta.logRetentionDuration": "interval 1 days"}
+            handle = DeltaTable.create(where, schema=fields, configuration=config)
+            self._sync_log(table)
+            durable.sync(where.parent)
+            return handle
+        have = {field.name for field in handle.schema().fields}
+        lacking = [field for field in fields.fields if field.name not in have]
+        if lacking:
+            durable.step("alter", self.folder / table)
+            handle.alter.add_columns(lacking)
+            self._sync_log(table)
+            handle = self._handle(table)
+        return handle
+
+    def _handle(self, table: str) -> Any:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        where = self.folder / table
+        if not (where / "_delta_log").is_dir() or not any((where / "_delta_log").glob("*.json")):
+            return None
+        try:
+            return DeltaTable(where)
+        except (DeltaError, OSError, ValueError) as error:
+            raise errors.StoreError(f"{where} is damaged ({error}): run `flyball doctor`, restore it from a copy") from None
+
+    def schema(self, table: str) -> dict[str, str]:
+        """Return the columns of a table and their types, empty when there is none yet."""
+        handle = self._handle(table)
+        return {} if handle is None else {field.name: field.type.type for field in handle.schema().fields}
+
+    def _mend(self, table: str) -> None:
+        """Set aside a last log entry that is torn, or whose files are missing or short."""
+        log = self.folder / table / "_delta_log"
+        entries = sorted(path for path in log.glob("*.json") if path.stem.isdigit())
+        if not entries:
+            return
+        try:
+            actions = [json.loads(line) for line in entries[-1].read_text("utf-8").splitlines() if line.strip()]
+            adds = [action["add"] for action in actions if "add" in action]
+            whole = bool(actions) and all(self._is_there(table, add) for add in adds)
+        except (ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            self._set_aside(entries[-1], "a last entry that is torn, or whose files are missing or short")
+
+    def _is_there(self, table: str, add: Mapping[str, Any]) -> bool:
+        path = self.folder / table / add["path"]
+        return path.is_file() and path.stat().st_size == add["size"]
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        place = durable.folder(self.folder / "set-aside")
+        target = place / f"{path.parent.parent.name}-{path.name}-{time.time_ns()}"
+        with durable.guard(f"set aside {path}"):
+            durable.rename(path, target)
+            durable.sync(path.parent)
+        self.notes.append(f"set aside {path.relative_to(self.folder)}: {why}")
+
+    def _sweep(self) -> None:
+        """Remove what a crash left behind: half-written files and staged ones that no commit owns."""
+        for table in self.tables():
+            handle = self._handle(table)
+            owned = {_file(entry).path for entry in _adds(handle)} if handle is not None else set()
+            for path in (self.folder / table).iterdir():
+                if path.suffix == ".part" or (path.suffix == ".parquet" and path.name not in owned and self._idle(path)):
+                    path.unlink(missing_ok=True)
+            for path in (self.folder / table / "_delta_log").glob("*.tmp*"):
+                path.unlink(missing_ok=True)
+
+
+    def _idle(self, path: Path) -> bool:
+        """Say whether nobody reads a file that no commit owns: never committed, or joined away an hour ago."""
+        number = path.name.partition("-")[0]
+        return not number.isdigit() or int(number) > self.committed() or path.stat().st_mtime < time.time() - 3600
+
+
+def _groups(files: Sequence[File], width: int) -> Iterator[list[File]]:
+    """Yield runs of small neighbouring files worth joining, so that every row is joined a bounded number of times.
+
+    A file is joined with its neighbours only when together they at least double the largest: the work per row
+    grows with the logarithm of the number of commits.
+    """
+    most = max(1, CELLS // max(width, 1))
+    run: list[File] = []
+    for file in (*files, None):
+        if file is not None and file.rows * 2 <= most and sum(f.rows for f in run) + file.rows <= most:
+            run.append(file)
+            continue
+        yield from _worth(run)
+        run = [file] if file is not None and file.rows * 2 <= most else []
+    if run:
+        yield from _worth(run)
+
+
+def _worth(run: list[File]) -> Iterator[list[File]]:
+    while len(run) > MANY:
+        tail = run[-MANY:]
+        if max(f.rows for f in tail) * 2 <= sum(f.rows for f in tail) or len(run) > 4 * MANY:
+            yield run
+            return
+        run = run[:-1]
+
+
+def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    import errno
+
+    import polars as pl
+
+    try:
+        frame.write_parquet(path, compression="zstd", compression_level=1, row_group_size=131_072)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        full = "No space" in str(error) or "too large" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error).splitlines()[0]) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fields(schema: Mapping[str, str]) -> Any:
+    from deltalake import Field, Schema
+    from deltalake.schema import PrimitiveType
+
+    names = {"String": "string", "Int64": "long", "Float64": "double", "Boolean": "boolean", "Int32": "integer"}
+    return Schema([Field(name, PrimitiveType(names[kind])) for name, kind in schema.items()])
+
+
+def _add(file: File, change: bool) -> Any:
+    from deltalake.transaction import AddAction
+
+    stats: dict[str, Any] = {"numRecords": file.rows, "nullCount": {}}
+    stats |= {"minValues": {"at": file.since}, "maxValues": {"at": file.until}} if file.until else {"minValues": {}, "maxValues": {}}
+    return AddAction(file.path, file.size, {}, int(time.time() * 1000), change, json.dumps(stats))
+
+
+def _adds(handle: Any) -> Iterable[Mapping[str, Any]]:
+    import polars as pl
+
+    found: list[dict[str, Any]] = pl.DataFrame(handle.get_add_actions(flatten=True)).to_dicts()
+    return found
+
+
+def _file(entry: Mapping[str, Any]) -> File:
+    return File(entry["path"], entry["size_bytes"], entry["num_records"] or 0, entry.get("min.at") or 0, entry.get("max.at") or 0)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove half-written files and folders that a killed process left behind."""
+    import shutil
+
+    for path in folder.glob(".*.part"):
+        if not _alive(path.name.split(".")[-2]):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _alive(pid: str) -> bool:
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
