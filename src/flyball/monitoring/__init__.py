@@ -6,5 +6,14 @@ from flyball.monitoring.stage import Detector, DriftDetector, Reference, Trigger
 from flyball.monitoring.triggers import OnAlarm, Weekly
 
 __all__ = [
-    "Detector", "Drift", "DriftDetector", "OnAlarm", "PageHinkley", "Reference", "Trigger", "Watch", "Watched", "Weekly",
-]  # fmt: skip
+    "Detector",
+    "Drift",
+    "DriftDetector",
+    "OnAlarm",
+    "PageHinkley",
+    "Reference",
+    "Trigger",
+    "Watch",
+    "Watched",
+    "Weekly",
+]

@@ -1,9 +1,8 @@
 """Data drift inside a budget of false alarms: every column and the answer, in windows, against the training rows.
 
 Sensor series are autocorrelated and machines differ from one another, so the textbook bands of the population
-stability index (.1, .2) alarm on most weeks in which nothing happened.  Here the limit comes from the training rows
-themselves: windows drawn by a block bootstrap (whole machines, contiguous spans of time) give the statistic's null
-distribution over all columns at once, and the limit is set where the declared number of false alarms is met.
+stability index (.1, .2) alarm on most weeks in which nothing happened.  Here the limits come from the training
+rows themselves, see `flyball.monitoring.null`.
 """
 
 from __future__ import annotations
@@ -12,33 +11,25 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, errors, units
+from flyball import errors, units
 from flyball.features import stage as features
-from flyball.monitoring import stage
+from flyball.monitoring import bins, null, stage
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from flyball.data.stage import Array
-
-BINS = 10
-RESAMPLES = 400
-MOST_BLOCKS = 20_000
-MOST_CATEGORIES = 100
-#: Added to every share before a logarithm is taken, so that an empty bin stays finite.
-FLOOR = 1e-4
+    from flyball.data.stage import Array, Ints
 
 
 class Drift(stage.DriftDetector):
-    """Compare each window `over` with the training rows, with at most `false_alarms` episodes `per` period.
+    """Compare each window `over` with the training rows; at most `false_alarms` episodes `per` period.
 
-    The judged statistic is the population stability index over deciles of the reference (and a bin for missing
-    values); the Kullback-Leibler and Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins and
-    the shift of the median are shown beside it.
+    The judged statistic is the population stability index over deciles of the reference, and that of the share of
+    missing or new values, told as a column of its own with ": missing" behind its name; the Kullback-Leibler and
+    Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins and the shift of the median are shown
+    beside it.  Windows count back from the newest moment; with a counter they are the newest steps of every
+    machine.  A window with too few rows to be judged is shown, its limit is infinite.  A column that is no longer
+    computed counts as missing in every row.
 
-    Source of the statistic: Siddiqi, Credit Risk Scorecards, 2006; of the bootstrap: Künsch, Annals of Statistics
-    17 (1989).
+    Source of the statistic: Siddiqi, Credit Risk Scorecards, 2006.
 
     >>> Drift(over=units.days(7), false_alarms=2, per=units.YEAR).share()  # of windows that may alarm for nothing
     0.03835616438356164
@@ -53,163 +44,82 @@ class Drift(stage.DriftDetector):
         return self.false_alarms * int(self.over) / int(self.per)
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
-        if self.over <= 0:
-            yield errors.Problem("over", f"{self.over!r} is no window", "give a positive span")
-        elif not 0 < self.share() <= 0.5:
+        """Yield a window or a budget that cannot be held."""
+        yield from features.span_problems(page, self.over, "over")
+        if type(self.over) is not type(self.per):
+            what = f"windows of {self.over!r} cannot be counted per {self.per!r}"
+            yield errors.Problem("per", what, "give both in time, or both in steps")
+        elif self.per <= 0:
+            yield errors.Problem("per", f"{self.per!r} is no period", "give a span above 0")
+        elif self.over > 0 and not 0 < self.share() <= 0.5:
             what = f"{self.share():.2f} of the windows may alarm for nothing"
-            yield errors.Problem("false_alarms", what, "give fewer, per a longer period")
+            yield errors.Problem("false_alarms", what, "give more than none and fewer, or a longer period")
 
     def reference(self, x: features.Matrix, answers: Array, seed: int) -> stage.Reference:
-        import numpy as np
-
-        columns = {name: _describe(values) for name, values in _watched(x, answers).items()}
-        codes = {name: _codes(columns[name], values) for name, values in _watched(x, answers).items()}
-        block, span = _blocks(x.moments, int(self.over))
-        null = _null(codes, columns, block, span, seed)
-        settings: dict[str, Any] = {"columns": columns, "limit": 0.0, "scale": {}}
-        if null is not None and len(null):
-            # One limit for all columns: each is scaled by its own typical null value, and the largest is judged.
-            scale = np.maximum(np.median(null, axis=0), 1e-9)
-            worst = (null / scale).max(axis=1)
-            settings["limit"] = float(np.quantile(worst, 1 - self.share()))
-            settings["scale"] = dict(zip(columns, scale.tolist(), strict=True))
+        """Return the bins and shares of every column and the limits that hold the budget, plain JSON."""
+        found = bins.watched(x, answers)
+        told = {name: bins.describe(values) for name, values in found.items()}
+        settings: dict[str, Any] = {"columns": told, "limits": []}
+        if len(x):
+            codes = {name: bins.codes(told[name], values) for name, values in found.items()}
+            window = self._windows(x.moments)
+            settings["limits"] = null.limits(codes, told, x.moments.codes, window, self.share(), seed)
         return stage.Reference("drift", settings)
 
-    def watch(self, reference: stage.Reference, x: features.Matrix, answers: Array) -> tuple[stage.Watched, ...]:
+    def watch(
+        self, reference: stage.Reference, x: features.Matrix, answers: Array
+    ) -> tuple[stage.Watched, ...]:
+        """Return one row per column and window, oldest window first, columns as in the reference."""
         import numpy as np
 
-        columns: Mapping[str, Any] = reference.settings["columns"]
-        found = _watched(x, answers)
         if len(x) == 0:
             return ()
-        over, out = int(self.over), []
-        last = int(x.moments.at.max())
-        window = (last - x.moments.at) // over
-        for number in range(int(window.max()), -1, -1):
+        columns: Mapping[str, Any] = reference.settings["columns"]
+        found = bins.watched(x, answers)
+        over, last = int(self.over), int(x.moments.at.max())
+        window = self._windows(x.moments)
+        out: list[stage.Watched] = []
+        for number in np.unique(window)[::-1].tolist():
             rows = np.flatnonzero(window == number)
-            if len(rows) == 0:
-                continue
             until = last - number * over
+            limits = null.chosen(reference.settings["limits"], len(rows))
             for name, told in columns.items():
-                if name in found:
-                    here = found[name][rows]
-                    limit = reference.settings["limit"] * reference.settings["scale"].get(name, math.inf)
-                    out.append(_judge(name, told, here, (until - over, until, len(rows)), limit))
+                here = found[name][rows] if name in found else None
+                out += _judge(name, told, here, (until - over, until, len(rows)), limits)
         return tuple(out)
 
+    def _windows(self, moments: features.Moments) -> Ints:
+        """Return the number of every row's window, 0 for the newest."""
+        import numpy as np
 
-def _judge(name: str, told: Mapping[str, Any], values: Any, when: tuple[int, int, int], limit: float) -> stage.Watched:
+        if not isinstance(self.over, units.Count):
+            return np.asarray((moments.at.max() - moments.at) // int(self.over))
+        newest = np.full(len(moments.keys), np.iinfo(np.int64).min)
+        np.maximum.at(newest, moments.codes, moments.at)
+        return np.asarray((newest[moments.codes] - moments.at) // int(self.over))
+
+
+def _judge(
+    name: str, told: Mapping[str, Any], values: Any, when: tuple[int, int, int], limits: Mapping[str, float]
+) -> Iterator[stage.Watched]:
+    """Yield how the values of a column lie in a window, and what is missing in it (when anything is or was)."""
     import numpy as np
 
-    shares = np.bincount(_codes(told, values), minlength=len(told["shares"])) / max(len(values), 1)
-    shown = divergences(np.array(told["shares"]), shares)
-    if told["kind"] == "number" and len(values):
-        finite = values[np.isfinite(values)]
-        shown["median_shift"] = float(np.median(finite) - told["median"]) if len(finite) else math.nan
-    psi = shown["psi"]
-    return stage.Watched(name, when[0], when[1], when[2], psi, limit, shown, bool(limit > 0 and psi > limit))
-
-
-def divergences(reference: npt.NDArray[np.float64], current: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Return psi, kl, js and ks between two rows of shares over the same ordered bins.
-
-    >>> import numpy as np
-    >>> same = divergences(np.array([0.5, 0.5]), np.array([0.5, 0.5]))
-    >>> {name: round(value, 6) for name, value in same.items()}
-    {'psi': 0.0, 'kl': 0.0, 'js': 0.0, 'ks': 0.0}
-    """
-    import numpy as np
-
-    p, q = (shares + FLOOR for shares in (reference, current))
-    p, q = p / p.sum(), q / q.sum()
-    middle = (p + q) / 2
-    return {
-        "psi": float(((q - p) * np.log(q / p)).sum()),
-        "kl": float((q * np.log(q / p)).sum()),
-        "js": float((p * np.log(p / middle)).sum() / 2 + (q * np.log(q / middle)).sum() / 2),
-        "ks": float(np.abs(np.cumsum(q - p)).max()),
-    }
-
-
-def _watched(x: features.Matrix, answers: Array) -> dict[str, Any]:
-    """Return every column that can be watched: numbers and categories, and the answer (or its largest entry)."""
-    import numpy as np
-
-    found: dict[str, Any] = {}
-    for name, column in x.columns.items():
-        if isinstance(column, data.Words) or (isinstance(column, np.ndarray) and column.ndim == 1):
-            found[name] = column
-    found["answer"] = answers if answers.ndim == 1 else answers[:, 0] if answers.shape[1] == 3 else answers.max(axis=1)
-    return found
-
-
-def _describe(values: Any) -> dict[str, Any]:
-    """Return the bins of a column and the share of reference rows in each; the last bin is "missing or new"."""
-    import numpy as np
-
-    if isinstance(values, data.Words):
-        counts = np.bincount(values.codes[values.codes >= 0], minlength=len(values.labels))
-        kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_CATEGORIES])
-        told: dict[str, Any] = {"kind": "category", "labels": [values.labels[place] for place in kept]}
-        shares = np.append(counts[kept], len(values) - counts[kept].sum())
+    count = len(told["shares"])
+    if values is None:
+        shares = np.eye(count)[-1]
     else:
-        finite = values[np.isfinite(values)].astype(np.float64)
-        quantiles = np.quantile(finite, np.linspace(0, 1, BINS + 1)[1:-1]) if len(finite) else np.array([])
-        told = {"kind": "number", "edges": np.unique(quantiles).tolist()}
-        told["median"] = float(np.median(finite)) if len(finite) else math.nan
-        shares = np.bincount(_codes(told, values), minlength=len(told["edges"]) + 2)
-    told["shares"] = (shares / max(len(values), 1)).tolist()
-    return told
-
-
-def _codes(told: Mapping[str, Any], values: Any) -> npt.NDArray[np.int64]:
-    """Return the bin of every value."""
-    import numpy as np
-
-    if told["kind"] == "category":
-        codes = values.relabel(tuple(told["labels"])).codes.astype(np.int64)
-        return np.where(codes < 0, len(told["labels"]), codes)
-    bins = np.searchsorted(np.array(told["edges"]), values, side="right").astype(np.int64)
-    return np.where(np.isfinite(values), bins, len(told["edges"]) + 1)
-
-
-def _blocks(moments: features.Moments, over: int) -> tuple[npt.NDArray[np.int64], int]:
-    """Return the block (machine, window) of every row, and how many machines a usual window holds."""
-    import numpy as np
-
-    window = (moments.at - (moments.at.min() if len(moments) else 0)) // over
-    pair = moments.codes.astype(np.int64) * (int(window.max(initial=0)) + 1) + window
-    _, block = np.unique(pair, return_inverse=True)
-    machines = [len(np.unique(moments.codes[window == w])) for w in np.unique(window)]
-    return block, int(np.median(machines)) if machines else 0
-
-
-def _null(
-    codes: Mapping[str, npt.NDArray[np.int64]], columns: Mapping[str, Any], block: npt.NDArray[np.int64], span: int, seed: int
-) -> npt.NDArray[np.float64] | None:  # fmt: skip
-    """Return the statistic of every column in windows drawn from the reference itself, (resamples, columns)."""
-    import numpy as np
-
-    blocks = int(block.max(initial=-1)) + 1
-    if blocks < 2 or span == 0:
-        return None
-    rng = np.random.default_rng(seed)
-    if blocks > MOST_BLOCKS:
-        kept = np.sort(rng.choice(blocks, MOST_BLOCKS, replace=False))
-        place = np.full(blocks, -1)
-        place[kept] = np.arange(MOST_BLOCKS)
-        rows = np.flatnonzero(place[block] >= 0)
-        block, blocks = place[block[rows]], MOST_BLOCKS
-        codes = {name: values[rows] for name, values in codes.items()}
-    draws = np.zeros((RESAMPLES, blocks), dtype=np.float32)
-    for row in draws:
-        row += np.bincount(rng.integers(0, blocks, span), minlength=blocks)
-    out = np.empty((RESAMPLES, len(columns)))
-    for place_, (name, told) in enumerate(columns.items()):
-        bins = len(told["shares"])
-        per_block = np.bincount(block * bins + codes[name], minlength=blocks * bins).reshape(blocks, bins)
-        windows = draws @ per_block.astype(np.float32)
-        shares = windows / np.maximum(windows.sum(axis=1, keepdims=True), 1)
-        reference = np.array(told["shares"])
-        out[:, place_] = [divergences(reference, current)["psi"] for current in shares]
-    return out
+        shares = np.bincount(bins.codes(told, values), minlength=count) / max(len(values), 1)
+    expected, found = bins.parted(np.array(told["shares"])), bins.parted(shares)
+    for suffix, reference, current in zip(("", bins.MISSING), expected, found, strict=True):
+        if (suffix and current[1] == reference[1] == 0) or (
+            not suffix and (current.sum() == 0 or reference.sum() == 0)
+        ):
+            continue
+        shown = bins.divergences(reference, current)
+        if suffix:
+            shown["share"] = float(current[1])
+        elif told["kind"] == "number" and values is not None:
+            shown["median_shift"] = float(np.median(values[np.isfinite(values)])) - told["median"]
+        psi, limit = shown["psi"], limits.get(name + suffix, math.inf)
+        yield stage.Watched(name + suffix, when[0], when[1], when[2], psi, limit, shown, bool(psi > limit))

@@ -48,13 +48,15 @@ class Watched:
 
 
 class Detector(part.Part):
-    """Abstract: watches a stream of values (losses, errors) for a change.  State goes in and comes out, JSON."""
+    """Abstract: watches a stream of values (losses, errors) for a change; state goes in and comes out, JSON."""
 
     def start(self) -> Mapping[str, Any]:
         """Return the state before any value."""
         raise NotImplementedError
 
-    def update(self, state: Mapping[str, Any], at: int, value: float) -> tuple[Mapping[str, Any], evidence.Alarm | None]:
+    def update(
+        self, state: Mapping[str, Any], at: int, value: float
+    ) -> tuple[Mapping[str, Any], evidence.Alarm | None]:
         """Return the new state and an alarm if the value tips it."""
         raise NotImplementedError
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from flyball import evidence, units
+from collections.abc import Iterator
+from typing import Any
+
+from flyball import errors, evidence, units
 from flyball.monitoring import stage
 
 
 class Weekly(stage.Trigger):
     """Due when the last training's cut lies a week (or `every`) back.
+
+    A loop that slept for months finds one training due, not one per missed week.
 
     >>> Weekly().due(now=int(units.WEEK), trained=0, alarms=())
     'weekly: the last training knew 7 days less'
@@ -16,10 +21,18 @@ class Weekly(stage.Trigger):
     every: units.Duration = units.WEEK
 
     def due(self, now: int, trained: int | None, alarms: tuple[evidence.Alarm, ...]) -> str:
+        """Return the reason to train now, or "" for none."""
         if trained is None:
             return "weekly: never trained"
         behind = now - trained
-        return f"weekly: the last training knew {behind // int(units.DAY)} days less" if behind >= self.every else ""
+        if behind < self.every:
+            return ""
+        return f"weekly: the last training knew {behind // int(units.DAY)} days less"
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield a calendar that never comes round."""
+        if not isinstance(self.every, units.Duration) or self.every <= 0:
+            yield errors.Problem("every", f"{self.every!r} is no time", "give a duration such as WEEK")
 
 
 class OnAlarm(stage.Trigger):
@@ -32,8 +45,16 @@ class OnAlarm(stage.Trigger):
     cooldown: units.Duration = units.Duration(0)
 
     def due(self, now: int, trained: int | None, alarms: tuple[evidence.Alarm, ...]) -> str:
-        after = -1 if trained is None else trained
+        """Return the reason to train now, or "" for none."""
         if trained is not None and now - trained < self.cooldown:
             return ""
-        names = sorted({alarm.detector for alarm in alarms if alarm.at > after})
+        names = sorted({alarm.detector for alarm in alarms if trained is None or alarm.at > trained})
         return f"alarm: {', '.join(names)}" if names else ""
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield a trigger that nothing on the page can pull."""
+        if page.monitoring.drift is None and not page.monitoring.concept:
+            fix = "declare monitoring.Watch(drift=...) or concept=..., or drop it"
+            yield errors.Problem("", "nothing on the page raises an alarm", fix)
+        if self.cooldown < 0:
+            yield errors.Problem("cooldown", f"a cool-down of {self.cooldown!r}", "give 0 or more")

@@ -2,13 +2,15 @@
 
 Why: what was tested is what ships.  Every file is listed with its SHA-256 in `manifest.json`; the digest of that
 manifest names the folder, so a changed, missing or extra file is told at once.  Model files are self-contained
-(ONNX, plain JSON); there is no pickle anywhere.
+(ONNX, plain JSON); there is no pickle anywhere.  No name inside a release leads out of its folder, and nothing in it
+is larger than a machine at the edge can bear.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,21 @@ from typing import Any
 from flyball import errors
 from flyball.model import stage as model
 
-MANIFEST = "manifest.json"
+MANIFEST, PACKED = "manifest.json", "packed.json"
+FORMAT = 1
+#: The most that a release may hold: files, bytes of one file, bytes of a list, packed predictors inside each other.
+MOST_FILES, MOST_BYTES, MOST_LISTED, MOST_DEEP = 10_000, 2**30, 2**24, 8
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 def sealed(folder: Path) -> str:
-    """Write the manifest of a folder's files and return its digest, the name of the release."""
-    listed = {str(file.relative_to(folder)): _digest(file) for file in _files(folder)}
-    (folder / MANIFEST).write_text(_json({"format": 1, "files": listed}))
+    """Write the manifest of a folder's files and return its digest, the name of the release.
+
+    Raises TamperedError for a link, an odd file, an odd name, and too much of anything.
+    """
+    listed = {name: _digest(file) for name, file in _files(folder).items()}
+    (folder / MANIFEST).write_text(_json({"format": FORMAT, "files": listed}), encoding="utf-8")
     return _digest(folder / MANIFEST)
 
 
@@ -33,51 +43,116 @@ def verify(folder: Path, digest: str | None = None) -> Mapping[str, str]:
     """
     expected = folder.name if digest is None else digest
     manifest = folder / MANIFEST
-    if not manifest.is_file():
+    if manifest.is_symlink() or not manifest.is_file():
         raise errors.TamperedError(f"{folder}: no {MANIFEST}: not a release, or an incomplete one")
-    if _digest(manifest) != expected:
+    if manifest.stat().st_size > MOST_LISTED or _digest(manifest) != expected:
         raise errors.TamperedError(f"{manifest}: its digest is not {expected[:12]}…: refuse this release")
-    listed: Mapping[str, str] = json.loads(manifest.read_text())["files"]
-    present = {str(file.relative_to(folder)) for file in _files(folder)}
-    for name in sorted(present ^ set(listed)):
+    listed = _listed(manifest)
+    present = _files(folder)
+    for name in sorted(set(present) ^ set(listed)):
         what = "is not listed" if name in present else "is missing"
         raise errors.TamperedError(f"{folder / name}: {what}: refuse this release")
     for name, told in listed.items():
-        if _digest(folder / name) != told:
-            raise errors.TamperedError(f"{folder / name}: content is not what was released: refuse this release")
+        if _digest(present[name]) != told:
+            raise errors.TamperedError(
+                f"{present[name]}: content is not what was released: refuse this release"
+            )
     return listed
 
 
 def write_packed(folder: Path, packed: model.Packed) -> None:
-    """Write a packed predictor as `packed.json` and its files, inner ones in numbered folders."""
+    """Write a packed predictor as `packed.json` and its files, inner ones in numbered folders.
+
+    Raises TrustError for a file name that is not a plain one.
+    """
+    for name in packed.files:
+        _plain(name, folder)
     folder.mkdir(parents=True, exist_ok=True)
     told = {"runner": packed.runner, "settings": packed.settings, "files": sorted(packed.files)}
-    (folder / "packed.json").write_text(_json({**told, "inner": len(packed.inner)}))
+    (folder / PACKED).write_text(_json({**told, "inner": len(packed.inner)}), encoding="utf-8")
     for name, content in packed.files.items():
         (folder / name).write_bytes(content)
     for number, inner in enumerate(packed.inner):
         write_packed(folder / str(number), inner)
 
 
-def read_packed(folder: Path) -> model.Packed:
-    """Read a packed predictor back."""
-    told = json.loads((folder / "packed.json").read_text())
-    files = {name: (folder / name).read_bytes() for name in told["files"]}
-    inner = tuple(read_packed(folder / str(number)) for number in range(told["inner"]))
-    return model.Packed(told["runner"], told["settings"], files, inner)
+def read_packed(folder: Path, deep: int = 0) -> model.Packed:
+    """Read a packed predictor back; a name in it never leads out of the folder.
+
+    Raises TrustError for a name that would, and for what is no packed predictor or too much of one.
+    """
+    told = _object(folder / PACKED)
+    runner, settings, names, inner = (told.get(key) for key in ("runner", "settings", "files", "inner"))
+    right = isinstance(runner, str) and isinstance(settings, dict) and isinstance(names, list)
+    if not right or type(inner) is not int or not 0 <= inner <= MOST_FILES or len(names) > MOST_FILES:  # type: ignore[arg-type]
+        raise errors.TrustError(f"{folder / PACKED}: not a packed predictor: refuse this release")
+    if deep >= MOST_DEEP:
+        raise errors.TrustError(f"{folder}: packed deeper than {MOST_DEEP} levels: refuse this release")
+    files = {name: _content(folder / _plain(name, folder)) for name in names}  # type: ignore[union-attr]
+    packed = tuple(read_packed(folder / str(number), deep + 1) for number in range(inner))
+    return model.Packed(runner, settings, files, packed)  # type: ignore[arg-type]
 
 
-def _files(folder: Path) -> list[Path]:
+def _plain(name: Any, folder: Path) -> str:
+    """Return a file name that stands in its own folder and is none of those the format itself uses."""
+    if not isinstance(name, str) or not _PLAIN.fullmatch(name) or name == PACKED or name.isdecimal():
+        raise errors.TrustError(f"{folder}: {name!r} is no plain file name: refuse this release")
+    return name
+
+
+def _content(file: Path) -> bytes:
+    if file.is_symlink() or not file.is_file():
+        raise errors.TrustError(f"{file}: not a plain file: refuse this release")
+    if file.stat().st_size > MOST_BYTES:
+        raise errors.TrustError(f"{file}: more than {MOST_BYTES} bytes: refuse this release")
+    return file.read_bytes()
+
+
+def _object(file: Path) -> Mapping[str, Any]:
+    """Return what a JSON file holds, which must be one object of bounded size."""
+    if file.is_file() and file.stat().st_size > MOST_LISTED:
+        raise errors.TrustError(f"{file}: more than {MOST_LISTED} bytes: refuse this release")
+    try:
+        found = json.loads(_content(file))
+    except (ValueError, RecursionError):
+        raise errors.TrustError(f"{file}: no JSON: refuse this release") from None
+    if not isinstance(found, dict):
+        raise errors.TrustError(f"{file}: no JSON object: refuse this release")
+    return found
+
+
+def _listed(manifest: Path) -> Mapping[str, str]:
+    told = _object(manifest)
+    files = told.get("files")
+    if told.get("format") != FORMAT:
+        what = f"format {told.get('format')!r}, this version of flyball reads {FORMAT}"
+        raise errors.TrustError(f"{manifest}: {what}: update flyball on this machine")
+    if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
+        raise errors.TamperedError(f"{manifest}: lists no files: refuse this release")
+    return files
+
+
+def _files(folder: Path) -> dict[str, Path]:
     """Return every file of a release but its manifest; links and odd things are refused, nothing is skipped."""
-    found = []
-    for place, _, names in os.walk(folder):
+    found: dict[str, Path] = {}
+    for place, folders, names in os.walk(folder):
+        for name in folders:
+            if (Path(place) / name).is_symlink():
+                raise errors.TamperedError(f"{Path(place) / name}: a link: refuse this release")
         for name in names:
             file = Path(place) / name
             if file.is_symlink() or not file.is_file():
                 raise errors.TamperedError(f"{file}: not a plain file: refuse this release")
-            if file != folder / MANIFEST:
-                found.append(file)
-    return sorted(found)
+            if file.stat().st_size > MOST_BYTES or len(found) >= MOST_FILES:
+                raise errors.TamperedError(
+                    f"{file}: larger or more than a release may be: refuse this release"
+                )
+            told = file.relative_to(folder).as_posix()
+            if not told.isprintable():
+                raise errors.TamperedError(f"{told!a}: an odd file name: refuse this release")
+            if told != MANIFEST:
+                found[told] = file
+    return dict(sorted(found.items()))
 
 
 def _digest(file: Path) -> str:

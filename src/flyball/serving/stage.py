@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors, evidence, part
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Decision(part.Part):
-    """Abstract: turns answers into something done.  Its threshold is settled in `choose` and frozen in the release."""
+    """Abstract: turns answers into something done; its threshold is settled in `choose`, frozen in the release.
+
+    State goes in and comes out, plain JSON: what is decided day by day is what would be decided in one go.
+    """
 
     def accepts(self) -> tuple[type[labels.Kind], ...]:
         """Return the kinds of answer it can decide on."""
@@ -24,9 +27,24 @@ class Decision(part.Part):
         """Return the threshold that holds the declared budget on these (out-of-fold) answers."""
         raise NotImplementedError
 
-    def decide(self, answers: Array, moments: features.Moments, threshold: float) -> tuple[evidence.Alert, ...]:
-        """Return the alerts, in order of time then rank, holding the budget whatever the threshold lets through."""
+    def start(self) -> Mapping[str, Any]:
+        """Return the state before any answer."""
+        return {}
+
+    def step(
+        self, state: Mapping[str, Any], answers: Array, moments: features.Moments, threshold: float
+    ) -> tuple[Mapping[str, Any], tuple[evidence.Alert, ...]]:
+        """Return the new state and the alerts of some later answers, in order of time then rank.
+
+        What is declared (a budget, a lockout) holds whatever the threshold lets through.
+        """
         raise NotImplementedError
+
+    def decide(
+        self, answers: Array, moments: features.Moments, threshold: float
+    ) -> tuple[evidence.Alert, ...]:
+        """Return the alerts of all answers in one go, in order of time then rank."""
+        return self.step(self.start(), answers, moments, threshold)[1]
 
 
 class Rollout(part.Part):
@@ -41,6 +59,7 @@ class Edge(part.Part):
     fallback: str = "baseline"
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield a decision that does not fit the kind of answer, and an unknown fallback."""
         kind = page.labels.kind()
         if not isinstance(kind, self.decide.accepts()):
             can = ", ".join(sorted(accepted.__name__ for accepted in self.decide.accepts()))

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flyball import errors
 from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.model import unpack
@@ -47,12 +48,17 @@ class Scorer:
 
 
 def timed(folder: Path, digest: str | None = None) -> dict[str, Any]:
-    """Return latency (ms, one row a question), resident memory, and agreement, taken in this process."""
+    """Return latency (ms, one row a question), resident memory, and agreement, taken in this process.
+
+    Raises TrustError for a release that is not what it claims to be, DataError for one without golden vectors.
+    """
     import numpy as np
 
     begun = time.perf_counter()
     scorer = Scorer(folder, digest)
     x, answers, source = scorer.golden()
+    if not len(x):
+        raise errors.DataError(f"{folder}: no golden vectors: nothing to be measured on")
     rows = [x.take(np.array([row])) for row in range(len(x))]
     loaded = time.perf_counter() - begun
     for number in range(WARM_UP):
@@ -69,20 +75,42 @@ def timed(folder: Path, digest: str | None = None) -> dict[str, Any]:
         "p999_ms": float(np.quantile(taken, 0.999)) * 1e3,
         "load_s": loaded,
         "resident_bytes": _resident(),
-        "golden_error": float(np.max(np.abs(single - answers), initial=0.0)),
-        "agreement": float(np.max(np.abs(single - source), initial=0.0)),
+        "golden_error": _apart(single, answers),
+        "agreement": _apart(single, source),
         "n": len(taken),
     }
 
 
+def _apart(a: Array, b: Array) -> float:
+    """Return the largest difference; an answer that is no number agrees with its like and with nothing else."""
+    import numpy as np
+
+    if a.shape != b.shape or bool((np.isnan(a) != np.isnan(b)).any()):
+        return float("inf")
+    return float(np.max(np.abs(np.nan_to_num(a) - np.nan_to_num(b)), initial=0.0))
+
+
 def _resident() -> int:
     """Return the resident memory of this process in bytes."""
-    with open("/proc/self/statm") as statm:
-        import resource
+    import resource
 
+    with open("/proc/self/statm", encoding="ascii") as statm:
         return int(statm.read().split()[1]) * resource.getpagesize()
 
 
+def main(arguments: list[str]) -> int:
+    """Measure a release folder and print it as JSON; 0 done, 2 called wrongly, 3 bad content, 5 not to be trusted."""
+    if len(arguments) not in (1, 2):
+        print("usage: python -m flyball.site.scorer RELEASE_FOLDER [DIGEST]", file=sys.stderr)
+        return 2
+    try:
+        told = timed(Path(arguments[0]), arguments[1] if len(arguments) == 2 else None)
+    except errors.FlyballError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 5 if isinstance(error, errors.TrustError) else 3
+    print(json.dumps(told))
+    return 0
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    print(json.dumps(timed(target, sys.argv[2] if len(sys.argv) > 2 else None)))
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,203 @@
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from flyball import data, monitoring, units
+from flyball.features import stage as features
+from flyball.monitoring import stage
+
+spec = importlib.util.spec_from_file_location("fleets", pathlib.Path(__file__).with_name("fleets.py"))
+fleets = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fleets)
+
+DRIFT = monitoring.Drift(over=units.WEEK, false_alarms=2.6, per=units.days(364))
+TEXTBOOK = 0.2
+
+
+def answer(x):
+    return 1 / (1 + np.exp(-x.columns["c0"]))
+
+
+def split(values, weeks, more=None):
+    """The first weeks as reference, the rest as what came in later."""
+    at = weeks * 7
+    return fleets.matrix(values[:, :at]), fleets.matrix(values[:, at:], first=at)
+
+
+def watched(values, weeks, drift=DRIFT):
+    old, new = split(values, weeks)
+    return drift.watch(drift.reference(old, answer(old), 0), new, answer(new))
+
+
+def episodes(found, alarms):
+    """The share of windows in which any column alarms."""
+    return float(
+        np.mean(
+            [any(alarms(one) for one in found if one.until == until) for until in {o.until for o in found}]
+        )
+    )
+
+
+def test_windows_in_which_nothing_happened_alarm_at_about_the_stated_share_and_the_textbook_always():
+    ours, textbook = [], []
+    for seed in range(6):
+        found = watched(fleets.walk(20, (12 + 12) * 7, 6, seed), weeks=12)
+        ours.append(episodes(found, lambda one: one.alarm))
+        textbook.append(episodes(found, lambda one: one.statistic > TEXTBOOK))
+    assert DRIFT.share() == pytest.approx(0.05)
+    assert np.mean(ours) <= 0.15, ours
+    assert np.mean(textbook) >= 0.5, textbook
+
+
+def test_a_shifted_column_is_found_and_named_and_no_other():
+    values = fleets.walk(20, 16 * 7, 6, seed=1)
+    values[:, 12 * 7 :, 3] += 6.0
+    found = watched(values, weeks=12)
+    assert {one.column for one in found if one.alarm} == {"c3"}
+    assert all(one.alarm for one in found if one.column == "c3")
+    shift = [one.shown["median_shift"] for one in found if one.column == "c3"]
+    assert np.median(shift) == pytest.approx(6.0, abs=2.0)
+
+
+@pytest.mark.parametrize("share", [0.05, 1.0])
+def test_missing_values_raise(share):
+    values = fleets.walk(20, 14 * 7, 3, seed=2)
+    later = values[:, 12 * 7 :, 1]
+    later[np.random.default_rng(0).random(later.shape) < share] = np.nan
+    found = watched(values, weeks=12)
+    assert {one.column for one in found if one.alarm} == {"c1: missing"}
+    assert all(abs(one.shown["share"] - share) < 0.05 for one in found if one.alarm)
+
+
+def test_infinite_values_count_as_missing():
+    values = fleets.walk(20, 13 * 7, 2, seed=2)
+    values[::4, 12 * 7 :, 1] = np.inf
+    assert {one.column for one in watched(values, weeks=12) if one.alarm} == {"c1: missing"}
+
+
+def test_a_column_that_is_no_longer_computed_raises():
+    old, new = split(fleets.walk(10, 13 * 7, 2, seed=2), weeks=12)
+    reference = DRIFT.reference(old, answer(old), 0)
+    gone = features.Matrix(new.moments, {"c0": new.columns["c0"]}, {"c1": "column 't.c1' has not arrived"})
+    assert {one.column for one in DRIFT.watch(reference, gone, answer(new)) if one.alarm} == {"c1: missing"}
+
+
+def test_a_new_category_raises_and_known_ones_do_not():
+    values = fleets.walk(20, 14 * 7, 1, seed=4)
+    rng = np.random.default_rng(5)
+    old, new = split(values, weeks=12)
+    told = data.Words.of(rng.choice(["a", "b"], len(old)).tolist())
+    old = features.Matrix(old.moments, {**old.columns, "kind": told})
+    same = rng.choice(["a", "b"], len(new))
+    other = np.where(rng.random(len(new)) < 0.1, "c", same)
+    reference = DRIFT.reference(old, answer(old), 0)
+
+    def alarms(texts):
+        x = features.Matrix(new.moments, {**new.columns, "kind": data.Words.of(texts.tolist())})
+        return {one.column for one in DRIFT.watch(reference, x, answer(x)) if one.alarm}
+
+    assert alarms(same) == set()
+    assert alarms(other) == {"kind: missing"}
+
+
+def test_a_column_of_one_value_alarms_for_any_other():
+    values = fleets.walk(10, 13 * 7, 2, seed=6)
+    values[:, :, 1] = 0.0
+    assert not any(one.alarm for one in watched(values, weeks=12))
+    values[:, 12 * 7 :, 1] = 1.0
+    assert {one.column for one in watched(values, weeks=12) if one.alarm} == {"c1"}
+
+
+def test_a_rare_event_does_not_blind_the_others():
+    values = fleets.walk(20, 13 * 7, 3, seed=7)
+    # One column is nearly always zero: its usual statistic is tiny, and huge on the few days it is not.
+    values[:, :, 2] = np.random.default_rng(1).random(values.shape[:2]) < 0.002
+    values[:, 12 * 7 :, 1] += 6.0
+    assert "c1" in {one.column for one in watched(values, weeks=12) if one.alarm}
+
+
+def test_a_window_with_few_rows_is_held_to_wider_limits_or_to_none():
+    values = fleets.walk(32, 13 * 7, 3, seed=8)
+    old, new = split(values, weeks=12)
+    reference = DRIFT.reference(old, answer(old), 0)
+
+    def limit(machines):
+        x = new.take(np.flatnonzero(new.moments.codes < machines))
+        return {one.limit for one in DRIFT.watch(reference, x, answer(x)) if one.column == "c1"}.pop()
+
+    assert limit(32) < limit(10) < limit(3) < limit(1) == float("inf")
+
+
+def test_no_rows_no_windows_and_too_little_reference_no_limits():
+    old, new = split(fleets.walk(3, 14, 1, seed=9), weeks=1)
+    none = new.take(np.array([], dtype=np.int64))
+    reference = DRIFT.reference(old, answer(old), 0)
+    assert DRIFT.watch(reference, none, answer(none)) == ()
+    empty = DRIFT.reference(none, answer(none), 0)
+    assert not any(one.alarm for one in DRIFT.watch(empty, new, answer(new)))
+    single = old.take(np.flatnonzero(old.moments.codes == 0))
+    assert not any(
+        one.alarm for one in DRIFT.watch(DRIFT.reference(single, answer(single), 0), new, answer(new))
+    )
+
+
+def test_a_reference_of_one_window_is_compared_machine_by_machine():
+    values = fleets.walk(60, 14, 2, seed=10)
+    old, new = split(values, weeks=1)
+    reference = DRIFT.reference(old, answer(old), 0)
+    assert not any(one.alarm for one in DRIFT.watch(reference, new, answer(new)))
+    moved = fleets.matrix(values[:, 7:] + 8, first=7)
+    assert {one.column for one in DRIFT.watch(reference, moved, answer(moved)) if one.alarm} >= {"c0", "c1"}
+
+
+def test_the_reference_travels_as_json_and_judges_alike():
+    old, new = split(fleets.walk(10, 13 * 7, 2, seed=11), weeks=12)
+    reference = DRIFT.reference(old, answer(old), 3)
+    back = stage.Reference(reference.detector, json.loads(json.dumps(reference.settings, allow_nan=False)))
+    assert DRIFT.watch(back, new, answer(new)) == DRIFT.watch(reference, new, answer(new))
+    assert DRIFT.reference(old, answer(old), 3) == reference
+
+
+def test_many_machines_and_rows_stay_small():
+    import tracemalloc
+
+    values = np.random.default_rng(0).normal(size=(4000, 35, 1))
+    old = fleets.matrix(values)
+    tracemalloc.start()
+    DRIFT.reference(old, answer(old), 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 80 * 2**20, f"{peak / 2**20:.0f} MiB for {len(old)} rows"
+
+
+def test_windows_of_a_counter_are_the_newest_steps_of_every_machine():
+    moments = features.Moments.of(["a"] * 6 + ["b"] * 3, [*range(6), *range(3)])
+    x = features.Matrix(moments, {"c0": np.arange(9.0)})
+    drift = monitoring.Drift(over=units.steps(3), false_alarms=1, per=units.steps(60))
+    reference = drift.reference(x, answer(x), 0)
+    found = [one for one in drift.watch(reference, x, answer(x)) if one.column == "c0"]
+    assert [one.n for one in found] == [3, 6]
+
+
+class Page:
+    data = data.Fleet("machine", data.WallClock(), ())
+
+
+@pytest.mark.parametrize(
+    ("drift", "places"),
+    [
+        (monitoring.Drift(units.WEEK), []),
+        (monitoring.Drift(units.days(0)), ["over"]),
+        (monitoring.Drift(units.days(-1)), ["over", "false_alarms"][:1]),
+        (monitoring.Drift(units.steps(30), per=units.steps(1000)), ["over"]),
+        (monitoring.Drift(units.WEEK, per=units.steps(1000)), ["per"]),
+        (monitoring.Drift(units.WEEK, per=units.days(0)), ["per"]),
+        (monitoring.Drift(units.WEEK, false_alarms=0), ["false_alarms"]),
+        (monitoring.Drift(units.WEEK, false_alarms=40), ["false_alarms"]),
+    ],
+)
+def test_problems_name_what_cannot_be_held(drift, places):
+    assert [problem.place for problem in drift.problems(Page)] == places
