@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class Encode(Step):
         for fold in machines.ByMachine(folds=min(self.folds, len(there)), seed=seed).split(x.moments, {}):
             inner = self.fit(x.take(fold.train), y.take(fold.train), seed)
             out[fold.test] = inner.apply(x.take(fold.test)).columns[name]
-        return fitted, features.Matrix(x.moments, {**whole.columns, name: out})
+        return fitted, dataclasses.replace(x, columns={**whole.columns, name: out})
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         if self.by not in ("rate", "onehot", "code"):
@@ -87,7 +88,7 @@ class Encoded(Transform):
         else:
             made = {f"{self.column}.{self.by}": np.asarray(self.numbers[codes])}
         kept = {name: column for name, column in x.columns.items() if name != self.column}
-        return features.Matrix(x.moments, {**kept, **made})
+        return dataclasses.replace(x, columns={**kept, **made})
 
     def pack(self) -> Packed:
         """Return the labels and their numbers."""
@@ -103,7 +104,11 @@ class Encoded(Transform):
 
 
 def _words(x: features.Matrix, name: str) -> data.Words:
+    import numpy as np
+
     column = inputs.pick(x, name)
+    if name in x.stopped:
+        return data.Words(np.full(len(x), -1, dtype=np.int32), ())
     if not isinstance(column, data.Words):
         raise errors.DataError(f"column {name!r} is no category: it cannot be encoded")
     return column

@@ -48,13 +48,19 @@ class Inputs:
         return Inputs(tuple(chosen), labels)
 
     def dense(self, x: features.Matrix) -> Array:
-        """Return (n, d) float32, C-contiguous; NaN where missing or where a category was never seen in training."""
+        """Return (n, d) float32, C-contiguous.
+
+        NaN stands where a value is missing, where a category was never seen in training, and in every row of a
+        column whose feature was stopped.
+        """
         import numpy as np
 
         out = np.empty((len(x), len(self.names)), dtype=np.float32)
         for place, name in enumerate(self.names):
             column = pick(x, name)
-            if name in self.labels:
+            if name in x.stopped:
+                out[:, place] = np.nan
+            elif name in self.labels:
                 if not isinstance(column, data.Words):
                     raise errors.DataError(f"column {name!r} was a category in training and is none here")
                 codes = column.relabel(self.labels[name]).codes
@@ -77,8 +83,15 @@ class Inputs:
 
 
 def pick(x: features.Matrix, name: str) -> Column:
-    """Return a column of a matrix; raises DataError that names the missing one and the nearest there is."""
+    """Return a column of a matrix; of one whose feature was stopped, NaN in every row.
+
+    Raises DataError that names a column nobody speaks of, and the nearest there is.
+    """
+    import numpy as np
+
     column = x.columns.get(name)
+    if column is None and name in x.stopped:
+        return np.full(len(x), np.nan)
     if column is None:
         raise errors.DataError(f"column {name!r} is missing, {errors.did_you_mean(name, x.columns)}")
     return column

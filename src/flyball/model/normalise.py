@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
@@ -46,7 +47,8 @@ class Normalise(Step):
             level = np.tile(whole[0], (len(groups) + 1, 1))
             spread = np.tile(whole[1], (len(groups) + 1, 1))
             for code, rows in _members(codes, len(groups)):
-                mine, count = column[rows], (~np.isnan(column[rows])).sum(axis=0)
+                mine = column[rows]
+                count = (~np.isnan(mine)).sum(axis=tuple(range(mine.ndim - 1)))
                 own = _usual(mine, self.robust, whole)
                 share = count / (count + self.prior)
                 level[code] = share * own[0] + (1 - share) * whole[0]
@@ -74,11 +76,13 @@ class Normalised(Transform):
         rows = table[codes]
         columns = dict(x.columns)
         for name, level in self.levels.items():
+            if name in x.stopped:
+                continue
             column = _numeric(x, name)
             shape = (len(x),) + (1,) * (column.ndim - 2) + (-1,)
             moved = (column - level[rows].reshape(shape)) / self.spreads[name][rows].reshape(shape)
             columns[name] = moved[:, 0] if getattr(x.columns[name], "ndim", 1) == 1 else moved
-        return features.Matrix(x.moments, columns)
+        return dataclasses.replace(x, columns=columns)
 
     def pack(self) -> Packed:
         """Return the levels and spreads."""

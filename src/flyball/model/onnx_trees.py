@@ -9,6 +9,10 @@ from typing import Any
 from flyball import errors, extras
 
 
+# kZeroThreshold of LightGBM: 1e-35 as a float32.
+_ZERO = 1.0000000180025095e-35
+
+
 def export(booster: Any, width: int) -> bytes:
     """Return a LightGBM booster as a self-contained ONNX graph: x (n, width) float32 to answers, no label output.
 
@@ -60,8 +64,14 @@ def floored(text: str) -> str:
 
 
 def _floor(value: float) -> float:
-    """Return the largest float32 that is not above the value."""
+    """Return the largest float32 that is not above the value.
+
+    LightGBM takes anything within 1e-35 of zero for zero, so what equals its own -1e-35 must not pass as below it.
+    """
     import numpy as np
+
+    if value == -_ZERO:
+        return float(np.nextafter(np.float32(value), np.float32(-np.inf)))
 
     with np.errstate(over="ignore"):
         near = np.float32(value)
@@ -80,5 +90,5 @@ def _only_answers(graph: Any) -> bytes:
         else:
             graph.graph.node.remove(node)
     del graph.metadata_props[:]
-    graph.doc_string = graph.producer_version = ""
+    graph.doc_string = graph.producer_name = graph.producer_version = ""
     return graph.SerializeToString(deterministic=True)  # type: ignore[no-any-return]

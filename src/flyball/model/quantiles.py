@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from flyball import errors
@@ -52,6 +53,8 @@ class Ranks(Transform):
 
         columns = dict(x.columns)
         for name, knots in self.knots.items():
+            if name in x.stopped:
+                continue
             column = _number(x, name)
             # A value that many rows share stands in the middle of its ranks.
             ranks = np.linspace(0, 1, len(knots)) if len(knots) > 1 else np.array([0.5])
@@ -59,7 +62,7 @@ class Ranks(Transform):
             last = np.append(first[1:], len(knots)) - 1
             middle = (ranks[first] + ranks[last]) / 2
             columns[name] = np.where(np.isnan(column), np.nan, np.interp(column, distinct, middle))
-        return features.Matrix(x.moments, columns)
+        return dataclasses.replace(x, columns=columns)
 
     def pack(self) -> Packed:
         """Return the quantiles."""

@@ -95,6 +95,8 @@ def _places(column: Any, edges: Floats, texts: tuple[str, ...] | None) -> Ints:
 
     if texts is not None:
         if not isinstance(column, data.Words):
+            if np.isnan(column).all():  # the feature was stopped
+                return np.zeros(len(column), dtype=np.int64)
             raise errors.DataError("a category of training is none here")
         return column.relabel(texts).codes.astype(np.int64) + 1
     values = np.asarray(column, dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
@@ -63,7 +64,7 @@ class Assigned(Transform):
         codes = np.full(len(x), -1, dtype=np.int32)
         codes[known] = _nearest(points[known], self.centres)[0]
         words = data.Words(codes, tuple(f"{self.name}_{i}" for i in range(len(self.centres))))
-        return features.Matrix(x.moments, {**x.columns, self.name: words})
+        return dataclasses.replace(x, columns={**x.columns, self.name: words})
 
     def pack(self) -> Packed:
         """Return the centres."""

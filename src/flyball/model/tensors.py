@@ -164,6 +164,8 @@ class Image:
         import numpy as np
 
         column = inputs.pick(x, self.column)
+        if self.column in x.stopped:
+            raise errors.DataError(f"column {self.column!r} is not there: {x.stopped[self.column]}")
         if not hasattr(column, "load"):
             raise errors.DataError(f"column {self.column!r} holds no images")
         out = np.empty((len(x), len(self.channels or ((),)), *self.size), dtype=np.uint8)
@@ -236,6 +238,8 @@ def _steps(x: features.Matrix, name: str) -> Array:
     import numpy as np
 
     column = inputs.pick(x, name)
+    if name in x.stopped:
+        raise errors.DataError(f"column {name!r} is not there: {x.stopped[name]}")
     if not isinstance(column, np.ndarray) or column.ndim != 3:
         raise errors.DataError(f"column {name!r} is no sequence (rows, steps, channels)")
     return np.asarray(column, dtype=np.float32)

@@ -61,7 +61,7 @@ class BoostedTrees(Learner):
         sets = [chosen.names.index(name) for name in self._sets(chosen)]
         members = []
         for member in range(self.seeds):
-            options = self._options(chosen, kind, seed + 1000 * member)
+            options = self._options(chosen, kind, seed + 1000 * member, tuple(x.stopped))
             rows = lgb.Dataset(
                 dense, y.value, weight=weight, categorical_feature=sets, free_raw_data=True, params=options
             )
@@ -77,14 +77,16 @@ class BoostedTrees(Learner):
                 raise errors.DataError(f"column {name!r} is no category, {errors.did_you_mean(name, chosen.labels)}")
         return sorted(self.categories)
 
-    def _options(self, chosen: inputs.Inputs, kind: labels.Kind, seed: int) -> dict[str, Any]:
+    def _options(
+        self, chosen: inputs.Inputs, kind: labels.Kind, seed: int, stopped: tuple[str, ...]
+    ) -> dict[str, Any]:
         options: dict[str, Any] = {
             "num_leaves": self.leaves, "learning_rate": self.rate, "max_depth": self.depth or -1,
             "min_data_in_leaf": self.min_rows, "feature_fraction": self.feature_share, "lambda_l2": self.l2,
             "bagging_fraction": self.row_share, "bagging_freq": int(self.row_share < 1.0), "max_bin": self.bins,
             "path_smooth": self.smooth, "seed": seed, "deterministic": True, "force_col_wise": True,
             "num_threads": 0, "verbosity": -1,
-            "monotone_constraints": monotone(self.monotone, chosen.names) or None,
+            "monotone_constraints": monotone(self.monotone, chosen.names, stopped) or None,
             "monotone_constraints_method": "intermediate" if self.monotone else None,
         }  # fmt: skip
         if isinstance(kind, labels.Probability):
@@ -130,8 +132,10 @@ def balanced(y: labels.Answers, kind: labels.Kind, power: float) -> Floats | Non
     return np.asarray(weight / weight.mean(), dtype=np.float64)
 
 
-def monotone(wanted: Mapping[str, int], names: tuple[str, ...]) -> list[int]:
+def monotone(wanted: Mapping[str, int], names: tuple[str, ...], stopped: tuple[str, ...] = ()) -> list[int]:
     """Return the sign of every column; empty when nothing is wanted.
+
+    A pattern that names only columns whose feature was stopped is let be; one that names none is a mistake.
 
     >>> monotone({"wear*": 1, "wear_of_b": 0}, ("wear_of_a", "wear_of_b", "load"))
     [1, 0, 0]
@@ -141,7 +145,7 @@ def monotone(wanted: Mapping[str, int], names: tuple[str, ...]) -> list[int]:
     signs = dict.fromkeys(names, 0)
     for pattern, sign in wanted.items():
         hit = fnmatch.filter(names, pattern)
-        if not hit:
+        if not hit and not fnmatch.filter(stopped, pattern):
             hint = errors.did_you_mean(pattern, names)
             raise errors.DeclarationError(f"monotone: no column {pattern!r}, {hint}")
         signs.update(dict.fromkeys(hit, int(sign)))
