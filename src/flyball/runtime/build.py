@@ -108,9 +108,9 @@ def answers(
 
     def label(folder: Path) -> None:
         found = page.labels.label(tables(page, store, None, None, None), x.moments, as_of)
-        arrays.write_answers(folder / "y.npz", found)
+        write_answers(folder / "y.npz", found)
 
-    return arrays.read_answers(steps.carry("labels", key, label) / "y.npz"), key
+    return read_answers(steps.carry("labels", key, label) / "y.npz"), key
 
 
 def _computed(page: System, store: Store, batch: list[Partition]) -> list[tuple[Partition, features.Matrix]]:
@@ -187,7 +187,7 @@ def write_answers(file: Path, y: labels.Answers) -> None:
     if y.weight is not None:
         members["weight"] = y.weight
     with file.open("wb") as sink:
-        np.savez(sink, **members)
+        np.savez(sink, **members)  # type: ignore[arg-type]
 
 
 def read_answers(file: Path) -> labels.Answers:

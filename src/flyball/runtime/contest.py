@@ -68,10 +68,10 @@ def hold(
     contest, kind = page.model, page.labels.kind()
     begun = time.perf_counter()
     known = _known(page, y)
-    fold = _only(contest.test.split(x.moments[known], aligned(tables, x, known)))
+    fold = _only(contest.test.split(x.moments[known], tables))
     train, test = known[fold.train], known[fold.test]
     _enough(page, y, train, test)
-    inner = contest.choose.split(x.moments[train], aligned(tables, x, train))
+    inner = contest.choose.split(x.moments[train], tables)
     total = (len(inner) + 1) * len(contestants(contest))
     rolling = _rolling(page, x, y, train, inner, seed, lambda done: progress("contest", done, total))
     threshold = page.serving.decide.settle(rolling.answers["challenger"], x.moments[rolling.rows])

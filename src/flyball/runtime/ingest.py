@@ -171,7 +171,7 @@ class _Taking:
         frame = self._with_images(table, judged, path.parent)
         self._tell(table, name, judged)
         frame = self._placed(frame, table, source)
-        counts = dict(sorted(frame["part"].value_counts().iter_rows())) if frame.height else {}
+        counts = dict(sorted(frame["_part"].value_counts().iter_rows())) if frame.height else {}
         self.sources.append((
             source, table.name, name, len(content), self.number, self.came,
             frame.height + judged.duplicates + len(judged.bad), frame.height, len(judged.bad), judged.duplicates,
@@ -242,9 +242,9 @@ class _Taking:
             keys = frame["key"].unique()
             place = pl.col("key").replace_strict(keys, [self.store.partition_of(key) for key in keys], return_dtype=pl.String)
         frame = frame.with_columns(
-            place.alias("part"), pl.lit(source).alias("source"), pl.lit(self.number, pl.Int64).alias("taken")
+            place.alias("_part"), pl.lit(source).alias("source"), pl.lit(self.number, pl.Int64).alias("_taken")
         )
-        return frame if not wall or frame["part"].is_sorted() else frame.sort("part", maintain_order=True)
+        return frame if not wall or frame["_part"].is_sorted() else frame.sort("_part", maintain_order=True)
 
     def _gather(self, table: str, frame: pl.DataFrame) -> None:
         waiting = self.waiting.setdefault(table, [])

@@ -14,6 +14,7 @@ from flyball.evidence import Measurement, Outcome, Verdict
 from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import unpack
+from flyball.monitoring import losses as losses_room
 from flyball.runtime import build, durable, package, plan, result, runs, store, watching
 from flyball.runtime import contest as contests
 from flyball.serving import release
@@ -70,7 +71,7 @@ def ingest(kept: store.Store, steps: plan.Plan, bound: Bound) -> Mapping[str, An
         return {}
     begun = time.perf_counter()
     receipt = kept.ingest([bound.source], binding=bound.binding, progress=bound.progress)
-    told = receipt.json()
+    told: Mapping[str, Any] = receipt.json()
     steps.note("ingest", plan.key(kept.sources_digest()), time.perf_counter() - begun, not receipt.changed)
     return told
 
@@ -215,12 +216,7 @@ def _newest(page: System, asked: features.Matrix, y: labels.Answers) -> features
 
 
 def _loss(page: System, outcome: Outcome) -> list[tuple[int, str, float]]:
-    import math
-
-    if outcome.state != "known" or not isinstance(page.labels.kind(), labels.Probability):
-        return []
-    said = min(max(outcome.answer, 1e-6), 1 - 1e-6)
-    return [(outcome.moment, "log_loss", -math.log(said if outcome.truth else 1 - said))]
+    return [(outcome.moment, name, loss) for name, loss in losses_room.of(page.labels.kind(), outcome).items()]
 
 
 def _watch(
@@ -259,7 +255,7 @@ def write_held(folder: Path, held: contests.Held) -> None:
         members = {f"answers.{who}": answers for who, answers in judged.answers.items()}
         with (folder / f"{name}.npz").open("wb") as sink:
             folds = judged.folds if judged.folds is not None else np.empty(0, np.int64)
-            np.savez(sink, rows=judged.rows, truth=judged.truth, folds=folds, **members)
+            np.savez(sink, rows=judged.rows, truth=judged.truth, folds=folds, **members)  # type: ignore[arg-type]
     np.save(folder / "trained.npy", held.trained)
     for who, predictor in held.predictors.items():
         release.write_packed(folder / "predictors" / who, predictor.pack())

@@ -181,13 +181,13 @@ class Store:
             file for file in self.journal.files(name)
             if (since is None or file.until >= since) and (until is None or file.since < until)
         ]  # fmt: skip
-        wanted = ["key", "at", "seen", "part", "source", "taken", *table.columns]
-        kinds = {"key": pl.String, "at": pl.Int64, "seen": pl.Int64, "part": pl.String, "source": pl.String, "taken": pl.Int64}
+        wanted = ["key", "at", "seen", "_part", "source", "_taken", *table.columns]
+        kinds = {"key": pl.String, "at": pl.Int64, "seen": pl.Int64, "_part": pl.String, "source": pl.String, "_taken": pl.Int64}
         empty = pl.DataFrame(schema={**kinds, **{column: cells.dtype(kind) for column, kind in table.columns.items()}})
         conditions = [pl.col("at") >= since] if since is not None else []
         conditions += [pl.col("at") < until] if until is not None else []
         conditions += [pl.col("seen") <= as_of] if as_of is not None else []
-        conditions += [pl.col("part").is_in(sorted(partitions))] if partitions is not None else []
+        conditions += [pl.col("_part").is_in(sorted(partitions))] if partitions is not None else []
         read = self.journal.read(name, files, wanted)
         found = [frame.filter(*conditions) if conditions else frame for frame in read]
         frame = pl.concat([empty, *found], how="diagonal") if found else empty
@@ -198,11 +198,11 @@ class Store:
         import polars as pl
 
         last = self.sources().filter(pl.col("table") == table).select("source", pl.col("taken").alias("last"))
-        pairs = frame.select("source", "taken").unique()
+        pairs = frame.select("source", "_taken").unique()
         if pairs.height == pairs["source"].n_unique():
             return frame
         joined = frame.join(last, on="source", how="left", maintain_order="left")
-        return joined.filter(pl.col("taken") == pl.col("last")).drop("last")
+        return joined.filter(pl.col("_taken") == pl.col("last")).drop("last")
 
     def quarantine(self) -> dict[str, dict[str, int]]:
         """Return {table: {reason: count}} of the rows that were set apart."""
