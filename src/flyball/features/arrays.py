@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data
+from flyball.data import stage as data
 from flyball.features import stage as features
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ def _joined(columns: Sequence[data.Column], fetch: Fetch) -> Any:
 
     first = columns[0]
     if isinstance(first, data.Words):
-        labels_ = tuple(sorted({label for column in columns for label in column.labels}))  # type: ignore[union-attr]
-        codes = [column.relabel(labels_).codes for column in columns]  # type: ignore[union-attr]
+        labels_ = tuple(sorted({label for column in columns for label in column.labels}))
+        codes = [column.relabel(labels_).codes for column in columns]
         return data.Words(np.concatenate(codes), labels_)
     if isinstance(first, np.ndarray):
         return np.concatenate(columns)  # type: ignore[arg-type]
-    return fetch([digest for column in columns for digest in column.digests])  # type: ignore[union-attr]
+    return fetch([digest for column in columns for digest in column.digests])

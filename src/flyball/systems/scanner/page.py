@@ -19,8 +19,17 @@ CHANNELS = {
     "handler_cycle": "s",
     "wafer_rate": "wph",
 }
-WEAR = ("jitter", "mirror_temp", "vacuum_pressure", "vibration", "pump_current", "stage_current")
-MORE_WEAR = ("reticle_deviation", "water_flow", "water_temp", "handler_cycle", "co2_power")
+#: Channels that carry wear, and the one whose wear shows as a fall.
+WEAR = (
+    "jitter", "mirror_temp", "vacuum_pressure", "vibration", "pump_current", "stage_current", "reticle_deviation",
+    "water_temp", "handler_cycle", "co2_power", "water_flow",
+)  # fmt: skip
+#: Warnings that a failing component gives before it stops.
+WARNINGS = tuple(
+    f"{part}-W{number}"
+    for part, numbers in (("DG", "123"), ("LA", "123"), ("VA", "123567"), ("WS", "123"), ("RS", "123"), ("CW", "123"), ("WH", "123"))
+    for number in numbers
+)  # fmt: skip
 
 system = System(
     name="scanner",
@@ -40,23 +49,22 @@ system = System(
     features=features.AsOf(
         asked=features.Every(DAY),
         columns=(
-            *(
-                features.Rolling(f"telemetry.{name}", over=(days(1), days(7)), by=("median", "std"))
-                for name in (*WEAR, *MORE_WEAR)
-            ),
-            *(features.Rolling(f"telemetry.{name}", over=days(7), by="slope") for name in (*WEAR, *MORE_WEAR)),
-            *(features.Difference(f"telemetry.{name}", over=days(28)) for name in WEAR),
-            features.Count("events.code", over=(days(2), days(7))),
-            features.Since("repairs.part"),
-            features.Count("repairs.part", over=days(28)),
+            *(features.Rolling(f"telemetry.{name}", over=days(7), by="slope") for name in WEAR),
+            *(features.Difference(f"telemetry.{name}", over=(days(7), days(28))) for name in WEAR),
+            features.Count("events.code", over=(days(2), days(7)), each=WARNINGS),
         ),
     ),
-    labels=labels.FailsWithin(WEEK, event="repairs.failed", gap=DAY, blackout=DAY),
+    labels=labels.FailsWithin(WEEK, event="repairs.failed", gap=DAY, blackout=DAY, alive="telemetry"),
     model=model.Contest(
-        baseline=model.Threshold(columns=("events.code.count.7d",)),
-        challenger=model.Chain(
-            model.Normalise(by="machine"),
-            model.BoostedTrees(trees=200, leaves=15, rate=0.03, min_rows=100, row_share=0.7, feature_share=0.5),
+        baseline=model.Threshold(columns=tuple(f"events.code.{code}.count.7d" for code in WARNINGS)),
+        challenger=model.BoostedTrees(
+            trees=200,
+            leaves=7,
+            rate=0.02,
+            min_rows=100,
+            row_share=0.5,
+            feature_share=0.3,
+            monotone={"events.*": 1, "telemetry.[!w]*": 1, "telemetry.water_temp*": 1, "telemetry.water_flow*": -1},
         ),
         choose=model.Rolling(folds=3, guard=days(8)),
         test=model.Latest(share=0.25, guard=days(8)),
