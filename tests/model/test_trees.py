@@ -1,10 +1,12 @@
 """Boosted trees: monotone, balanced, averaged, the same for the same seed."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from flyball import errors, features, labels, model
-from flyball.model import blend, metrics
+from flyball.model import blend, metrics, onnx
 
 FEW = model.BoostedTrees(trees=20, leaves=7, min_rows=5)
 
@@ -64,7 +66,22 @@ def test_several_seeds_are_averaged(rows):
     assert isinstance(lot, blend.Blended)
     told = [member.predict(rows.x) for member in lot.members]
     assert not np.array_equal(told[0], told[1])
-    assert np.allclose(lot.predict(rows.x), np.mean(told, axis=0))
+    odds = np.mean([np.log(p / (1 - p)) for p in told], axis=0)
+    assert np.allclose(lot.predict(rows.x), 1 / (1 + np.exp(-odds)))
+
+
+def test_a_share_of_the_negatives_keeps_probabilities_right(make_rows):
+    many, kind = make_rows(6000), labels.Probability()
+    rare = answers_of(many, many.signal > 2.6)
+    few = model.BoostedTrees(trees=20, leaves=7, negatives=0.2, seeds=3).fit(many.x, rare, kind, 0)
+    told = few.predict(many.x)
+    assert told.mean() == pytest.approx(rare.value.mean(), rel=0.15)
+    wrong = [onnx.OnnxPredictor(m.model, {**m.settings, "shift": 0.0}).predict(many.x) for m in few.members]
+    assert np.mean(wrong) > 1.5 * rare.value.mean(), "without the shift they would be far off"
+
+
+def answers_of(rows, value):
+    return dataclasses.replace(rows.truth(labels.Probability()), value=value.astype(float))
 
 
 def test_a_quantity_stays_within_its_bounds(rows):

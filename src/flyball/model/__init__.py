@@ -7,11 +7,13 @@ from flyball.model.chain import Chain
 from flyball.model.conformal import Conformal
 from flyball.model.constant import Prior
 from flyball.model.encode import Encode
+from flyball.model.flag import Flag
 from flyball.model.given import Given
 from flyball.model.int8 import Int8
 from flyball.model.latest import Latest
 from flyball.model.limits import Agreement, Latency, Memory, Size
 from flyball.model.linear import Logistic, Ridge
+from flyball.model.log import Log
 from flyball.model.machines import ByMachine
 from flyball.model.nets import Conv, Dense, Recurrent
 from flyball.model.normalise import Normalise
@@ -41,8 +43,8 @@ from flyball.model.trees import BoostedTrees
 
 __all__ = [
     "Agreement", "AsTested", "Beats", "Blend", "BoostedTrees", "ByMachine", "Candidates", "Chain",
-    "Compressor", "Conformal", "Contest", "Conv", "Dense", "Encode", "Fold", "Gate", "Given", "Int8",
-    "Latency", "Latest", "Learner", "Logistic", "Measured", "Memory", "Normalise", "NotWorse", "Packed",
+    "Compressor", "Conformal", "Contest", "Conv", "Dense", "Encode", "Flag", "Fold", "Gate", "Given", "Int8",
+    "Latency", "Latest", "Learner", "Log", "Logistic", "Measured", "Memory", "Normalise", "NotWorse", "Packed",
     "Predictor", "Prior", "Quantiles", "Rate", "Recurrent", "Refit", "Regimes", "Ridge", "Rolling", "Ship",
     "Size", "Split", "Step", "Threshold", "Training", "Transform",
 ]  # fmt: skip

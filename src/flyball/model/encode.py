@@ -23,7 +23,8 @@ class Encode(Step):
     `by` "rate": the mean answer of the category's rows (event rate, mean quantity), drawn toward the mean of all
     as if `prior` rows of it were there; None estimates that number from how far the categories lie apart (empirical
     Bayes by moments, Morris 1983).  Training rows get the rate of the other folds' machines, so that none tells its
-    own answer.  "onehot": one column per label; "code": 0 for the most frequent label, 1 for the next.  A label
+    own answer (`folds` 0: they do).  `each` "machine" counts machines instead of rows: the rate is the share of a
+    label's machines that ever had the event.  `log` gives its logarithm.  "onehot": one column per label; "code": 0 for the most frequent label, 1 for the next.  A label
     never seen gets the mean of all, zeros, or NaN.
 
     >>> Encode("model", by="rate", prior=50)
@@ -33,10 +34,14 @@ class Encode(Step):
     column: str
     by: str = "rate"
     prior: float | None = None
+    each: str = "row"
+    log: bool = False
     folds: int = 5
 
     def fit(self, x: features.Matrix, y: labels.Answers, seed: int) -> Transform:
         """Return the numbers of every label."""
+        import numpy as np
+
         words = _words(x, self.column)
         texts = tuple(sorted({t for t in words.texts() if t is not None}))
         codes = words.relabel(texts).codes
@@ -46,13 +51,16 @@ class Encode(Step):
             return Encoded(self.column, "code", texts, _places(codes, len(texts)))
         if self.by != "rate":
             raise errors.DeclarationError(f"Encode by {self.by!r}: one of rate, onehot, code")
-        return Encoded(self.column, "rate", texts, _rates(codes, y, len(texts), self.prior))
+        if self.each == "machine":
+            codes, y = _by_machine(codes, x.moments, y)
+        rates = _rates(codes, y, len(texts), self.prior)
+        return Encoded(self.column, "rate", texts, np.log(np.maximum(rates, 1e-9)) if self.log else rates)
 
     def fit_apply(self, x: features.Matrix, y: labels.Answers, seed: int) -> tuple[Transform, features.Matrix]:
         """Return the step fitted on all rows, and the training rows with rates from other machines only."""
         fitted = self.fit(x, y, seed)
         whole = fitted.apply(x)
-        if self.by != "rate":
+        if self.by != "rate" or not self.folds:
             return fitted, whole
         there = {x.moments.keys[code] for code in set(x.moments.codes.tolist())}
         if len(there) < 2:
@@ -67,6 +75,8 @@ class Encode(Step):
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         if self.by not in ("rate", "onehot", "code"):
             yield errors.Problem("by", f"no encoding {self.by!r}", "one of rate, onehot, code")
+        if self.each not in ("row", "machine"):
+            yield errors.Problem("each", f"no {self.each!r} to count", "row or machine")
         if self.by == "rate" and isinstance(page.labels.kind(), labels.Classes):
             yield errors.Problem("by", "a rate needs a probability or a quantity", "encode classes by onehot or code")
 
@@ -112,6 +122,18 @@ def _words(x: features.Matrix, name: str) -> data.Words:
     if not isinstance(column, data.Words):
         raise errors.DataError(f"column {name!r} is no category: it cannot be encoded")
     return column
+
+
+def _by_machine(codes: Any, moments: features.Moments, y: labels.Answers) -> tuple[Any, labels.Answers]:
+    """Return one row per machine and label: its largest answer there."""
+    import numpy as np
+
+    pairs = codes.astype(np.int64) * (len(moments.keys) + 1) + moments.codes
+    _, first, which = np.unique(pairs, return_index=True, return_inverse=True)
+    most = np.full(len(first), -np.inf)
+    np.maximum.at(most, which.reshape(-1), y.value)
+    one = y.take(first)
+    return codes[first], dataclasses.replace(one, value=most, weight=None)
 
 
 def _places(codes: Any, size: int) -> Floats:

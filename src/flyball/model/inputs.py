@@ -6,6 +6,7 @@ category is the text, not the code that one file happened to give it.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,22 +28,22 @@ class Inputs:
 
     @staticmethod
     def of(x: features.Matrix, columns: tuple[str, ...] | None = None) -> Inputs:
-        """Take the columns named, or all that are one number or category per row, in order of their names.
+        """Take the columns named (or matched), or all of one number or category per row, in order of names.
 
         Raises DataError when a named one is missing or no such column is left.
         """
         if columns is None:
             chosen = sorted(name for name, column in x.columns.items() if is_flat(column))
         else:
-            for name in columns:
+            chosen = sorted(matching(x, columns))
+            for name in chosen:
                 if not is_flat(pick(x, name)):
                     raise errors.DataError(f"column {name!r} is no single number or category per row")
-            chosen = sorted(columns)
         if not chosen:
             raise errors.DataError("no column that is one number or category per row: declare one under features")
         labels = {}
         for name in chosen:
-            column = x.columns[name]
+            column = pick(x, name)
             if isinstance(column, data.Words):
                 labels[name] = tuple(sorted(set(column.labels)))
         return Inputs(tuple(chosen), labels)
@@ -95,6 +96,22 @@ def pick(x: features.Matrix, name: str) -> Column:
     if column is None:
         raise errors.DataError(f"column {name!r} is missing, {errors.did_you_mean(name, x.columns)}")
     return column
+
+
+def matching(x: features.Matrix, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns named, a pattern such as "smart_5*" standing for all that it matches, each once.
+
+    Raises DataError for a name that is not there (and whose feature was not stopped) and a pattern without match.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        hit = fnmatch.filter(x.columns, pattern) if "*" in pattern else [pattern]
+        if not hit and not fnmatch.filter(x.stopped, pattern):
+            raise errors.DataError(f"no column {pattern!r}, {errors.did_you_mean(pattern, x.columns)}")
+        for name in sorted(hit):
+            pick(x, name)
+            found[name] = None
+    return tuple(found)
 
 
 def is_flat(column: Any) -> bool:

@@ -23,7 +23,8 @@ class Normalise(Step):
     of that category.  A group is known as far as its rows go: its level and spread are drawn toward those of all
     rows as if `prior` rows of them had been there too, so a machine never seen before stands on the fleet's.
     `robust` takes median and interquartile range / 1.349, which a few wild values do not move.  `columns` (None:
-    every number) may also name sequences (n, steps, channels), normalised channel by channel.  NaN stays NaN.
+    every number) may also name sequences (n, steps, channels), normalised channel by channel.  With a `suffix` the
+    result stands beside what it was made from.  NaN stays NaN.
 
     >>> Normalise(by="machine", robust=True)
     model.Normalise(by='machine', robust=True)
@@ -33,12 +34,13 @@ class Normalise(Step):
     columns: tuple[str, ...] | None = None
     robust: bool = False
     prior: float = 10.0
+    suffix: str = ""
 
     def fit(self, x: features.Matrix, y: labels.Answers, seed: int) -> Transform:
         """Return the levels and spreads of the training rows."""
         import numpy as np
 
-        names = _numbers(x) if self.columns is None else tuple(sorted(self.columns))
+        names = _numbers(x) if self.columns is None else inputs.matching(x, self.columns)
         groups, codes = _groups(x, self.by)
         levels, spreads = {}, {}
         for name in names:
@@ -55,16 +57,17 @@ class Normalise(Step):
                 # Spreads are drawn together as variances; a group that never moved keeps some of the fleet's.
                 spread[code] = np.sqrt(share * own[1] ** 2 + (1 - share) * whole[1] ** 2)
             levels[name], spreads[name] = level, _safe(spread, level)
-        return Normalised(self.by, groups, levels, spreads)
+        return Normalised(self.by, groups, levels, spreads, self.suffix)
 
 
 class Normalised(Transform):
     """Levels and spreads: per column (groups + 1, channels), the last row for a group never seen."""
 
     def __init__(
-        self, by: str | None, groups: tuple[str, ...], levels: dict[str, Floats], spreads: dict[str, Floats]
-    ) -> None:
-        self.by, self.groups, self.levels, self.spreads = by, groups, levels, spreads
+        self, by: str | None, groups: tuple[str, ...], levels: dict[str, Floats], spreads: dict[str, Floats],
+        suffix: str = "",
+    ) -> None:  # fmt: skip
+        self.by, self.groups, self.levels, self.spreads, self.suffix = by, groups, levels, spreads, suffix
 
     def apply(self, x: features.Matrix) -> features.Matrix:
         """Return the matrix with its numbers normalised; other columns are left as they are."""
@@ -77,11 +80,13 @@ class Normalised(Transform):
         columns = dict(x.columns)
         for name, level in self.levels.items():
             if name in x.stopped:
+                if self.suffix:
+                    columns[f"{name}{self.suffix}"] = np.full(len(x), np.nan)
                 continue
             column = _numeric(x, name)
             shape = (len(x),) + (1,) * (column.ndim - 2) + (-1,)
             moved = (column - level[rows].reshape(shape)) / self.spreads[name][rows].reshape(shape)
-            columns[name] = moved[:, 0] if getattr(x.columns[name], "ndim", 1) == 1 else moved
+            columns[f"{name}{self.suffix}"] = moved[:, 0] if getattr(x.columns[name], "ndim", 1) == 1 else moved
         return dataclasses.replace(x, columns=columns)
 
     def pack(self) -> Packed:
@@ -91,7 +96,8 @@ class Normalised(Transform):
         for index, name in enumerate(names):
             files[f"level_{index}.npy"] = arrays.dump(self.levels[name])
             files[f"spread_{index}.npy"] = arrays.dump(self.spreads[name])
-        return Packed("normalise", {"by": self.by, "groups": list(self.groups), "names": names}, files)
+        told = {"by": self.by, "groups": list(self.groups), "names": names, "suffix": self.suffix}
+        return Packed("normalise", told, files)
 
     @staticmethod
     def unpack(packed: Packed) -> Normalised:
@@ -99,7 +105,7 @@ class Normalised(Transform):
         told = packed.settings
         levels = {name: arrays.load(packed.files[f"level_{i}.npy"]) for i, name in enumerate(told["names"])}
         spreads = {name: arrays.load(packed.files[f"spread_{i}.npy"]) for i, name in enumerate(told["names"])}
-        return Normalised(told["by"], tuple(told["groups"]), levels, spreads)
+        return Normalised(told["by"], tuple(told["groups"]), levels, spreads, told["suffix"])
 
 
 def _numbers(x: features.Matrix) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class OnnxPredictor(Predictor):
     """Scores a matrix with one ONNX graph, on one thread unless OMP_NUM_THREADS allows more for many rows.
 
     `settings`: "family" (trees, dense, conv, recurrent), "kind" (probability, classes, quantity), "inputs" (how the
-    tensors are made, see `tensors`), "scale" and "offset" of a quantity, its "low" and "high", "influence".
+    tensors are made, see `tensors`), "shift" of the log-odds, "scale" and "offset" of a quantity, its "low" and "high", "influence".
     """
 
     def __init__(self, model: bytes, settings: Mapping[str, Any]) -> None:
@@ -82,7 +82,9 @@ class OnnxPredictor(Predictor):
 
         out = np.asarray(raw, dtype=np.float64)
         if self.settings["kind"] == "probability":
-            return np.clip(out[:, -1] if out.ndim == 2 else out, 0.0, 1.0)
+            p = np.clip(out[:, -1] if out.ndim == 2 else out, 0.0, 1.0)
+            shift = float(np.exp(self.settings.get("shift", 0.0)))
+            return p if shift == 1.0 else p * shift / (p * shift + 1 - p)
         if self.settings["kind"] == "classes":
             out = np.clip(out, 0.0, 1.0)
             return out / out.sum(axis=1, keepdims=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 from flyball import errors, extras
 
-
 # kZeroThreshold of LightGBM: 1e-35 as a float32.
 _ZERO = 1.0000000180025095e-35
 

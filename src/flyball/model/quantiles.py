@@ -32,7 +32,7 @@ class Quantiles(Step):
         """Return the quantiles of the training rows."""
         import numpy as np
 
-        names = self.columns or [n for n, c in x.columns.items() if isinstance(c, np.ndarray) and c.ndim == 1]
+        names = inputs.matching(x, self.columns) if self.columns else [n for n, c in x.columns.items() if isinstance(c, np.ndarray) and c.ndim == 1]
         knots = {}
         for name in sorted(names):
             column = _number(x, name)

@@ -163,6 +163,7 @@ class Contest(part.Part):
                 yield errors.Problem(name, what, f"it answers with {can}")
         if not self.metrics:
             yield errors.Problem("metrics", "no metric, nobody could win", "name at least one of model.metrics")
-        from flyball.model import metrics  # it prepares figures of stages, this file is what a stage is made of
+        # Metrics are prepared from the values of this stage, so they cannot be imported before it is there.
+        from flyball.model import metrics
 
         yield from metrics.problems(self.metrics, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,11 @@ class BoostedTrees(Learner):
     `monotone` maps a column, or a pattern such as "smart_5*", to +1 (the answer never falls when it grows) or -1.
     `columns` restricts what is seen, `categories` which categories are split as sets (None: all that are seen).
     `balance` weighs classes by count to the power of minus that: 0 leaves them, 1 makes every class weigh the same
-    and so gives up calibrated probabilities.  `loss` is LightGBM's name of another objective for a quantity
-    ("mae", "huber").  `seeds` predictors are averaged.  Missing values need no filling: a split sends them where
+    and so gives up calibrated probabilities.  `negatives` below 1 grows on every event and that share of the other rows, drawn
+    anew for every seed, with the log-odds set right afterwards: where events are rare, most other rows say the same.
+    `loss` is LightGBM's name of another objective for a quantity
+    ("mae", "huber").  `seeds` predictors are averaged (probabilities by their
+    log-odds).  Missing values need no filling: a split sends them where
     training rows with missing values did best.
 
     Raises DataError when a named column is missing, DeclarationError when a monotone pattern names none.
@@ -37,15 +41,18 @@ class BoostedTrees(Learner):
     rate: float = 0.05
     depth: int | None = None
     min_rows: int = 20
+    min_weight: float = 1e-3
     feature_share: float = 1.0
     row_share: float = 1.0
     l2: float = 0.0
     smooth: float = 0.0
     bins: int = 255
+    bin_rows: int = 3
     monotone: Mapping[str, int] = part.field(default_factory=part.Frozen)
     columns: tuple[str, ...] | None = None
     categories: tuple[str, ...] | None = None
     balance: float = 0.0
+    negatives: float = 1.0
     loss: str | None = None
     seeds: int = 1
 
@@ -62,12 +69,25 @@ class BoostedTrees(Learner):
         members = []
         for member in range(self.seeds):
             options = self._options(chosen, kind, seed + 1000 * member, tuple(x.stopped))
+            kept = self._kept(y, kind, seed + 1000 * member)
             rows = lgb.Dataset(
-                dense, y.value, weight=weight, categorical_feature=sets, free_raw_data=True, params=options
-            )
+                dense[kept], y.value[kept], weight=None if weight is None else weight[kept],
+                categorical_feature=sets, free_raw_data=True, params=options,
+            )  # fmt: skip
             booster = lgb.train(options, rows, num_boost_round=self.trees)
             members.append(self._predictor(booster, chosen, kind))
-        return members[0] if len(members) == 1 else blend.Blended(tuple(members))
+        if len(members) == 1:
+            return members[0]
+        return blend.Blended(tuple(members), geometric=isinstance(kind, labels.Probability))
+
+    def _kept(self, y: labels.Answers, kind: labels.Kind, seed: int) -> Any:
+        """Return the rows to grow on: all, or the events and a share of the others."""
+        import numpy as np
+
+        if self.negatives >= 1 or not isinstance(kind, labels.Probability):
+            return slice(None)
+        chance = np.random.default_rng(seed).random(len(y))
+        return np.flatnonzero((y.value > 0.5) | (chance < self.negatives))
 
     def _sets(self, chosen: inputs.Inputs) -> list[str]:
         if self.categories is None:
@@ -82,7 +102,8 @@ class BoostedTrees(Learner):
     ) -> dict[str, Any]:
         options: dict[str, Any] = {
             "num_leaves": self.leaves, "learning_rate": self.rate, "max_depth": self.depth or -1,
-            "min_data_in_leaf": self.min_rows, "feature_fraction": self.feature_share, "lambda_l2": self.l2,
+            "min_data_in_leaf": self.min_rows, "min_sum_hessian_in_leaf": self.min_weight,
+            "min_data_in_bin": self.bin_rows, "feature_fraction": self.feature_share, "lambda_l2": self.l2,
             "bagging_fraction": self.row_share, "bagging_freq": int(self.row_share < 1.0), "max_bin": self.bins,
             "path_smooth": self.smooth, "seed": seed, "deterministic": True, "force_col_wise": True,
             "num_threads": 0, "verbosity": -1,
@@ -105,6 +126,8 @@ class BoostedTrees(Learner):
             "influence": {name: float(g) for name, g in zip(chosen.names, gain, strict=True) if g > 0},
             **answer_settings(kind),
         }
+        if self.negatives < 1 and isinstance(kind, labels.Probability):
+            settings["shift"] = math.log(self.negatives)
         return onnx.OnnxPredictor(onnx_trees.export(booster, len(chosen.names)), settings)
 
 

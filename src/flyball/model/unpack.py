@@ -21,6 +21,8 @@ _RUNNERS: Mapping[str, tuple[str, str]] = {
     "normalise": ("normalise", "Normalised"),
     "regimes": ("regimes", "Assigned"),
     "encode": ("encode", "Encoded"),
+    "log": ("log", "Logged"),
+    "flag": ("flag", "Flagged"),
     "quantiles": ("quantiles", "Ranks"),
 }
 
