@@ -142,15 +142,7 @@ class Function(Part):
 
     def source(self) -> str:
         """Return the text of the function's module."""
-        import importlib.util
-
-        spec = sys.modules[self.module].__spec__ if self.module in sys.modules else None
-        spec = spec or importlib.util.find_spec(self.module)
-        origin = getattr(spec, "origin", None) or getattr(sys.modules.get(self.module), "__file__", None)
-        if origin is None:
-            raise errors.DeclarationError(f"module {self.module!r} of function {self.name!r} cannot be found")
-        with open(origin, encoding="utf-8") as file:
-            return file.read()
+        return source(self.module)
 
 
 def walk(value: Any, path: str = "") -> Iterator[tuple[str, Part]]:
@@ -219,10 +211,33 @@ def fingerprint(value: Any) -> str:
     import hashlib
 
     digest = hashlib.sha256(canonical(value).encode())
+    for module in sorted(_modules(value)):
+        digest.update(source(module).encode())
+    return digest.hexdigest()
+
+
+def source(module: str) -> str:
+    """Return the text of a module; raises DeclarationError when it cannot be found."""
+    import importlib.util
+
+    spec = sys.modules[module].__spec__ if module in sys.modules else None
+    spec = spec or importlib.util.find_spec(module)
+    origin = getattr(spec, "origin", None) or getattr(sys.modules.get(module), "__file__", None)
+    if origin is None:
+        raise errors.DeclarationError(f"module {module!r} cannot be found: a page's functions need their module")
+    with open(origin, encoding="utf-8") as file:
+        return file.read()
+
+
+def _modules(value: Any) -> set[str]:
+    """Return the modules that hold a page's functions and the parts that no stage has: they decide its result."""
+    found = set()
     for _, inner in walk(value):
         if isinstance(inner, Function):
-            digest.update(inner.source().encode())
-    return digest.hexdigest()
+            found.add(inner.module)
+        elif (home := type(inner).__module__).startswith("flyball.systems.") or not home.startswith("flyball."):
+            found.add(home)
+    return found
 
 
 def parse(text: str, names: Mapping[str, Callable[..., Any]]) -> Any:

@@ -76,13 +76,14 @@ def key(*values: Any) -> str:
 
 @lru_cache
 def code(*rooms: str) -> str:
-    """Return the SHA-256 of the source text of some rooms of the house."""
+    """Return the SHA-256 of the source text of some rooms (or single modules) of the house."""
     import hashlib
 
     digest = hashlib.sha256()
     home = Path(__file__).parent.parent
     for room in rooms:
-        for file in sorted((home / room).rglob("*.py")):
+        place = home / room
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(str(file.relative_to(home)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 

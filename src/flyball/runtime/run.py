@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 
-#: The rooms whose text decides what a contest comes to.
-CONTEST_ROOMS = ("data", "features", "kernels", "labels", "model", "serving", "monitoring")
+#: What decides what a contest comes to: the text of these rooms (the features have keys of their own).
+CONTEST_ROOMS = ("labels", "model", "serving", "runtime/contest.py")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _contest(
 ) -> contests.Held:  # fmt: skip
     key = plan.key(
         "contest", page.model, page.labels, page.serving.decide, upstream, plan.code(*CONTEST_ROOMS),
-        plan.code("runtime"), plan.versions(),
+        plan.versions(),
     )  # fmt: skip
 
     def hold(folder: Path) -> None:
@@ -152,7 +152,7 @@ def _contest(
 def _reference(
     page: System, steps: plan.Plan, held: contests.Held, x: features.Matrix, upstream: str, bound: Bound
 ) -> Mapping[str, Any]:
-    key = plan.key("reference", page.monitoring, page.model, upstream, plan.code(*CONTEST_ROOMS), bound.seed)
+    key = plan.key("reference", page.monitoring.drift, page.model, upstream, plan.code(*CONTEST_ROOMS, "monitoring"), bound.seed)
 
     def describe(folder: Path) -> None:
         (folder / "reference.json").write_text(json.dumps(watching.reference(page, held, x, bound.seed)))
@@ -165,7 +165,7 @@ def _ship(
     page: System, kept: store.Store, steps: plan.Plan, held: contests.Held, x: features.Matrix, y: labels.Answers,
     reference: Mapping[str, Any], upstream: str, bound: Bound,
 ) -> tuple[list[package.Variant], str | None]:  # fmt: skip
-    key = plan.key("ship", page, upstream, plan.code(*CONTEST_ROOMS, "site", "runtime"), plan.versions())
+    key = plan.key("ship", page, upstream, plan.code(*CONTEST_ROOMS, "site", "runtime/package.py", "runtime/measure.py"), plan.versions())
 
     def ship(folder: Path) -> None:
         variants = package.ship(page, held, x, y, reference, folder, bound.seed)
@@ -223,7 +223,7 @@ def _watch(
     page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, reference: Mapping[str, Any],
     losses: Sequence[tuple[int, str, float]], steps: plan.Plan, upstream: str, as_of: int | None,
 ) -> dict[str, Any]:  # fmt: skip
-    key = plan.key("watch", page.monitoring, upstream, plan.code(*CONTEST_ROOMS, "runtime"), tuple(losses))
+    key = plan.key("watch", page.monitoring, upstream, plan.code(*CONTEST_ROOMS, "monitoring", "runtime/watching.py"), tuple(losses))
 
     def watch(folder: Path) -> None:
         watched = watching.drift(page, held, x, asked, reference)
@@ -242,7 +242,7 @@ def _report(found: result.Result, kept: store.Store, steps: plan.Plan) -> None:
     from flyball.runtime import report
 
     told = {name: value for name, value in found.json().items() if name not in ("steps", "data")}
-    key = plan.key("report", json.dumps(told, sort_keys=True, default=str), plan.code("runtime"))
+    key = plan.key("report", json.dumps(told, sort_keys=True, default=str), plan.code("runtime/report.py", "runtime/plots.py", "runtime/result.py"))
     folder = steps.carry("report", key, lambda place: report.write(found, place / "report.html"))
     durable.write(kept.folder / "report.html", (folder / "report.html").read_bytes())
 
