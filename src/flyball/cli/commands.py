@@ -1,0 +1,266 @@
+"""What each command does; every one of them is a few calls into the house."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flyball import errors, systems
+from flyball.cli import shown
+
+if TYPE_CHECKING:
+    from flyball.runtime.contest import Ceiling
+    from flyball.runtime.run import Bound
+
+app = typer.Typer(
+    name="flyball", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+    help="Machine learning for a fleet of machines: from the sensor to the edge and back.",
+)  # fmt: skip
+
+Page = Annotated[str, typer.Argument(help="A Python file with `system = System(...)`, or a ready-made page.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Folder = Annotated[Path | None, typer.Option("--from", help="The folder with the files that the fleet sent.")]
+StoreAt = Annotated[Path, typer.Option("--store", help="The folder that holds everything.")]
+BindingAt = Annotated[Path | None, typer.Option("--binding", help="The site's names, units and time zone.")]
+Cut = Annotated[
+    str | None, typer.Option("--as-of", help="Know only what was seen by this date or time (UTC).")
+]
+Seed = Annotated[int, typer.Option(help="The seed of everything random.")]
+HERE = Path("var")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import flyball
+
+        print(f"flyball {flyball.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def flyball_(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Machine learning for a fleet of machines: from the sensor to the edge and back."""
+
+
+@app.command()
+def check(page: Page, as_json: Json = False) -> int:
+    """List every problem of a page before anything runs; exit 2 if there is one."""
+    system = systems.load(page)
+    problems = list(system.problems())
+    told = {
+        "system": system.name, "fingerprint": system.fingerprint(),
+        "problems": [{"place": p.place, "what": p.what, "fix": p.fix} for p in problems],
+    }  # fmt: skip
+
+    def lines() -> Iterator[str]:
+        yield f"{system.name}: {system.question}"
+        yield from (f"  {problem}" for problem in problems)
+        yield f"  {len(problems)} problem(s), fingerprint {told['fingerprint'][:12]}"
+
+    shown.say(told, as_json, lines)
+    return 2 if problems else 0
+
+
+@app.command()
+def init(
+    like: Annotated[str, typer.Argument(help="The ready-made page to begin with.")],
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    source: Folder = None,
+    as_json: Json = False,
+) -> None:
+    """Begin a page of your own from a ready-made one, and bind it to your files."""
+    from flyball.cli import begin
+
+    told = begin.page(like, target, source)
+    shown.say(told, as_json, lambda: begin.lines(told))
+
+
+@app.command()
+def prepare(
+    page: Annotated[str, typer.Argument(help="A ready-made page.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write the files into.")],
+    as_json: Json = False,
+) -> None:
+    """Write the files that the fleet of a ready-made page would send, from public data or a simulation."""
+    _prepare(page, out)
+    files = sum(1 for file in out.rglob("*") if file.is_file())
+    shown.say(
+        {"page": page, "out": str(out), "files": files},
+        as_json,
+        lambda: iter([f"{page}: {files} files in {out}"]),
+    )
+
+
+@app.command()
+def ingest(
+    page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None, as_json: Json = False
+) -> None:
+    """Take files in: good rows and quarantine in one durable act; a file that is in changes nothing."""
+    from flyball.runtime.store import Store
+
+    system = systems.load(page).check()
+    bound = _bound(page, source, store, binding, None, 0, with_ceiling=False)
+    if bound.source is None:
+        raise errors.DeclarationError("nothing to take in: give --from the folder with the fleet's files")
+    with shown.progress(as_json) as progress:
+        kept = Store.open(store, system.data)
+        receipt = kept.ingest([bound.source], binding=bound.binding, progress=progress)
+    shown.say(receipt.json(), as_json, lambda: iter(receipt.lines()))
+
+
+@app.command()
+def run(
+    page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None, as_of: Cut = None,
+    seed: Seed = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a gate or expectation fails.")] = False,
+    as_json: Json = False,
+) -> int:  # fmt: skip
+    """Carry a page through all seven stages; what is already computed is reused."""
+    from dataclasses import replace
+
+    from flyball.runtime import run as running
+
+    system = systems.load(page).check()
+    with shown.progress(as_json) as progress:
+        bound = _bound(page, source, store, binding, as_of, seed)
+        told = running.run(system, replace(bound, progress=progress)).json()
+
+    def lines() -> Iterator[str]:
+        yield from shown.run_lines(told)
+        yield f"  report: {store / 'report.html'}"
+
+    shown.say(told, as_json, lines)
+    held = told["release"] is not None and all(finding["passed"] for finding in told["data"]["expectations"])
+    return 1 if strict and not held else 0
+
+
+@app.command()
+def loop(
+    page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None, seed: Seed = 0,
+    every: Annotated[float, typer.Option(help="Seconds between two looks at the folder.")] = 60.0,
+    rounds: Annotated[int, typer.Option(help="Stop after so many looks; 0 goes on until interrupted.")] = 0,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Go round: take in what arrived, answer, watch, and train again weekly or on an alarm."""
+    from dataclasses import replace
+
+    from flyball.runtime import loop as looping
+
+    system = systems.load(page).check()
+    with shown.progress(as_json) as progress:
+        bound = replace(_bound(page, source, store, binding, None, seed), progress=progress)
+        for told in looping.go(system, bound, every_s=every, rounds=rounds):
+            shown.say(told, as_json, lambda told=told: iter([looping.line(told)]))  # type: ignore[misc]
+
+
+@app.command()
+def status(store: StoreAt = HERE, as_json: Json = False) -> None:
+    """Say what a store holds: runs, releases, quarantine, and the last watch."""
+    from flyball.runtime import look
+
+    told = look.status(store)
+    shown.say(told, as_json, lambda: look.status_lines(told))
+
+
+@app.command()
+def why(
+    what: Annotated[str, typer.Argument(help="`release`, `alarm`, or the name of a machine.")],
+    store: StoreAt = HERE,
+    as_json: Json = False,
+) -> None:
+    """Say why: from which data, which features and verdicts, since when."""
+    from flyball.runtime import look
+
+    told = look.why(store, what)
+    shown.say(told, as_json, lambda: look.why_lines(told))
+
+
+@app.command()
+def doctor(store: StoreAt = HERE, as_json: Json = False) -> int:
+    """Examine this machine and a store: extras, kernels, digests, the audit chain, orphaned runs."""
+    from flyball.runtime import health
+
+    told = health.doctor(store)
+    shown.say(told, as_json, lambda: health.lines(told))
+    return 0 if told["healthy"] else 3
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="A subject of benchmarks/.")],
+    folder: Annotated[Path, typer.Option("--benchmarks", help="The folder that holds them.")] = Path(
+        "benchmarks"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for the result; else benchmarks/results.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run ours and the peers side by side, equal results first, and write the figures."""
+    from flyball.cli import benches
+
+    told = benches.run(name, folder, out)
+    shown.say(told, as_json, lambda: benches.lines(told))
+
+
+def _bound(
+    page: str, source: Path | None, store: Path, binding: Path | None, as_of: str | None, seed: int,
+    with_ceiling: bool = True,
+) -> Bound:  # fmt: skip
+    """Bind a page to where things lie; a ready-made page without files gets those it is prepared with."""
+    from flyball.data import binding as reading
+    from flyball.runtime.run import Bound
+
+    if store.exists() and not store.is_dir():
+        raise errors.StoreError(f"{store} is a file: give --store a folder, it is made if it is not there")
+    if binding is not None and not binding.is_file():
+        raise errors.DeclarationError(f"no binding {binding}: `flyball init` writes one for a site's files")
+    inputs = systems.inputs(page)
+    prepared = source is None and inputs is not None
+    if prepared:
+        source = store / "inbox"
+        if not (source / ".prepared").exists():
+            _prepare(page, source)
+            (source / ".prepared").touch()
+    if source is not None and not source.exists():
+        raise errors.DataError(f"no folder {source}: give --from the folder with the fleet's files")
+    ceiling_key: str = ""
+    ceiling: Ceiling | None = None
+    if with_ceiling and prepared and hasattr(inputs, "ceiling"):
+        ceiling_key, ceiling = inputs.ceiling()  # type: ignore[union-attr]
+    site = reading.read(binding) if binding is not None else None
+    return Bound(
+        store, source, site, as_of=_moment(as_of), seed=seed, ceiling=ceiling, ceiling_key=ceiling_key
+    )
+
+
+def _prepare(page: str, out: Path) -> None:
+    inputs = systems.inputs(page)
+    if inputs is None:
+        raise errors.DeclarationError(
+            f"{page}: no input to prepare: give --from the folder with the fleet's files"
+        )
+    inputs.prepare(out)
+
+
+def _moment(text: str | None) -> int | None:
+    """Return a date or time as microseconds; a bare date means its end, so that the day itself is known."""
+    from datetime import UTC, datetime, timedelta
+
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise errors.DeclarationError(f"--as-of {text!r} is no date: give one like 2013-05-05") from None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    if len(text) <= 10:
+        when += timedelta(days=1) - timedelta(microseconds=1)
+    return round(when.timestamp() * 1e6)
