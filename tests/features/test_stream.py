@@ -50,14 +50,15 @@ UNBOUNDED = features.AsOf(
 )
 
 
-def replayed(page, table, asked, cuts, resume, disorder=0):
+def replayed(page, table, asked, cuts, resume, disorder=0, ahead=0):
     """Every answer, with rows pushed in chunks as they are seen, each before the first moment that sees it."""
     stream = features.Stream(page, fleet(table.unique), disorder=steps(disorder) if disorder else 0)
     order = np.argsort(table.seen, kind="stable")
     pushed, answers = 0, {}
     for turn, place in enumerate(np.argsort(asked.at, kind="stable")):
         moment = int(asked.at[place])
-        due = int(np.searchsorted(table.seen[order], moment, side="right"))
+        due = int(np.searchsorted(table.seen[order], moment + ahead, side="right"))
+        due = max(due, pushed)
         for part in np.array_split(order[pushed:due], cuts):
             # Sorted by arrival, one row at a time: a chunk's own order is the order of its rows.
             stream.push("t", table.take(np.sort(part)))
@@ -82,10 +83,10 @@ def same(found, wanted):
             np.testing.assert_array_equal(other, column, err_msg=name)
 
 
-@given(plain.rows(), plain.moments(), st.integers(1, 3), st.booleans())
-def test_bounded_features_are_those_of_the_batch_always(table, asked, cuts, resume):
+@given(plain.rows(), plain.moments(), st.integers(1, 3), st.booleans(), st.sampled_from((0, 3, 99)))
+def test_bounded_features_are_those_of_the_batch_always(table, asked, cuts, resume, ahead):
     batch = BOUNDED.compute({"t": table}, asked)
-    stream, answers = replayed(BOUNDED, table, asked, cuts, resume)
+    stream, answers = replayed(BOUNDED, table, asked, cuts, resume, ahead=ahead)
     for place, x in answers.items():
         same(x, batch.take(np.array([place])))
     assert stream.late == 0
@@ -110,6 +111,30 @@ def test_a_correction_of_the_distant_past_is_counted_and_one_within_the_disorder
         stream.push("t", data.Rows.of(["a"], at=[2], seen=[11], columns={"x": [math.nan]}))
         np.testing.assert_array_equal(stream.ask("a", 12).columns["t.x.last"], [answer])
         assert stream.beyond == beyond
+
+
+def test_a_corrected_row_does_not_come_back_when_its_correction_is_dropped():
+    table = data.Rows.of(
+        ["a", "a"],
+        at=[10, 5],
+        seen=[10, 11],
+        columns={"x": [7.0, 1.0], "order": [1.0, 1.0]},
+        unique=("order",),
+    )
+    page = features.AsOf(features.Every(steps(1)), (features.Rolling("t.x", over=steps(4), by="max"),))
+    stream = features.Stream(page, fleet(("order",)))
+    stream.push("t", table)
+    found = [stream.ask("a", moment).columns["t.x.max.4n"][0] for moment in (10, 11, 12)]
+    np.testing.assert_array_equal(found, [7.0, math.nan, math.nan])
+
+
+def test_rows_not_seen_yet_are_kept_until_they_are():
+    page = features.AsOf(features.Every(steps(1)), (features.Rolling("t.x", over=steps(4), by="max"),))
+    stream = features.Stream(page, fleet(("order",)))
+    stream.push("t", data.Rows.of(["a"], [10], columns={"x": [7.0], "order": [1.0]}))
+    stream.push("t", data.Rows.of(["a"], [5], seen=[12], columns={"x": [1.0], "order": [1.0]}))
+    found = [stream.ask("a", moment).columns["t.x.max.4n"][0] for moment in (10, 11, 12)]
+    np.testing.assert_array_equal(found, [7.0, 7.0, math.nan])
 
 
 def test_rows_said_to_be_seen_before_an_answer_are_counted():
