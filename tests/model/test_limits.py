@@ -1,0 +1,32 @@
+"""Costs within their limits, in the units they are measured in."""
+
+import pytest
+
+from flyball import errors, evidence, model, units
+
+
+def measured(**figures):
+    return {name: evidence.Measurement(name, value, value, value) for name, value in figures.items()}
+
+
+@pytest.mark.parametrize(
+    ("gate", "name", "at", "over"),
+    [
+        (model.Latency(p99=units.ms(5)), "p99_ms", 5.0, 5.01),
+        (model.Memory(units.MiB(75)), "resident_bytes", 75 * 2**20, 75 * 2**20 + 1),
+        (model.Size(units.MiB(1)), "size_bytes", 2.0**20, 2.0**20 + 1),
+        (model.Agreement(1e-5), "agreement", 1e-5, 1.1e-5),
+    ],
+)
+def test_a_limit_holds_up_to_itself(gate, name, at, over):
+    assert gate.judge(measured(**{name: at}))[0].passed
+    verdict = gate.judge(measured(**{name: over}))[0]
+    assert not verdict.passed and verdict.figure == over and name in verdict.why
+    assert not gate.judge(measured(**{name: float("nan")}))[0].passed
+    with pytest.raises(errors.GateError, match="was not measured"):
+        gate.judge({})
+
+
+def test_the_median_is_judged_where_it_is_limited():
+    gate = model.Latency(p99=units.ms(5), p50=units.ms(1))
+    assert [v.passed for v in gate.judge(measured(p99_ms=4.0, p50_ms=2.0))] == [True, False]
