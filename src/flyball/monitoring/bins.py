@@ -19,14 +19,16 @@ MOST_CATEGORIES = 100
 FLOOR = 1e-4
 
 
-def watched(x: features.Matrix, answers: Array) -> dict[str, Any]:
-    """Return every column that can be watched: numbers, categories, and the answer as one number a row."""
+def watched(x: features.Matrix, answers: Array | None) -> dict[str, Any]:
+    """Return every column that can be watched: numbers, categories, and the answer (if any) as one number a row."""
     import numpy as np
 
     found: dict[str, Any] = {}
     for name, column in x.columns.items():
         if isinstance(column, data.Words) or (isinstance(column, np.ndarray) and column.ndim == 1):
             found[name] = column
+    if answers is None:
+        return found
     if answers.ndim == 2:
         # A quantity comes as value, low, high: its value; classes as probabilities: how certain it is.
         quantity = answers.shape[1] == 3 and bool(np.any(answers < 0) or np.any(answers.sum(axis=1) > 1.001))

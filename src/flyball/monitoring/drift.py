@@ -55,7 +55,7 @@ class Drift(stage.DriftDetector):
             what = f"{self.share():.2f} of the windows may alarm for nothing"
             yield errors.Problem("false_alarms", what, "give more than none and fewer, or a longer period")
 
-    def reference(self, x: features.Matrix, answers: Array, seed: int) -> stage.Reference:
+    def reference(self, x: features.Matrix, answers: Array | None, seed: int) -> stage.Reference:
         """Return the bins and shares of every column and the limits that hold the budget, plain JSON."""
         found = bins.watched(x, answers)
         told = {name: bins.describe(values) for name, values in found.items()}
@@ -67,7 +67,7 @@ class Drift(stage.DriftDetector):
         return stage.Reference("drift", settings)
 
     def watch(
-        self, reference: stage.Reference, x: features.Matrix, answers: Array
+        self, reference: stage.Reference, x: features.Matrix, answers: Array | None
     ) -> tuple[stage.Watched, ...]:
         """Return one row per column and window, oldest window first, columns as in the reference."""
         import numpy as np

@@ -24,11 +24,11 @@ class Reference:
 class DriftDetector(part.Part):
     """Abstract: compares what comes in with what was trained on, inside a budget of false alarms."""
 
-    def reference(self, x: features.Matrix, answers: Array, seed: int) -> Reference:
+    def reference(self, x: features.Matrix, answers: Array | None, seed: int) -> Reference:
         """Return what must be kept of the training rows (columns and answers), thresholds included."""
         raise NotImplementedError
 
-    def watch(self, reference: Reference, x: features.Matrix, answers: Array) -> tuple[Watched, ...]:
+    def watch(self, reference: Reference, x: features.Matrix, answers: Array | None) -> tuple[Watched, ...]:
         """Return one row per column and window: the statistics, the limit, and whether it alarms."""
         raise NotImplementedError
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flyball import evidence
+from flyball import evidence, part
 from flyball.features import stage as features
+from flyball.monitoring import Drift
 from flyball.monitoring import stage as monitoring
 
 if TYPE_CHECKING:
+    from flyball.data.stage import Ints
     from flyball.runtime import contest as contests
     from flyball.system import System
 
@@ -18,27 +20,49 @@ LISTED = 12
 
 
 def reference(page: System, held: contests.Held, x: features.Matrix, seed: int) -> dict[str, Any]:
-    """Return what the drift detector keeps of the rows that the folds were judged on, with out-of-fold answers."""
+    """Return what the drift detector keeps: the columns of the folds' rows, and the answers to the test rows.
+
+    The answers have a reference of their own because those of the folds come from predictors that learned from fewer
+    rows: they lie elsewhere though nothing drifted.
+    """
     detector = page.monitoring.drift
     if detector is None:
         return {}
-    told = detector.reference(x.take(held.rolling.rows), held.rolling.answers["challenger"], seed)
-    return {"detector": told.detector, "settings": told.settings}
+    columns = _halved(detector).reference(x.take(held.rolling.rows), None, seed)
+    test = features.Matrix(x.moments[held.test.rows], {})
+    answers = _halved(detector).reference(test, held.test.answers["challenger"], seed)
+    return {"detector": columns.detector, "columns": columns.settings, "answers": answers.settings}
 
 
 def drift(
     page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, kept: Mapping[str, Any]
 ) -> tuple[monitoring.Watched, ...]:
-    """Return the windows of everything asked after the reference, judged against it."""
-    import numpy as np
-
+    """Return the windows of everything asked after the references, judged against them."""
     detector = page.monitoring.drift
     if detector is None or not kept:
         return ()
-    after = asked.take(np.flatnonzero(asked.moments.at > x.moments.at[held.rolling.rows].max()))
-    rows = after if len(after) else x.take(held.test.rows)
-    answers = held.predictors["challenger"].predict(rows)
-    return detector.watch(monitoring.Reference(kept["detector"], kept["settings"]), rows, answers)
+    rows = _after(asked, x, held.rolling.rows)
+    rows = rows if len(rows) else x.take(held.test.rows)
+    name = kept["detector"]
+    found = _halved(detector).watch(monitoring.Reference(name, kept["columns"]), rows, None)
+    newer = _after(asked, x, held.test.rows)
+    if len(newer):
+        said = held.predictors["challenger"].predict(newer)
+        plain = features.Matrix(newer.moments, {})
+        found += _halved(detector).watch(monitoring.Reference(name, kept["answers"]), plain, said)
+    return found
+
+
+def _halved(detector: monitoring.DriftDetector) -> monitoring.DriftDetector:
+    """Return the detector with half of its budget: columns and answers are judged apart and share it."""
+    return part.replace(detector, false_alarms=detector.false_alarms / 2) if isinstance(detector, Drift) else detector
+
+
+def _after(asked: features.Matrix, x: features.Matrix, rows: Ints) -> features.Matrix:
+    """Return what was asked after the last of some rows."""
+    import numpy as np
+
+    return asked.take(np.flatnonzero(asked.moments.at > x.moments.at[rows].max()))
 
 
 def alarms(watched: Sequence[monitoring.Watched]) -> list[evidence.Alarm]:
