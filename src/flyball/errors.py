@@ -93,7 +93,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     import difflib
 
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    # Case first: 'kw' is nearer to 'kW' than any count of letters says.
+    near = [name for name in names if name.casefold() == word.casefold()]
+    near = near or difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"
     return "known: " + ", ".join(names[:12]) if names else "there is none to choose from"

@@ -25,7 +25,18 @@ from typing import Any, TypeVar, dataclass_transform
 
 from flyball import errors
 
-__all__ = ["Frozen", "Function", "Part", "canonical", "diff", "field", "fingerprint", "parse", "replace", "walk"]
+__all__ = [
+    "Frozen",
+    "Function",
+    "Part",
+    "canonical",
+    "diff",
+    "field",
+    "fingerprint",
+    "parse",
+    "replace",
+    "walk",
+]
 
 #: The rooms whose parts a page may name, in the order in which data flows.
 ROOMS = ("data", "features", "labels", "model", "serving", "feedback", "monitoring", "fab")
@@ -66,7 +77,9 @@ class Part:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         if len(args) > len(fields):
-            raise TypeError(f"{type(self).__name__} takes at most {len(fields)} values, {len(args)} were given")
+            raise TypeError(
+                f"{type(self).__name__} takes at most {len(fields)} values, {len(args)} were given"
+            )
         for item, value in zip(fields, args, strict=False):
             if item.name in kwargs:
                 raise TypeError(f"{type(self).__name__} was given {item.name!r} twice")
@@ -224,7 +237,9 @@ def source(module: str) -> str:
     spec = spec or importlib.util.find_spec(module)
     origin = getattr(spec, "origin", None) or getattr(sys.modules.get(module), "__file__", None)
     if origin is None:
-        raise errors.DeclarationError(f"module {module!r} cannot be found: a page's functions need their module")
+        raise errors.DeclarationError(
+            f"module {module!r} cannot be found: a page's functions need their module"
+        )
     with open(origin, encoding="utf-8") as file:
         return file.read()
 
@@ -235,7 +250,9 @@ def _modules(value: Any) -> set[str]:
     for _, inner in walk(value):
         if isinstance(inner, Function):
             found.add(inner.module)
-        elif (home := type(inner).__module__).startswith("flyball.systems.") or not home.startswith("flyball."):
+        elif (home := type(inner).__module__).startswith("flyball.systems.") or not home.startswith(
+            "flyball."
+        ):
             found.add(home)
     return found
 
@@ -282,7 +299,10 @@ class _Reader:
             return tuple(self.value(item, depth + 1) for item in node.elts)
         if isinstance(node, ast.Dict) and all(key is not None for key in node.keys):
             pairs = zip(node.keys, node.values, strict=True)
-            return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in pairs}
+            try:
+                return {self.value(key, depth + 1): self.value(item, depth + 1) for key, item in pairs}
+            except TypeError:
+                raise self._refused(node, "has a key that cannot be one") from None
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             inner = self.value(node.operand, depth + 1)
             if isinstance(inner, (int, float)):
@@ -304,13 +324,17 @@ class _Reader:
         try:
             return self.names[name](*positional, **named)
         except (TypeError, ValueError) as error:
-            raise errors.DeclarationError(f"cannot read a page: line {node.lineno}: {name}: {error}") from None
+            raise errors.DeclarationError(
+                f"cannot read a page: line {node.lineno}: {name}: {error}"
+            ) from None
 
     @staticmethod
     def _refused(node: Any, why: str) -> errors.DeclarationError:
         import ast
 
-        return errors.DeclarationError(f"cannot read a page: line {node.lineno}: '{ast.unparse(node)[:80]}' {why}")
+        return errors.DeclarationError(
+            f"cannot read a page: line {node.lineno}: '{ast.unparse(node)[:80]}' {why}"
+        )
 
 
 def _freeze(value: Any) -> Any:
@@ -349,7 +373,11 @@ def _call(value: Part, show: Callable[[Any], str], defaults: bool) -> str:
         current = getattr(value, item.name)
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         if not required and not defaults:
-            usual = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+            usual = (
+                item.default
+                if item.default_factory is dataclasses.MISSING
+                else _freeze(item.default_factory())
+            )
             if type(usual) is type(current) and usual == current:
                 positional = False
                 continue

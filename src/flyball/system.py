@@ -34,12 +34,34 @@ class System(part.Part):
     monitoring: monitoring.Watch
 
     def problems(self, page: Any = None) -> Iterator[errors.Problem]:
-        """Yield every mistake before anything runs: names, units, look-ahead, kinds of answer."""
+        """Yield every mistake before anything runs: names, units, look-ahead, kinds of answer.
+
+        A stage that is none is told alone: what stands on the others could not be checked against it.
+        """
+        misplaced = [problem for name, kind in STAGES.items() for problem in self._misplaced(name, kind)]
+        if misplaced:
+            yield from misplaced
+            return
         for path, inner in part.walk(self):
             if path:
-                for problem in inner.problems(self):
-                    place = f"{path}.{problem.place}" if problem.place else path
-                    yield problem._replace(place=place)
+                yield from self._of(path, inner)
+
+    def _misplaced(self, name: str, kind: type[part.Part]) -> Iterator[errors.Problem]:
+        value = getattr(self, name)
+        if not isinstance(value, kind):
+            what = f"a {type(value).__name__} stands where a {part.spelled(kind)} belongs"
+            yield errors.Problem(name, what, f"declare one of {', '.join(_finals(kind))}")
+
+    def _of(self, path: str, inner: part.Part) -> Iterator[errors.Problem]:
+        """Yield one part's problems with their place; a part that cannot even be checked is a problem too."""
+        try:
+            for problem in inner.problems(self):
+                yield problem._replace(place=f"{path}.{problem.place}" if problem.place else path)
+        except errors.FlyballError as error:
+            yield errors.Problem(path, str(error))
+        except Exception as error:
+            what = f"cannot be checked: {type(error).__name__}: {error}"
+            yield errors.Problem(path, what, f"look at the values of this {type(inner).__name__}")
 
     def check(self) -> System:
         """Return the page itself, or raise one DeclarationError that lists every problem."""
@@ -55,6 +77,24 @@ class System(part.Part):
     def diff(self, other: System) -> Iterator[tuple[str, Any, Any]]:
         """Yield (path, here, there) for every place where two pages differ."""
         return part.diff(self, other)
+
+
+#: The seven stages and what stands in each.
+STAGES: dict[str, type[part.Part]] = {
+    "data": data.Fleet,
+    "features": features_room.AsOf,
+    "labels": labels.Labeller,
+    "model": model.Contest,
+    "serving": serving.Edge,
+    "feedback": feedback.Feedback,
+    "monitoring": monitoring.Watch,
+}
+
+
+def _finals(kind: type[part.Part]) -> list[str]:
+    """Return the parts that a page may name for one of a kind."""
+    found = {name for name, inner in names().items() if isinstance(inner, type) and issubclass(inner, kind)}
+    return sorted(found - {part.spelled(kind)}) or [part.spelled(kind)]
 
 
 def names(systems: Iterable[str] = ()) -> dict[str, Callable[..., Any]]:

@@ -22,7 +22,13 @@ class Duration(int):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        for name, size in (("days", _DAY), ("hours", _HOUR), ("minutes", _MINUTE), ("seconds", _SECOND), ("ms", _MS)):
+        for name, size in (
+            ("days", _DAY),
+            ("hours", _HOUR),
+            ("minutes", _MINUTE),
+            ("seconds", _SECOND),
+            ("ms", _MS),
+        ):
             if int(self) % size == 0 and int(self) != 0:
                 return f"{name}({int(self) // size})"
         return f"us({int(self)})"

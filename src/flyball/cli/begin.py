@@ -162,17 +162,16 @@ def _header(line: str) -> list[str]:
 
 def _file_of(fleet: Fleet, table: Table, heads: Mapping[Path, list[str]]) -> Path | None:
     """Return the file whose columns say most about a table: one named after it, else the best match."""
-    wanted = _wanted(fleet, table)
+    own = list(table.columns)
 
     def score(file: Path) -> tuple[bool, int]:
-        named = table.name in (file.parent.name, *re.split(r"[-_.]", file.name)[:1]) or file.name.startswith(
-            table.name
-        )
-        return named, len(matched(wanted, heads[file]))
+        stem = file.name.lower()
+        named = file.parent.name == table.name or re.match(rf"{re.escape(table.name.lower())}([-_.]|$)", stem)
+        return bool(named), len(matched(own, heads[file]))
 
     best = max(heads, key=score)
     named, alike = score(best)
-    return best if named or alike > len(wanted) / 2 else None
+    return best if named or alike > len(own) / 2 else None
 
 
 def _wanted(fleet: Fleet, table: Table) -> list[str]:

@@ -13,6 +13,8 @@ from flyball.runtime import runs
 from flyball.runtime.store import Store
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from flyball.features.stage import Matrix
 
 #: So many runs, answers, and features are told.
@@ -48,7 +50,7 @@ def status(folder: Path) -> dict[str, Any]:
     return {
         "store": str(folder),
         "tables": tables,
-        "files": kept.sources().height,
+        "files": _came_in(kept).height,
         "quarantine": kept.quarantine(),
         "runs": {"states": states, "last": [_run(told) for told in every[-RUNS:]]},
         "releases": [_release(kept, place, done) for place in _releases(kept)],
@@ -116,6 +118,13 @@ def when(at: int | None) -> str:
     return datetime.fromtimestamp(at / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def _came_in(kept: Store) -> pl.DataFrame:
+    """Return the files that the fleet sent, without what the store itself writes down."""
+    import polars as pl
+
+    return kept.sources().filter(~pl.col("table").is_in(["answers", "outcomes"]))
+
+
 def _last_done(every: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the last run that ended well came to, {} when none did."""
     return next(
@@ -154,7 +163,7 @@ def _release(kept: Store, place: Path, done: Mapping[str, Any]) -> dict[str, Any
 
 
 def _why_release(kept: Store, done: Mapping[str, Any]) -> dict[str, Any]:
-    sources = kept.sources()
+    sources = _came_in(kept)
     cut = kept.state("loop").get("as_of") or (sources["last"].max() if sources.height else None)
     return {
         "system": done["system"],
