@@ -29,7 +29,9 @@ class Loaded:
     def __getitem__(self, index: Any) -> Loaded:
         import numpy as np
 
-        return Loaded([self.arrays[place] for place in np.arange(len(self.arrays))[index].reshape(-1).tolist()])
+        return Loaded(
+            [self.arrays[place] for place in np.arange(len(self.arrays))[index].reshape(-1).tolist()]
+        )
 
     def load(self) -> list[npt.NDArray[Any]]:
         """Return the arrays."""
@@ -117,7 +119,7 @@ def _recode(moments: features.Moments, place: Mapping[str, int]) -> npt.NDArray[
     return table[moments.codes] if len(table) else moments.codes
 
 
-def _joined(columns: Sequence[data.Column], fetch: Fetch) -> Any:
+def _joined(columns: Sequence[Any], fetch: Fetch) -> Any:
     import numpy as np
 
     first = columns[0]
@@ -126,5 +128,5 @@ def _joined(columns: Sequence[data.Column], fetch: Fetch) -> Any:
         codes = [column.relabel(labels_).codes for column in columns]
         return data.Words(np.concatenate(codes), labels_)
     if isinstance(first, np.ndarray):
-        return np.concatenate(columns)  # type: ignore[arg-type]
+        return np.concatenate(columns)
     return fetch([digest for column in columns for digest in column.digests])
