@@ -121,3 +121,24 @@ def test_problems(page, change, said):
 
 def test_no_problem(page):
     assert list(labels.FailsWithin(days(7), event="t.on", gap=days(1)).problems(page(data.WallClock()))) == []
+
+
+def test_the_test_week_of_a_real_fleet(data_folder):
+    """198 drive-days of 58 drives are positive in 2013-05-06 to 05-12, and 137 drives vanish without a failure."""
+    polars = pytest.importorskip("polars")
+    found = polars.read_parquet(
+        data_folder / "backblaze_2013" / "drive_days_2013-04-10_2013-05-19.parquet",
+        columns=["date", "serial_number", "failure"],
+    )
+    at = found["date"].cast(polars.Datetime("us")).to_physical().to_numpy()
+    failed = found["failure"].cast(polars.Float64).to_numpy()
+    logs = data.Rows.of(found["serial_number"].cast(str).to_list(), at, columns={"failure": failed})
+    first = int(np.datetime64("2013-05-06", "us").astype(np.int64))
+    asked = features.Every(days(1)).moments({"logs": logs}, since=first, until=first + days(7))
+    truth = labels.FailsWithin(days(7), event="logs.failure").label({"logs": logs}, asked, None)
+    positive = truth.value == 1
+    assert int(positive.sum()) == 198
+    assert len({name for name, yes in zip(asked.names(), positive, strict=True) if yes}) == 58
+    last = logs.starts[1:] - 1
+    vanished = (logs.at[last] < logs.at.max()) & (logs.columns["failure"][last] != 1)
+    assert int(vanished.sum()) == 137
