@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,13 +39,14 @@ def guard(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
+        said = " ".join(re.sub(r"\x1b\[[0-9;]*m|↳", "", str(error.strerror or error)).split())
+        if error.errno in FULL or "No space left" in said or "File too large" in said:
             fix = "the old state is untouched: free space and run again"
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             fix = "make the folder writable and run again"
         else:
             fix = "the old state is untouched: look at the disk, then run again"
-        raise errors.StoreError(f"cannot {doing}: {error.strerror or error}, {fix}") from error
+        raise errors.StoreError(f"cannot {doing}: {said}, {fix}") from error
 
 
 def sync(path: Path) -> None:

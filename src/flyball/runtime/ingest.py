@@ -91,7 +91,7 @@ def ingest(
         binding.check(store.fleet).holds(came)
     receipt = Receipt()
     claimed = list(_claimed(store.fleet, [Path(path) for path in paths], receipt))
-    with store.writing():
+    with store.writing(), durable.guard(f"take files into {store.folder}"):
         taking = _Taking(store, receipt, binding, came, live)
         try:
             for done, (table, path, name) in enumerate(claimed):
@@ -232,7 +232,7 @@ class _Taking:
         return frame
 
     def _placed(self, frame: pl.DataFrame, table: data.Table, source: str) -> pl.DataFrame:
-        """Give rows their partition, source and commit, in order of partition and else as they came."""
+        """Give rows their partition, source and commit; they stay in the order in which they came."""
         import polars as pl
 
         wall = isinstance(self.store.fleet.clock, data.WallClock)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 APP = "flyball"
 #: The table that is carried last: what it has is committed.
 LAST = "sources"
+#: The intent of the last commit that is whole; kept so that it can be carried again.
+DONE = "last.json"
 #: Compact when a table has more than this many files that could be joined into one.
 MANY = 24
 #: A joined file holds at most about this many cells.
@@ -67,9 +69,10 @@ class Journal:
         """Set aside torn log entries, carry on what was pending, and sweep what no commit owns."""
         with durable.guard(f"open the store {self.folder}"):
             durable.folder(self.pending)
-        for table in self.tables():
-            self._mend(table)
+        mended = [self._mend(table) for table in self.tables()]
         with durable.guard(f"carry on a commit in {self.folder}"):
+            if any(mended):
+                self._again()
             for intent in sorted(self.pending.glob("[0-9]*.json")):
                 self._carry(intent)
         self._sweep()
@@ -131,7 +134,10 @@ class Journal:
         found = [_file(entry) for entry in _adds(handle)]
         return sorted((file for file in found if file.commit <= last), key=lambda file: file.path)
 
-    def read(self, table: str, files: Sequence[File] | None = None, columns: Sequence[str] | None = None) -> list[pl.DataFrame]:
+    def read(
+        self, table: str, files: Sequence[File] | None = None, columns: Sequence[str] | None = None,
+        where: Sequence[pl.Expr] = (),
+    ) -> list[pl.DataFrame]:  # fmt: skip
         """Return the rows of some files (all: None), each a frame, digests verified; columns a file lacks stay out."""
         import polars as pl
 
@@ -141,7 +147,8 @@ class Journal:
             self.verify(path, file)
             try:
                 names = None if columns is None else [c for c in columns if c in pl.read_parquet_schema(path)]
-                out.append(pl.read_parquet(path, columns=names))
+                chosen = pl.scan_parquet(path, glob=False).filter(*where) if where else pl.scan_parquet(path, glob=False)
+                out.append((chosen if names is None else chosen.select(names)).collect())
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
                 raise errors.StoreError(f"{path} cannot be read ({error}): restore it from a copy") from None
         return out
@@ -200,21 +207,39 @@ class Journal:
         for table in order:
             handle = self._created(table, tables[table]["schema"])
             if (handle.transaction_version(APP) or 0) >= number:
+                self._sync_log(table)  # it got there, but perhaps not to the disk
                 continue
             once = CommitProperties(app_transactions=[Transaction(APP, number)])
             self._commit_actions(handle, table, [_add(File(**file), True) for file in tables[table]["files"]], once)
-        for table in order:
-            self._sync_log(table)
-        durable.step("unlink", intent)
-        intent.unlink()
-        durable.sync(self.pending)
+        durable.rename(intent, self.pending / DONE)
+
+    def _again(self) -> None:
+        """Carry the last commit once more after an entry of it was set aside; note it as lost where files are gone."""
+        done = self.pending / DONE
+        try:
+            told = json.loads(done.read_bytes())
+        except (OSError, ValueError):
+            return
+        files = [(table, file) for table, one in told["tables"].items() for file in one["files"]]
+        if all(self._is_there(table, file) for table, file in files):
+            self._carry(done)
+        else:
+            lost = sorted({*self.lost(), told["commit"]})
+            durable.write(self.folder / "lost.json", json.dumps(lost).encode())
+            self.notes.append(f"commit {told['commit']} has lost rows: send its files again")
+
+    def lost(self) -> list[int]:
+        """Return the numbers of commits of which data files vanished: their sources count as not taken in."""
+        path = self.folder / "lost.json"
+        found: list[int] = json.loads(path.read_bytes()) if path.exists() else []
+        return found
 
     def _commit_actions(self, handle: Any, table: str, actions: list[Any], properties: Any) -> None:
         durable.step("commit", self.folder / table)
         try:
             handle.create_write_transaction(actions, "append", handle.schema(), commit_properties=properties)
         except Exception as error:
-            raise errors.StoreError(f"cannot commit to {self.folder / table}: {error}, free space and run again") from error
+            raise OSError(str(error)) from error
         self._sync_log(table)
 
     def _sync_log(self, table: str) -> None:
@@ -235,7 +260,6 @@ class Journal:
             config = {"delta.checkpointInterval": "20", "delta.logRetentionDuration": "interval 1 days"}
             handle = DeltaTable.create(where, schema=fields, configuration=config)
             self._sync_log(table)
-            durable.sync(where.parent)
             return handle
         have = {field.name for field in handle.schema().fields}
         lacking = [field for field in fields.fields if field.name not in have]
@@ -263,12 +287,12 @@ class Journal:
         handle = self._handle(table)
         return {} if handle is None else {field.name: field.type.type for field in handle.schema().fields}
 
-    def _mend(self, table: str) -> None:
+    def _mend(self, table: str) -> bool:
         """Set aside a last log entry that is torn, or whose files are missing or short."""
         log = self.folder / table / "_delta_log"
         entries = sorted(path for path in log.glob("*.json") if path.stem.isdigit())
         if not entries:
-            return
+            return False
         try:
             actions = [json.loads(line) for line in entries[-1].read_text("utf-8").splitlines() if line.strip()]
             adds = [action["add"] for action in actions if "add" in action]
@@ -277,10 +301,11 @@ class Journal:
             whole = False
         if not whole:
             self._set_aside(entries[-1], "a last entry that is torn, or whose files are missing or short")
+        return not whole
 
     def _is_there(self, table: str, add: Mapping[str, Any]) -> bool:
         path = self.folder / table / add["path"]
-        return path.is_file() and path.stat().st_size == add["size"]
+        return path.is_file() and path.stat().st_size == int(add["size"])
 
     def _set_aside(self, path: Path, why: str) -> None:
         place = durable.folder(self.folder / "set-aside")

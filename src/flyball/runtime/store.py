@@ -12,8 +12,8 @@ pending/        the commit under way, if there is one
 ```
 
 A partition is a day (UTC) where the page's clock is a wall clock, else one of sixteen groups of machines.  Rows
-carry it as a column and lie sorted by it in few files: a file per partition made writing a year of hourly rows six
-times slower and reading it twice.
+carry it as a column and lie in few files: a file per partition made writing a year of hourly rows six times slower
+and reading it twice.
 """
 
 from __future__ import annotations
@@ -57,12 +57,17 @@ class Store:
         store = Store(Path(folder), fleet)
         with durable.guard(f"open the store {folder}"):
             durable.folder(store.folder)
-        # Somebody who is writing right now recovers by themselves.
-        with contextlib.suppress(durable.Busy), store.writing(wait_s=0.0):
-            durable.folder(store.folder / "steps")
-            for place in ("", "steps", "runs", "state", "releases"):
-                journal.remove_parts(store.folder / place)
-        store._check_kinds()
+        try:
+            with store.writing(wait_s=0.0):
+                for place in ("", "steps", "runs", "state", "releases"):
+                    journal.remove_parts(store.folder / place)
+                store._check_kinds()
+        except durable.Busy:
+            pass  # somebody who is writing right now recovers by themselves
+        except errors.StoreError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
+            store.journal.notes.append(str(error))  # a full disk stops writing, never reading
         return store
 
     @contextlib.contextmanager
@@ -99,6 +104,7 @@ class Store:
             kinds = {"String": pl.String, "Int64": pl.Int64}
             empty = pl.DataFrame(schema={name: kinds[kind] for name, kind in ingest.SOURCES.items()})
             every = pl.concat([empty, *found], how="diagonal") if found else empty
+            every = every.filter(~pl.col("taken").is_in(self.journal.lost()))
             self._sources = every.unique(["table", "source"], keep="last", maintain_order=True)
         return self._sources
 
@@ -188,8 +194,7 @@ class Store:
         conditions += [pl.col("at") < until] if until is not None else []
         conditions += [pl.col("seen") <= as_of] if as_of is not None else []
         conditions += [pl.col("_part").is_in(sorted(partitions))] if partitions is not None else []
-        read = self.journal.read(name, files, wanted)
-        found = [frame.filter(*conditions) if conditions else frame for frame in read]
+        found = self.journal.read(name, files, wanted, conditions)
         frame = pl.concat([empty, *found], how="diagonal") if found else empty
         return once(self._last_takings(frame, table.name), table)
 
@@ -220,7 +225,7 @@ class Store:
 
     def compact(self) -> int:
         """Join small files where there are many; return how many went."""
-        with self.writing():
+        with self.writing(), durable.guard(f"compact {self.folder}"):
             return sum(self.journal.compact(table) for table in self.journal.tables())
 
     def append(self, table: str, frame: pl.DataFrame, once: str) -> bool:
@@ -230,7 +235,7 @@ class Store:
         if table not in ("answers", "outcomes"):
             raise errors.StoreError(f"{table!r} is no internal table: rows of a page's table come in by `ingest`")
         source = hashlib.sha256(once.encode()).hexdigest()
-        with self.writing():
+        with self.writing(), durable.guard(f"write {table} to {self.folder}"):
             if (table, source) in self.takings() or not frame.height:
                 return False
             number = self.journal.next()
