@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.labels import plain
 
-from flyball import data, features, labels
+from flyball import data, errors, features, labels
 from flyball.units import days, steps
 
 
@@ -88,6 +88,17 @@ def test_any_table_shows_that_a_machine_lives_unless_one_is_named():
     assert label.label(tables, asked, days(20)).why.texts() == [None, "censored"]
     named = labels.FailsWithin(days(3), event="repairs.failed", alive="repairs")
     assert named.label(tables, asked, days(20)).why.texts() == ["failed", "failed"]
+
+
+def test_a_table_that_has_not_arrived_is_said():
+    asked = features.Moments.of(["a"], [0])
+    tables = {"repairs": data.Rows.of(["a"], at=[0], columns={"failed": [0.0]})}
+    with pytest.raises(errors.DataError, match="table 'telemetry' has not arrived"):
+        labels.FailsWithin(days(3), event="repairs.failed", alive="telemetry").label(tables, asked, None)
+    with pytest.raises(errors.DataError, match="did you mean 'repairs'"):
+        labels.FailsWithin(days(3), event="repair.failed").label(tables, asked, None)
+    with pytest.raises(errors.DataError, match="did you mean 'failed'"):
+        labels.FailsWithin(days(3), event="repairs.fialed").label(tables, asked, None)
 
 
 def test_horizon_and_kind():

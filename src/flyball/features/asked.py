@@ -35,7 +35,7 @@ class Every(stage.Asked):
     ) -> stage.Moments:
         import numpy as np
 
-        rows = _table(tables, self.of)
+        rows = stage.arrived(tables, next(iter(tables), "") if self.of is None else self.of)
         period = int(self.period)
         within = period if self.within is None else int(self.within)
         segments = rows.segments().astype(np.int64)
@@ -72,20 +72,12 @@ class Each(stage.Asked):
     ) -> stage.Moments:
         import numpy as np
 
-        rows = _table(tables, self.table)
+        rows = stage.arrived(tables, self.table)
         at = np.maximum(rows.at, rows.seen)
         return _unique(rows.keys, rows.segments().astype(np.int64), at, since, until, ordered=False)
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from stage.table_problems(page, self.table, "table")
-
-
-def _table(tables: data.Tables, name: str | None) -> data.Rows:
-    chosen = next(iter(tables), None) if name is None else name
-    if chosen is None or chosen not in tables:
-        known = errors.did_you_mean(name or "", tables)
-        raise errors.DataError(f"the page asks by table {chosen!r} and it has not arrived: {known}")
-    return tables[chosen]
 
 
 def _unique(

@@ -91,6 +91,13 @@ def table_problems(page: Any, name: str | None, place: str) -> Iterator[errors.P
         yield errors.Problem(place, f"no table {name!r}", errors.did_you_mean(name, known))
 
 
+def arrived(tables: data.Tables, name: str) -> data.Rows:
+    """Return the rows of a table; DataError when it has not arrived."""
+    if name not in tables:
+        raise errors.DataError(f"table {name!r} has not arrived: {errors.did_you_mean(name, tables)}")
+    return tables[name]
+
+
 def spans(over: Any) -> tuple[Any, ...]:
     """Return what stands in `over` as a tuple: a page may write one window or several."""
     return over if isinstance(over, tuple) else (over,)

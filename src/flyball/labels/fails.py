@@ -66,7 +66,7 @@ class FailsWithin(stage.Labeller):
 
         m = moments.at
         opens, closes = m + int(self.gap), m + int(self.gap) + int(self.within)
-        alive = [tables[name].known(as_of) for name in self._alive(tables)]
+        alive = [features.arrived(tables, name).known(as_of) for name in self._alive(tables)]
         events = where(tables, self.event, as_of)
         before, event = around(events, moments, m)
         _, inside = around(events, moments, opens)
@@ -112,7 +112,7 @@ class FailsWithin(stage.Labeller):
 def where(tables: data.Tables, column: str, as_of: int | None) -> data.Rows:
     """Return the rows known at the cut in which a bool column is true."""
     table, name = features.split(column)
-    rows = tables[table].known(as_of)
+    rows = features.arrived(tables, table).known(as_of)
     return rows.take(values.holds(rows, name))
 
 

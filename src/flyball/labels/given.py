@@ -39,7 +39,7 @@ class Given(stage.Labeller):
         import numpy as np
 
         table, name = features.split(self.column)
-        rows = tables[table].known(as_of)
+        rows = features.arrived(tables, table).known(as_of)
         place, known = view.machines(rows, moments)
         row = view.after(rows.at, rows, moments.at, place) - 1
         row = np.where(known & (row >= rows.starts[place]), row, -1) if len(rows) else row * 0 - 1

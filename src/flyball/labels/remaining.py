@@ -50,7 +50,7 @@ class RemainingLife(stage.Labeller):
     def label(self, tables: data.Tables, moments: features.Moments, as_of: int | None) -> stage.Answers:
         import numpy as np
 
-        rows = tables[self.of].known(as_of)
+        rows = features.arrived(tables, self.of).known(as_of)
         last = fails.ends(rows, moments)
         until_last = np.where(last == fails.NEVER, np.nan, (last - moments.at) / int(self.per))
         value = until_last
