@@ -1,7 +1,9 @@
 """What every test may ask for."""
 
+import importlib.util
 import os
 import pathlib
+import types
 
 import hypothesis
 import pytest
@@ -28,3 +30,22 @@ def data_folder() -> pathlib.Path:
     if not folder.is_dir():
         pytest.fail(f"FLYBALL_DATA is {named!r}, which is no folder: point it at the public data or unset it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def pumps(tmp_path_factory: pytest.TempPathFactory) -> types.SimpleNamespace:
+    """A small page that was run once, to look at: `page` (a file), `files` (what came in), `store`, `result`."""
+    from flyball import systems
+    from flyball.runtime import run
+
+    place = pathlib.Path(__file__).with_name("pumps.py")
+    spec = importlib.util.spec_from_file_location("pumps", place)
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    folder = tmp_path_factory.mktemp("pumps")
+    page, files, store = folder / "page.py", folder / "files", folder / "store"
+    page.write_text(made.PAGE)
+    made.write(files)
+    result = run.run(systems.load(str(page)), run.Bound(store, files))
+    return types.SimpleNamespace(page=page, files=files, store=store, result=result)

@@ -84,6 +84,10 @@ class Part:
             if item.name in kwargs:
                 raise TypeError(f"{type(self).__name__} was given {item.name!r} twice")
             kwargs[item.name] = value
+        known = [item.name for item in fields]
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(f"{type(self).__name__} has no {name!r}: {errors.did_you_mean(name, known)}")
         for item in fields:
             if item.name in kwargs:
                 value = _freeze(kwargs.pop(item.name))
@@ -94,9 +98,6 @@ class Part:
             else:
                 raise TypeError(f"{type(self).__name__} needs {item.name!r}")
             object.__setattr__(self, item.name, value)
-        for name in kwargs:
-            hint = errors.did_you_mean(name, [item.name for item in fields])
-            raise TypeError(f"{type(self).__name__} has no {name!r}: {hint}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")

@@ -17,7 +17,9 @@ FIELDS = {"case", "ours", "peer", "peer_name", "unit", "ratio", "goal", "met"}
 def names(folder: Path) -> tuple[str, ...]:
     """Return the subjects of a folder of benchmarks: its modules with a function `run`."""
     found = (file for file in folder.glob("*.py") if not file.name.startswith("_"))
-    return tuple(sorted(file.stem for file in found if "\ndef run(" in file.read_text(encoding="utf-8")))
+    return tuple(
+        sorted(file.stem for file in found if "\ndef run(" in "\n" + file.read_text(encoding="utf-8"))
+    )
 
 
 def run(name: str, folder: Path, out: Path | None = None) -> dict[str, Any]:

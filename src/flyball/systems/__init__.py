@@ -43,7 +43,9 @@ def load(page: str) -> System:
         return _system(importlib.import_module(f"flyball.systems.{page}.page"), page)
     file = Path(page)
     if not file.is_file():
-        raise errors.DeclarationError(f"no page {page!r}: {errors.did_you_mean(page, names())} or give a Python file")
+        raise errors.DeclarationError(
+            f"no page {page!r}: {errors.did_you_mean(page, names())} or give a Python file"
+        )
     return _system(_imported(file), page)
 
 
@@ -65,9 +67,21 @@ def _imported(file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except errors.FlyballError:
         raise
-    except Exception as error:
-        raise errors.DeclarationError(f"{file}: cannot be read as a page: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise errors.DeclarationError(
+            f"{file}{_line(file, error)}: cannot be read as a page: {what}"
+        ) from error
     return module
+
+
+def _line(file: Path, error: BaseException) -> str:
+    """Return where in the page an error arose, ", line 3", or "" when it did not arise there."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(file)]
+    return f", line {lines[-1]}" if lines else ""
 
 
 def _system(module: ModuleType, page: str) -> System:
