@@ -37,7 +37,9 @@ class Rows:
         a[rng.random(n) < 0.1] = np.nan
         self.b = rng.normal(size=n)
         self.kind = data.Words.of(rng.choice(["x", "y", "z"], n).tolist())
-        self.x = features.Matrix(self.moments, {"a": a, "b": self.b, "kind": self.kind, "noise": rng.normal(size=n)})
+        self.x = features.Matrix(
+            self.moments, {"a": a, "b": self.b, "kind": self.kind, "noise": rng.normal(size=n)}
+        )
         self.signal = np.nan_to_num(a) + self.b + (self.kind.codes == 1)
         self.event = (self.signal + rng.normal(size=n) > 1.5).astype(float)
         self.quantity = 10 + 3 * self.signal + rng.normal(size=n)

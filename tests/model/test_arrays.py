@@ -9,7 +9,9 @@ from flyball import errors
 from flyball.model import arrays
 
 
-@pytest.mark.parametrize("array", [np.arange(6.0).reshape(2, 3), np.array([np.nan, np.inf]), np.zeros((0, 4), np.float32)])
+@pytest.mark.parametrize(
+    "array", [np.arange(6.0).reshape(2, 3), np.array([np.nan, np.inf]), np.zeros((0, 4), np.float32)]
+)
 def test_arrays_come_back_bit_by_bit(array):
     assert arrays.dump(array) == arrays.dump(array.copy())
     back = arrays.load(arrays.dump(array))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flyball import labels, model
+from flyball import data, errors, labels, model
 from flyball.model import metrics
 
 
@@ -29,7 +29,9 @@ def test_coverage_is_as_declared(make_rows, answered, how):
 
 def test_the_interval_is_wider_where_errors_are(make_rows, answered):
     learned, truth = machines_that_err_together(make_rows, 1)
-    fitted = model.Conformal(model.Ridge(columns=("b",)), folds=3).fit(learned.x, answered(truth), labels.Quantity(), 0)
+    fitted = model.Conformal(model.Ridge(columns=("b",)), folds=3).fit(
+        learned.x, answered(truth), labels.Quantity(), 0
+    )
     told = fitted.predict(learned.x)
     width = told[:, 2] - told[:, 1]
     assert width[learned.b > 1.5].mean() > 1.3 * width[learned.b < 0].mean()
@@ -40,3 +42,20 @@ def test_bounds_of_the_quantity_hold(rows):
     told = model.Conformal(model.Ridge(), folds=3).fit(rows.x, rows.truth(kind), kind, 0).predict(rows.x)
     assert told.min() >= 9.0 and told.max() <= 14.0
     assert (told[:, 1] <= told[:, 0]).all() and (told[:, 0] <= told[:, 2]).all()
+
+
+def test_groups_are_held_out_together(rows, monkeypatch):
+    from flyball import features
+    from flyball.model import machines
+
+    twin = data.Words((rows.moments.codes // 2).astype(np.int32), tuple(f"pair {i}" for i in range(6)))
+    x = features.Matrix(rows.moments, {**rows.x.columns, "twin": twin})
+    dealt = []
+    split = machines.ByMachine.split
+    monkeypatch.setattr(machines.ByMachine, "split", lambda *args: dealt.extend(split(*args)) or tuple(dealt))
+    learner = model.Conformal(model.Ridge(columns=("b",)), folds=3, by="twin")
+    learner.fit(x, rows.truth(labels.Quantity()), labels.Quantity(), 0)
+    for fold in dealt:
+        assert not set(twin.codes[fold.train]) & set(twin.codes[fold.test])
+    with pytest.raises(errors.DataError, match="does not name a group"):
+        model.Conformal(model.Ridge(), by="b").fit(x, rows.truth(labels.Quantity()), labels.Quantity(), 0)

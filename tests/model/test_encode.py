@@ -9,7 +9,9 @@ from flyball.model import unpack
 
 def matrix(keys, kind):
     coded = data.Words.of(keys)
-    return features.Matrix(features.Moments(coded.labels, coded.codes, np.arange(len(keys))), {"kind": data.Words.of(kind)})
+    return features.Matrix(
+        features.Moments(coded.labels, coded.codes, np.arange(len(keys))), {"kind": data.Words.of(kind)}
+    )
 
 
 def rate(step, kind):

@@ -38,7 +38,9 @@ def test_rows_may_come_in_any_order():
 
 def test_event_recall_within_a_rate_is_the_best_point_of_the_curve():
     rng = np.random.default_rng(2)
-    moments = features.Moments.of(np.repeat([f"m{i}" for i in range(20)], 60).tolist(), np.tile(np.arange(60), 20) * DAY)
+    moments = features.Moments.of(
+        np.repeat([f"m{i}" for i in range(20)], 60).tolist(), np.tile(np.arange(60), 20) * DAY
+    )
     truth = (rng.random(1200) < 0.02).astype(float)
     score = np.round(rng.random(1200) + 0.5 * truth, 1)
     points = events.curve(moments, truth, score)
@@ -50,4 +52,6 @@ def test_event_recall_within_a_rate_is_the_best_point_of_the_curve():
 def test_nothing_to_find_is_no_figure():
     moments = features.Moments.of(["a", "a"], [0, DAY])
     assert np.isnan(events.episodes(moments, [0, 0], [1, 0], 1).recall())
-    assert np.isnan(metrics.measure("event_recall_at_1_per_machine_year", labels.Probability(), [0, 0], [1, 0], moments))
+    assert np.isnan(
+        metrics.measure("event_recall_at_1_per_machine_year", labels.Probability(), [0, 0], [1, 0], moments)
+    )

@@ -7,7 +7,9 @@ import pytest
 from flyball import data, errors, features, model
 
 ROWS = data.Rows.of(
-    ["w1", "w2", "w3", "w4"], at=[5, 6, 7, 8], columns={"split": ["train_a", "test", "train_b", "val"], "x": [1.0] * 4}
+    ["w1", "w2", "w3", "w4"],
+    at=[5, 6, 7, 8],
+    columns={"split": ["train_a", "test", "train_b", "val"], "x": [1.0] * 4},
 )
 
 

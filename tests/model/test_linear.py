@@ -46,6 +46,8 @@ def test_ridge_equals_scikit_learn_on_standardised_columns(answered):
 
 def test_a_column_that_never_moves_does_no_harm(answered):
     moments = features.Moments.of(["a"] * 20, range(20))
-    x = features.Matrix(moments, {"flat": np.full(20, 3.0), "none": np.full(20, np.nan), "a": np.arange(20.0)})
+    x = features.Matrix(
+        moments, {"flat": np.full(20, 3.0), "none": np.full(20, np.nan), "a": np.arange(20.0)}
+    )
     fitted = model.Logistic().fit(x, answered(np.arange(20) > 9), labels.Probability(), 0)
     assert np.isfinite(fitted.predict(x)).all()

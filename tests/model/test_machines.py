@@ -9,7 +9,9 @@ from flyball import errors, features, model
 
 
 @hypothesis.given(
-    keys=st.lists(st.sampled_from("abcdefghij"), min_size=20, max_size=60), folds=st.integers(2, 5), seed=st.integers(0, 9)
+    keys=st.lists(st.sampled_from("abcdefghij"), min_size=20, max_size=60),
+    folds=st.integers(2, 5),
+    seed=st.integers(0, 9),
 )
 def test_no_machine_is_shared(keys, folds, seed):
     moments = features.Moments.of(keys, range(len(keys)))

@@ -56,11 +56,15 @@ def test_losses_and_classes_equal_scikit_learn():
     many, raw = rng.integers(0, 3, 80), rng.random((80, 3))
     share = raw / raw.sum(axis=1, keepdims=True)
     said = share.argmax(axis=1)
-    assert metrics.measure("macro_f1", CLASSES, many, share) == pytest.approx(peer.f1_score(many, said, average="macro"))
+    assert metrics.measure("macro_f1", CLASSES, many, share) == pytest.approx(
+        peer.f1_score(many, said, average="macro")
+    )
     assert metrics.measure("log_loss", CLASSES, many, share) == pytest.approx(peer.log_loss(many, share))
     told = metrics.per_class(CLASSES, many, share)
     assert list(told["recall"].values()) == pytest.approx(list(peer.recall_score(many, said, average=None)))
-    assert list(told["precision"].values()) == pytest.approx(list(peer.precision_score(many, said, average=None)))
+    assert list(told["precision"].values()) == pytest.approx(
+        list(peer.precision_score(many, said, average=None))
+    )
 
 
 def test_macro_f1_leaves_out_a_class_that_is_nowhere():
@@ -86,7 +90,13 @@ def test_the_nasa_score_punishes_late_answers_more():
 
 def test_recall_at_k_per_day_counts_by_day():
     moments = features.Moments.of(["a", "b", "c", "a", "b", "c"], [0, 0, 0, DAY, DAY, DAY])
-    truth = dict(zip([("a", 0), ("b", 0), ("c", 0), ("a", DAY), ("b", DAY), ("c", DAY)], [1, 0, 0, 0, 1, 1], strict=True))
+    truth = dict(
+        zip(
+            [("a", 0), ("b", 0), ("c", 0), ("a", DAY), ("b", DAY), ("c", DAY)],
+            [1, 0, 0, 0, 1, 1],
+            strict=True,
+        )
+    )
     score = dict(zip(truth, [0.9, 0.8, 0.1, 0.9, 0.8, 0.1], strict=True))
     asked = list(zip(moments.names(), moments.at.tolist(), strict=True))
     y, p = [truth[one] for one in asked], [score[one] for one in asked]
@@ -97,7 +107,9 @@ def test_recall_at_k_per_day_counts_by_day():
 
 def test_ties_at_the_budget_share_it():
     moments = features.Moments.of(["a", "b", "c", "d"], [0, 0, 0, 0])
-    assert metrics.measure("recall_at_1_per_day", YES_NO, [1, 0, 0, 0], [0.5] * 4, moments) == pytest.approx(0.25)
+    assert metrics.measure("recall_at_1_per_day", YES_NO, [1, 0, 0, 0], [0.5] * 4, moments) == pytest.approx(
+        0.25
+    )
 
 
 def test_the_interval_covers_as_often_as_it_says():
@@ -106,7 +118,9 @@ def test_the_interval_covers_as_often_as_it_says():
         level = rng.normal(size=40)
         group = np.repeat(np.arange(40), 5)
         answers = np.repeat((level[group] + 0.1 * rng.normal(size=200))[:, None], 3, axis=1)
-        told = metrics.interval("mae", QUANTITY, np.zeros(200), answers, clusters=group, resamples=200, seed=trial)
+        told = metrics.interval(
+            "mae", QUANTITY, np.zeros(200), answers, clusters=group, resamples=200, seed=trial
+        )
         hits += told.low <= np.sqrt(2 / np.pi) * np.sqrt(1.01) <= told.high
     assert 50 <= hits <= 60, f"{hits} of 60 intervals hold the true mean"
 
@@ -146,8 +160,12 @@ def test_folds_are_told_apart_and_averaged():
 def test_the_same_seed_gives_the_same_interval():
     rng = np.random.default_rng(0)
     truth, score = rng.integers(0, 2, 100), rng.random(100)
-    assert metrics.interval("roc_auc", YES_NO, truth, score, seed=4) == metrics.interval("roc_auc", YES_NO, truth, score, seed=4)
-    assert metrics.interval("roc_auc", YES_NO, truth, score, seed=4) != metrics.interval("roc_auc", YES_NO, truth, score, seed=5)
+    assert metrics.interval("roc_auc", YES_NO, truth, score, seed=4) == metrics.interval(
+        "roc_auc", YES_NO, truth, score, seed=4
+    )
+    assert metrics.interval("roc_auc", YES_NO, truth, score, seed=4) != metrics.interval(
+        "roc_auc", YES_NO, truth, score, seed=5
+    )
 
 
 def test_no_positive_has_no_figure():

@@ -48,6 +48,17 @@ def test_a_quantity_is_scaled_back_and_a_cut_head_answers_below_its_cap(rows):
     assert below[:, 0].mean() == pytest.approx(np.minimum(rows.quantity, 11).mean(), abs=0.5)
 
 
+def test_heads_are_mixed_as_declared(rows):
+    kind = labels.Quantity("h")
+
+    def told(mix):
+        net = model.Dense(layers=(8,), columns=("b",), training=FAST, caps=(11.0, None), mix=mix)
+        return net.fit(rows.x, rows.truth(kind), kind, 0).predict(rows.x)[:, 0]
+
+    assert told((0.5, 0.5)) == pytest.approx((told((1.0,)) + told((0.0, 1.0))) / 2, abs=1e-5)
+    assert [p.place for p in model.Dense(mix=(0.5, 0.5)).problems(None)] == ["mix"]
+
+
 def test_targets_are_cut_and_standardised(answered):
     target, scale, offset = nets._targets(answered([0, 10, 200]), (100.0, None))
     assert (target * scale + offset)[:, 0] == pytest.approx([0, 10, 100])

@@ -21,7 +21,9 @@ def test_a_machine_is_compared_with_itself(answered, robust):
     rng = np.random.default_rng(0)
     keys = ["a"] * 200 + ["b"] * 200
     column = np.concatenate([rng.normal(0, 1, 200), rng.normal(100, 10, 200)])
-    step = model.Normalise(by="machine", robust=robust, prior=0).fit(matrix(keys, x=column), answered([0] * 400), 0)
+    step = model.Normalise(by="machine", robust=robust, prior=0).fit(
+        matrix(keys, x=column), answered([0] * 400), 0
+    )
     told = step.apply(matrix(keys, x=column)).columns["x"]
     for half in (told[:200], told[200:]):
         assert abs(np.median(half)) < 0.15 and 0.8 < half.std() < 1.2

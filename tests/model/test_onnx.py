@@ -16,7 +16,9 @@ def fitted(rows, kinds):
 
 
 def test_shapes_and_sums(rows, fitted):
-    one, many, three = (fitted[kind].predict(rows.x) for kind in (labels.Probability, labels.Classes, labels.Quantity))
+    one, many, three = (
+        fitted[kind].predict(rows.x) for kind in (labels.Probability, labels.Classes, labels.Quantity)
+    )
     n = len(rows.x)
     assert (one.shape, many.shape, three.shape) == ((n,), (n, 3), (n, 3))
     assert {one.dtype, many.dtype, three.dtype} == {np.dtype(np.float64)}

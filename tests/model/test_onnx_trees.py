@@ -17,8 +17,21 @@ def grown(objective, **options):
     x[:, 2] = rng.integers(0, 6, 600)
     x[rng.random(600) < 0.15, 0] = np.nan  # the first column has gaps, the others never
     y = np.nan_to_num(x[:, 0]) + x[:, 1] + (x[:, 2] == 3) + rng.normal(size=600)
-    y = np.digitize(y, (0, 1.5)) if objective == "multiclass" else (y > 1) if objective == "binary" else 30 * y
-    told = {"objective": objective, "verbosity": -1, "num_threads": 1, "num_leaves": 15, "deterministic": True, **options}
+    y = (
+        np.digitize(y, (0, 1.5))
+        if objective == "multiclass"
+        else (y > 1)
+        if objective == "binary"
+        else 30 * y
+    )
+    told = {
+        "objective": objective,
+        "verbosity": -1,
+        "num_threads": 1,
+        "num_leaves": 15,
+        "deterministic": True,
+        **options,
+    }
     if objective == "multiclass":
         told["num_class"] = 3
     rows = lgb.Dataset(x, y, categorical_feature=options.pop("sets", []), params=told)
@@ -35,10 +48,28 @@ def score(model, x):
 
 def hard(booster):
     """Rows at and next to every threshold, and values no sensor should send."""
-    thresholds = sorted({t for tree in booster.dump_model()["tree_info"] for t in cuts(tree["tree_structure"])})
+    thresholds = sorted(
+        {t for tree in booster.dump_model()["tree_info"] for t in cuts(tree["tree_structure"])}
+    )
     near = np.array(thresholds, dtype=np.float32)
     values = [near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))]
-    wild = [np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-40, -1e-40, 1e-35, -1e-35, 0.0, -0.0, 2.0, 3.0, 7.0, -1.0]
+    wild = [
+        np.nan,
+        np.inf,
+        -np.inf,
+        3.4e38,
+        -3.4e38,
+        1e-40,
+        -1e-40,
+        1e-35,
+        -1e-35,
+        0.0,
+        -0.0,
+        2.0,
+        3.0,
+        7.0,
+        -1.0,
+    ]
     pool = np.concatenate([*values, np.array(wild, dtype=np.float32)])
     rng = np.random.default_rng(1)
     x = rng.choice(pool, size=(20_000, 4)).astype(np.float32)
@@ -54,7 +85,9 @@ def cuts(node):
         yield from cuts(node["right_child"])
 
 
-@pytest.mark.parametrize("options", [{}, {"monotone_constraints": [1, 1, 0, 0]}, {"sets": [2]}, {"path_smooth": 1.0}])
+@pytest.mark.parametrize(
+    "options", [{}, {"monotone_constraints": [1, 1, 0, 0]}, {"sets": [2]}, {"path_smooth": 1.0}]
+)
 @pytest.mark.parametrize("objective", ["binary", "multiclass", "regression"])
 def test_answers_equal_the_source_model(objective, options):
     if objective == "multiclass" and "monotone_constraints" in options:

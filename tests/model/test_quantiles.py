@@ -7,7 +7,9 @@ from flyball import features, model
 
 
 def matrix(values):
-    return features.Matrix(features.Moments.of(["a"] * len(values), range(len(values))), {"x": np.asarray(values, float)})
+    return features.Matrix(
+        features.Moments.of(["a"] * len(values), range(len(values))), {"x": np.asarray(values, float)}
+    )
 
 
 def test_ranks_are_even_and_ordered(answered):

@@ -15,7 +15,9 @@ def asked(times):
 
 
 @hypothesis.given(
-    times=st.lists(st.integers(0, 300), min_size=30, max_size=80), folds=st.integers(1, 4), guard=st.integers(0, 20)
+    times=st.lists(st.integers(0, 300), min_size=30, max_size=80),
+    folds=st.integers(1, 4),
+    guard=st.integers(0, 20),
 )
 def test_no_fold_looks_ahead(times, folds, guard):
     moments = asked(times)
@@ -47,7 +49,8 @@ def test_too_little_history_says_so():
 
 def page(clock, horizon):
     return types.SimpleNamespace(
-        data=types.SimpleNamespace(clock=clock), labels=types.SimpleNamespace(horizon=lambda: horizon, kind=labels.Probability)
+        data=types.SimpleNamespace(clock=clock),
+        labels=types.SimpleNamespace(horizon=lambda: horizon, kind=labels.Probability),
     )
 
 

@@ -8,7 +8,9 @@ from flyball import features, labels, model
 
 def matrix(rng, n):
     moments = features.Moments.of(["a"] * n, range(n))
-    return features.Matrix(moments, {"s5": rng.poisson(2, n) ** 3.0, "s197": np.where(rng.random(n) < 0.5, np.nan, 4.0)})
+    return features.Matrix(
+        moments, {"s5": rng.poisson(2, n) ** 3.0, "s197": np.where(rng.random(n) < 0.5, np.nan, 4.0)}
+    )
 
 
 @pytest.mark.parametrize("by", ["sum", "max"])

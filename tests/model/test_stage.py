@@ -8,7 +8,12 @@ from flyball import labels, model
 def test_learners_and_metrics_must_fit_the_answer():
     page = types.SimpleNamespace(labels=types.SimpleNamespace(kind=lambda: labels.Quantity()))
     contest = model.Contest(
-        model.Prior(), model.Logistic(), model.Rolling(), model.Latest(), ("rmse", "roc_auc"), peers={"rate": model.Rate("a")}
+        model.Prior(),
+        model.Logistic(),
+        model.Rolling(),
+        model.Latest(),
+        ("rmse", "roc_auc"),
+        peers={"rate": model.Rate("a")},
     )
     found = list(contest.problems(page))
     assert [problem.place for problem in found] == ["challenger", "metrics[1]"]

@@ -67,7 +67,9 @@ def test_images_of_many_shapes_keep_their_places(make_images):
 
 
 def test_what_was_stopped_says_why(make_images):
-    x = features.Matrix(features.Moments.of(["a"], [0]), {}, {"m": "the column maps.map is missing", "w": "gone"})
+    x = features.Matrix(
+        features.Moments.of(["a"], [0]), {}, {"m": "the column maps.map is missing", "w": "gone"}
+    )
     with pytest.raises(errors.DataError, match=r"maps\.map is missing"):
         tensors.Image("m", (2, 2), None).make(x)
     with pytest.raises(errors.DataError, match="gone"):

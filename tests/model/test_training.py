@@ -14,7 +14,14 @@ MOMENTS = features.Moments.of([f"m{i % 10}" for i in range(300)], range(300))
 
 
 def task(**changes):
-    told = {"arrays": [X], "target": Y, "weight": np.ones(300), "kind": labels.Probability(), "moments": MOMENTS, **changes}
+    told = {
+        "arrays": [X],
+        "target": Y,
+        "weight": np.ones(300),
+        "kind": labels.Probability(),
+        "moments": MOMENTS,
+        **changes,
+    }
     return training.Task(**told)
 
 

@@ -12,7 +12,9 @@ FEW = model.BoostedTrees(trees=20, leaves=7, min_rows=5)
 
 
 def test_they_learn(rows, kinds):
-    for kind, name, limit in zip(kinds.values(), ("roc_auc", "accuracy", "mae"), (0.85, 0.7, 1.9), strict=True):
+    for kind, name, limit in zip(
+        kinds.values(), ("roc_auc", "accuracy", "mae"), (0.85, 0.7, 1.9), strict=True
+    ):
         told = FEW.fit(rows.x, rows.truth(kind), kind, 0).predict(rows.x)
         figure = metrics.measure(name, kind, rows.truth(kind).value, told)
         assert figure < limit if name == "mae" else figure > limit
@@ -21,7 +23,9 @@ def test_they_learn(rows, kinds):
 def test_monotone_holds_on_every_pair_of_rows(rows):
     trees = model.BoostedTrees(trees=40, leaves=15, min_rows=5, monotone={"b*": 1, "noise": -1})
     fitted = trees.fit(rows.x, rows.truth(labels.Probability()), labels.Probability(), 0)
-    free = model.BoostedTrees(trees=40, leaves=15, min_rows=5).fit(rows.x, rows.truth(labels.Probability()), labels.Probability(), 0)
+    free = model.BoostedTrees(trees=40, leaves=15, min_rows=5).fit(
+        rows.x, rows.truth(labels.Probability()), labels.Probability(), 0
+    )
     steps = np.linspace(-3, 3, 60)
 
     def falls(predictor, name):
@@ -34,7 +38,9 @@ def test_monotone_holds_on_every_pair_of_rows(rows):
     assert not falls(fitted, "b")
     assert falls(free, "b"), "without the constraint some pair falls"
     with pytest.raises(errors.DeclarationError, match="no column 'bb'"):
-        model.BoostedTrees(monotone={"bb": 1}).fit(rows.x, rows.truth(labels.Probability()), labels.Probability(), 0)
+        model.BoostedTrees(monotone={"bb": 1}).fit(
+            rows.x, rows.truth(labels.Probability()), labels.Probability(), 0
+        )
 
 
 def test_balance_lifts_the_rare_class(rows, answered):
@@ -48,7 +54,9 @@ def test_balance_lifts_the_rare_class(rows, answered):
 def test_weights_of_the_rows_are_used(rows, answered):
     only = answered(rows.event, weight=(rows.b > 0).astype(float) + 1e-6)
     told = FEW.fit(rows.x, only, labels.Probability(), 0).predict(rows.x)
-    assert not np.array_equal(told, FEW.fit(rows.x, answered(rows.event), labels.Probability(), 0).predict(rows.x))
+    assert not np.array_equal(
+        told, FEW.fit(rows.x, answered(rows.event), labels.Probability(), 0).predict(rows.x)
+    )
 
 
 def test_columns_restrict_what_is_seen(rows):
@@ -57,7 +65,9 @@ def test_columns_restrict_what_is_seen(rows):
     )
     assert set(fitted.influence()) <= {"a", "b"}
     with pytest.raises(errors.DataError, match="'c' is missing"):
-        model.BoostedTrees(columns=("c",)).fit(rows.x, rows.truth(labels.Probability()), labels.Probability(), 0)
+        model.BoostedTrees(columns=("c",)).fit(
+            rows.x, rows.truth(labels.Probability()), labels.Probability(), 0
+        )
 
 
 def test_several_seeds_are_averaged(rows):

@@ -14,7 +14,7 @@ from flyball.model.stage import Packed
 
 
 def test_unknown_runners_and_steps_are_refused(rows):
-    with pytest.raises(errors.DataError, match="no runner 'onnxruntim'.*did you mean 'onnxruntime'"):
+    with pytest.raises(errors.DataError, match=r"no runner 'onnxruntim'.*did you mean 'onnxruntime'"):
         unpack.unpack(Packed("onnxruntim"))
     step = model.Normalise().fit(rows.x, rows.truth(labels.Probability()), 0)
     with pytest.raises(errors.DataError, match="a step, not a predictor"):

@@ -29,6 +29,6 @@ def load(content: bytes) -> Array:
     import numpy as np
 
     try:
-        return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)  # type: ignore[no-any-return]
+        return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise errors.DataError(f"no .npy file: {error}") from None

@@ -77,7 +77,9 @@ def _difference(measured: Measured, metric: str, on: str) -> evidence.Measuremen
 def _peers(measured: Measured, metric: str, on: str) -> list[evidence.Measurement]:
     """Return the differences to every peer, in order of their names; the peer's name may hold no dot."""
     start, end = _prefix(on), f".{metric}"
-    found = [n for n in measured if n.startswith(start) and n.endswith(end) and len(n) > len(start) + len(end)]
+    found = [
+        n for n in measured if n.startswith(start) and n.endswith(end) and len(n) > len(start) + len(end)
+    ]
     return [measured[name] for name in sorted(found)]
 
 
@@ -91,6 +93,9 @@ def _problems(gate: Beats | NotWorse, page: Any) -> Iterator[errors.Problem]:
     if gate.metric not in page.model.metrics:
         hint = errors.did_you_mean(gate.metric, page.model.metrics)
         yield errors.Problem("metric", f"{gate.metric!r} is not measured in this contest", hint)
-    for name, value, known in (("on", gate.on, ("test", "rolling")), ("against", gate.against, ("baseline", "all"))):
+    for name, value, known in (
+        ("on", gate.on, ("test", "rolling")),
+        ("against", gate.against, ("baseline", "all")),
+    ):
         if value not in known:
             yield errors.Problem(name, f"no {value!r}", f"one of {', '.join(known)}")

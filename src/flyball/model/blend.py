@@ -46,7 +46,10 @@ class Blended(Predictor):
     """The members of a blend, fitted."""
 
     def __init__(
-        self, members: tuple[Predictor, ...], weights: tuple[float, ...] | None = None, geometric: bool = False
+        self,
+        members: tuple[Predictor, ...],
+        weights: tuple[float, ...] | None = None,
+        geometric: bool = False,
     ) -> None:
         self.members = members
         total = sum(weights) if weights else len(members)
@@ -59,7 +62,9 @@ class Blended(Predictor):
 
         answers = [member.predict(x) for member in self.members]
         if not self.geometric:
-            return np.asarray(sum(w * a for w, a in zip(self.weights, answers, strict=True)), dtype=np.float64)
+            return np.asarray(
+                sum(w * a for w, a in zip(self.weights, answers, strict=True)), dtype=np.float64
+            )
         tiny = np.finfo(np.float64).tiny
         if answers[0].ndim == 1:
             answers = [np.stack([1 - a, a], axis=1) for a in answers]

@@ -54,7 +54,9 @@ class Candidates(Learner):
             told = np.column_stack([told, column])
         told = told[:, ~np.isnan(told).any(axis=0)]
         if not told.shape[1]:
-            raise errors.DataError(f"{self.metric} is not defined on any inner fold: more events or fewer folds are needed")
+            raise errors.DataError(
+                f"{self.metric} is not defined on any inner fold: more events or fewer folds are needed"
+            )
         return int(np.argmax(told.mean(axis=1)))
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
+from flyball.data import stage as data
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.model import arrays, machines
+from flyball.model import arrays, inputs, machines
 from flyball.model.stage import Learner, Packed, Predictor
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Conformal(Learner):
     the interval is that size times their quantile (normalised conformal prediction: Lei et al. 2018; by machine,
     since rows of one machine err together).  `share` of the machines is held out for it (split conformal), or with
     `folds` every machine once, and the predictor then learns from all of them (cross-conformal, Vovk 2015: no rows
-    are given up, the guarantee is approximate).
+    are given up, the guarantee is approximate).  `by` names a category column instead where machines are no
+    independent evidence: its groups (twins, lots) are held out together.
 
     >>> from flyball.model.linear import Ridge
     >>> Conformal(Ridge(), coverage=0.9, folds=5)
@@ -33,6 +35,7 @@ class Conformal(Learner):
     coverage: float = 0.9
     share: float = 0.2
     folds: int | None = None
+    by: str = "machine"
 
     def accepts(self) -> tuple[type[labels.Kind], ...]:
         """Return the one kind that has intervals."""
@@ -44,15 +47,16 @@ class Conformal(Learner):
 
         assert isinstance(kind, labels.Quantity)
         split = machines.ByMachine(self.folds or 2, share=None if self.folds else self.share, seed=seed)
+        groups = _groups(x, self.by)
         told, truth, heavy, number = [], [], [], []
         inner: Predictor | None = None
-        for index, fold in enumerate(split.split(x.moments, {})):
+        for index, fold in enumerate(split.split(groups, {})):
             inner = self.learner.fit(x.take(fold.train), y.take(fold.train), kind, seed)
             told.append(inner.predict(x.take(fold.test))[:, 0])
             truth.append(y.value[fold.test])
             heavy.append(np.ones(len(fold.test)) if y.weight is None else y.weight[fold.test])
             # With one fold, its machines in two halves: one finds the usual size, the other the quantile.
-            halves = _halves(x.take(fold.test).moments, seed) if not self.folds else np.full(len(fold.test), index)
+            halves = _halves(groups[fold.test], seed) if not self.folds else np.full(len(fold.test), index)
             number.append(halves)
         if self.folds or inner is None:
             inner = self.learner.fit(x, y, kind, seed)
@@ -66,7 +70,9 @@ class Conformal(Learner):
         if not 0 < self.coverage < 1:
             yield errors.Problem("coverage", f"{self.coverage} cannot be reached", "give one between 0 and 1")
         if labels.Quantity not in self.learner.accepts():
-            yield errors.Problem("learner", f"{type(self.learner).__name__} answers with no quantity", "take one that does")
+            yield errors.Problem(
+                "learner", f"{type(self.learner).__name__} answers with no quantity", "take one that does"
+            )
 
 
 class Interval(Predictor):
@@ -83,7 +89,10 @@ class Interval(Predictor):
 
         value = self.inner.predict(x)[:, 0]
         half = np.interp(value, self.knots, self.widths)
-        low, high = (edge if edge is not None else sign * np.inf for edge, sign in zip(self.bounds, (-1, 1), strict=True))
+        low, high = (
+            edge if edge is not None else sign * np.inf
+            for edge, sign in zip(self.bounds, (-1, 1), strict=True)
+        )
         return np.stack([value, np.clip(value - half, low, high), np.clip(value + half, low, high)], axis=1)
 
     def influence(self) -> Mapping[str, float]:
@@ -105,13 +114,27 @@ class Interval(Predictor):
         return Interval(unpack.unpack(packed.inner[0]), knots, widths, (low, high))
 
 
+def _groups(x: features.Matrix, by: str) -> features.Moments:
+    """Return the moments with each row's group in place of its machine."""
+    if by == "machine":
+        return x.moments
+    column = inputs.pick(x, by)
+    if not isinstance(column, data.Words) or (column.codes < 0).any():
+        raise errors.DataError(
+            f"column {by!r} does not name a group for every row: hold out by machine, or fill it"
+        )
+    return features.Moments(column.labels, column.codes, x.moments.at)
+
+
 def _halves(moments: features.Moments, seed: int) -> Any:
     """Return (n,) 0 or 1: which half of the held-out machines a row's machine is in."""
     import numpy as np
 
     there = sorted({moments.keys[code] for code in np.unique(moments.codes).tolist()})
     if len(there) < 2:
-        raise errors.DataError("one machine is held out for the interval: two are needed, take a larger share")
+        raise errors.DataError(
+            "one machine is held out for the interval: two are needed, take a larger share"
+        )
     half = {name: index % 2 for index, name in enumerate(machines.shuffled(there, seed + 1))}
     return np.array([half.get(name, -1) for name in moments.keys])[moments.codes]
 

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 class Encode(Step):
     """Replaces a category column by numbers learned from the training rows.
 
-    `by` "rate": the mean answer of the category's rows (event rate, mean quantity), drawn toward the mean of all
-    as if `prior` rows of it were there; None estimates that number from how far the categories lie apart (empirical
-    Bayes by moments, Morris 1983).  Training rows get the rate of the other folds' machines, so that none tells its
-    own answer (`folds` 0: they do).  `each` "machine" counts machines instead of rows: the rate is the share of a
-    label's machines that ever had the event.  `log` gives its logarithm.  "onehot": one column per label; "code": 0 for the most frequent label, 1 for the next.  A label
-    never seen gets the mean of all, zeros, or NaN.
+    `by` is one of
+
+    - "rate": the mean answer of the label's rows (event rate, mean quantity), drawn toward the mean of all as if
+      `prior` rows of it were there; None estimates that number from how far the labels lie apart (empirical Bayes
+      by moments, Morris 1983).  `each` "machine" counts machines instead of rows: what share of a label's machines
+      ever had the event.  `log` gives the logarithm.  Training rows get the rate of other folds' machines, so that
+      none tells its own answer (`folds` 0: they do).  A label never seen gets the mean of all.
+    - "onehot": one column per label, all 0 for one never seen.
+    - "code": 0 for the most frequent label, 1 for the next, NaN for one never seen.
 
     >>> Encode("model", by="rate", prior=50)
     model.Encode('model', prior=50)
@@ -56,7 +59,9 @@ class Encode(Step):
         rates = _rates(codes, y, len(texts), self.prior)
         return Encoded(self.column, "rate", texts, np.log(np.maximum(rates, 1e-9)) if self.log else rates)
 
-    def fit_apply(self, x: features.Matrix, y: labels.Answers, seed: int) -> tuple[Transform, features.Matrix]:
+    def fit_apply(
+        self, x: features.Matrix, y: labels.Answers, seed: int
+    ) -> tuple[Transform, features.Matrix]:
         """Return the step fitted on all rows, and the training rows with rates from other machines only."""
         fitted = self.fit(x, y, seed)
         whole = fitted.apply(x)
@@ -78,7 +83,9 @@ class Encode(Step):
         if self.each not in ("row", "machine"):
             yield errors.Problem("each", f"no {self.each!r} to count", "row or machine")
         if self.by == "rate" and isinstance(page.labels.kind(), labels.Classes):
-            yield errors.Problem("by", "a rate needs a probability or a quantity", "encode classes by onehot or code")
+            yield errors.Problem(
+                "by", "a rate needs a probability or a quantity", "encode classes by onehot or code"
+            )
 
 
 class Encoded(Transform):
@@ -94,7 +101,9 @@ class Encoded(Transform):
         codes = _words(x, self.column).relabel(self.texts).codes
         made: Mapping[str, Any]
         if self.numbers is None:
-            made = {f"{self.column}={text}": (codes == code).astype(float) for code, text in enumerate(self.texts)}
+            made = {
+                f"{self.column}={text}": (codes == code).astype(float) for code, text in enumerate(self.texts)
+            }
         else:
             made = {f"{self.column}.{self.by}": np.asarray(self.numbers[codes])}
         kept = {name: column for name, column in x.columns.items() if name != self.column}
@@ -154,8 +163,10 @@ def _rates(codes: Any, y: labels.Answers, size: int, prior: float | None) -> Flo
     heavy = np.ones(len(y)) if y.weight is None else y.weight
     mean = float(np.average(y.value, weights=heavy))
     known = codes >= 0
-    count = np.bincount(codes[known], weights=heavy[known], minlength=size)
-    total = np.bincount(codes[known], weights=(heavy * y.value)[known], minlength=size)
+    count: Floats = np.bincount(codes[known], weights=heavy[known], minlength=size).astype(np.float64)
+    total: Floats = np.bincount(codes[known], weights=(heavy * y.value)[known], minlength=size).astype(
+        np.float64
+    )
     if prior is None:
         prior = _between(count, total, mean, float(np.average((y.value - mean) ** 2, weights=heavy)))
     return np.append((total + prior * mean) / np.maximum(count + prior, 1e-300), mean)

@@ -48,7 +48,11 @@ class Episodes:
             return {"median_hours": float("nan"), "low_hours": float("nan"), "share_a_day": float("nan")}
         hours = self.lead / 3.6e9
         low, median = np.quantile(hours, (0.1, 0.5))
-        return {"median_hours": float(median), "low_hours": float(low), "share_a_day": float((hours >= 24).mean())}
+        return {
+            "median_hours": float(median),
+            "low_hours": float(low),
+            "share_a_day": float((hours >= 24).mean()),
+        }
 
 
 def issued(moments: features.Moments, score: Any, threshold: float, lockout: int = units.WEEK) -> Ints:
@@ -63,7 +67,9 @@ def issued(moments: features.Moments, score: Any, threshold: float, lockout: int
     over = np.flatnonzero(np.asarray(score) >= threshold)
     over = over[np.lexsort((moments.at[over], moments.codes[over]))]
     kept, last_machine, free = [], -1, 0
-    for row, machine, at in zip(over.tolist(), moments.codes[over].tolist(), moments.at[over].tolist(), strict=True):
+    for row, machine, at in zip(
+        over.tolist(), moments.codes[over].tolist(), moments.at[over].tolist(), strict=True
+    ):
         if machine != last_machine or at >= free:
             kept.append(row)
             last_machine, free = machine, at + int(lockout)
@@ -92,7 +98,9 @@ def episodes(
     return Episodes(len(last), len(which), int((~positive[alerts]).sum()), watched, lead.astype(np.int64))
 
 
-def curve(moments: features.Moments, truth: Any, score: Any, lockout: int = units.WEEK, points: int = 64) -> list[Any]:
+def curve(
+    moments: features.Moments, truth: Any, score: Any, lockout: int = units.WEEK, points: int = 64
+) -> list[Any]:
     """Return (threshold, Episodes) for thresholds from the highest score down, to draw recall against false alarms."""
     return [(t, episodes(moments, truth, score, t, lockout)) for t in _thresholds(score, points)]
 
@@ -111,7 +119,9 @@ class EventRecall(figures.Figure):
     limit: float
 
     @staticmethod
-    def of(moments: features.Moments, truth: Any, score: Any, limit: float, lockout: int = units.WEEK) -> EventRecall:
+    def of(
+        moments: features.Moments, truth: Any, score: Any, limit: float, lockout: int = units.WEEK
+    ) -> EventRecall:
         """Issue the alerts of every threshold once; resampling only counts them again."""
         import numpy as np
 

@@ -61,9 +61,11 @@ class Confusion(Figure):
         import numpy as np
 
         size = self.k * self.k
-        flat = np.bincount(clusters * size + self.cells, weights=self.weight, minlength=counts.shape[1] * size)
+        flat = np.bincount(
+            clusters * size + self.cells, weights=self.weight, minlength=counts.shape[1] * size
+        )
         totals = counts @ flat.reshape(-1, size)
-        return self.finish(totals.reshape(-1, self.k, self.k))
+        return self.finish(np.asarray(totals.reshape(-1, self.k, self.k), dtype=np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +131,7 @@ def roc_auc(positive: Floats, total: Floats) -> Floats:
 def _share(part: Floats, whole: Floats) -> Floats:
     import numpy as np
 
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
 
 
 def looked_at(score: Any, day: Any, k: float) -> Floats:

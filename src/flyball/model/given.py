@@ -39,9 +39,8 @@ class Given(Split):
         train = np.isin(values, np.array(self.train, dtype=object)) if self.train else ~test
         if not test.any() or not train.any():
             there = ", ".join(sorted(set(values.tolist()))[:8])
-            raise errors.DataError(
-                f"{self.column}: {int(train.sum())} rows to learn from, {int(test.sum())} to be judged on; it holds {there}"
-            )
+            count = f"{int(train.sum())} rows to learn from, {int(test.sum())} to be judged on"
+            raise errors.DataError(f"{self.column}: {count}; it holds {there}")
         return (Fold(np.flatnonzero(train).astype(np.int64), np.flatnonzero(test).astype(np.int64)),)
 
     def _aligned(self, moments: features.Moments, tables: data.Tables) -> Words:

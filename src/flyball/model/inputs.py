@@ -40,7 +40,9 @@ class Inputs:
                 if not is_flat(pick(x, name)):
                     raise errors.DataError(f"column {name!r} is no single number or category per row")
         if not chosen:
-            raise errors.DataError("no column that is one number or category per row: declare one under features")
+            raise errors.DataError(
+                "no column that is one number or category per row: declare one under features"
+            )
         labels = {}
         for name in chosen:
             column = pick(x, name)
@@ -75,12 +77,17 @@ class Inputs:
 
     def settings(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
-        return {"names": list(self.names), "labels": {name: list(texts) for name, texts in self.labels.items()}}
+        return {
+            "names": list(self.names),
+            "labels": {name: list(texts) for name, texts in self.labels.items()},
+        }
 
     @staticmethod
     def read(settings: Mapping[str, Any]) -> Inputs:
         """Return it from plain values."""
-        return Inputs(tuple(settings["names"]), {name: tuple(texts) for name, texts in settings["labels"].items()})
+        return Inputs(
+            tuple(settings["names"]), {name: tuple(texts) for name, texts in settings["labels"].items()}
+        )
 
 
 def pick(x: features.Matrix, name: str) -> Column:

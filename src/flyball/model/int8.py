@@ -74,7 +74,8 @@ def quantised(model: bytes, tensors: list[Array]) -> bytes:
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self.batches: Iterator[dict[str, Array]] = iter(
-                dict(zip(names, (t[at : at + 64] for t in tensors), strict=True)) for at in range(0, len(tensors[0]), 64)
+                dict(zip(names, (t[at : at + 64] for t in tensors), strict=True))
+                for at in range(0, len(tensors[0]), 64)
             )
 
         def get_next(self) -> Any:

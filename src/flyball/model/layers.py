@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from flyball import extras
@@ -29,8 +30,7 @@ def conv(channels: int, width: int, side: int, outputs: int, drop: float) -> Any
     class Net(nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
-            sizes = (channels, 2 * width, 3 * width, 5 * width)
-            pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+            pairs = list(itertools.pairwise((channels, 2 * width, 3 * width, 5 * width)))
             self.down = nn.ModuleList([block(a, b, 2, 5 if i == 0 else 3) for i, (a, b) in enumerate(pairs)])
             self.stay = nn.ModuleList([block(b, b) for _, b in pairs])
             self.beside = nn.Sequential(nn.Linear(side, 64), nn.ReLU()) if side else None
@@ -49,7 +49,9 @@ def conv(channels: int, width: int, side: int, outputs: int, drop: float) -> Any
     return Net()
 
 
-def recurrent(channels: int, width: int, kernel: int, units: int, side: int, outputs: int, drop: float) -> Any:
+def recurrent(
+    channels: int, width: int, kernel: int, units: int, side: int, outputs: int, drop: float
+) -> Any:
     """Return a causal convolution and a gated recurrent unit over (n, steps, channels), with (n, side) beside."""
     torch = extras.need("torch", "nets", "to build a net")
     nn = torch.nn

@@ -79,4 +79,6 @@ def _within(gate: str, measured: Measured, name: str, limit: float) -> evidence.
         raise errors.GateError(f"{name} was not measured, {errors.did_you_mean(name, measured)}")
     told = measured[name]
     passed = not math.isnan(told.value) and told.value <= limit
-    return evidence.Verdict(gate, told.value, limit, passed, f"{name} is {told.value:.4g}, at most {limit:.4g}")
+    return evidence.Verdict(
+        gate, told.value, limit, passed, f"{name} is {told.value:.4g}, at most {limit:.4g}"
+    )

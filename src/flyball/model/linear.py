@@ -62,7 +62,8 @@ class Ridge(Learner):
         centre = np.average(prepared, axis=0, weights=heavy)
         around = prepared - centre
         gram = around.T @ (around * heavy[:, None]) + self.l2 * np.eye(prepared.shape[1])
-        slopes = np.linalg.solve(gram, around.T @ (heavy * (y.value - start)))
+        solved = np.linalg.solve(gram, around.T @ (heavy * (y.value - start)))
+        slopes: Floats = np.asarray(solved, dtype=np.float64)
         bounds = (kind.low, kind.high)
         return Linear("quantity", chosen, mean, scale, slopes, start - float(centre @ slopes), bounds)
 
@@ -91,7 +92,12 @@ class Linear(Predictor):
 
     def pack(self) -> Packed:
         """Return the coefficients."""
-        settings = {"kind": self.kind, "start": self.start, "bounds": list(self.bounds), **self.chosen.settings()}
+        settings = {
+            "kind": self.kind,
+            "start": self.start,
+            "bounds": list(self.bounds),
+            **self.chosen.settings(),
+        }
         held = {"mean.npy": self.mean, "scale.npy": self.scale, "slopes.npy": self.slopes}
         return Packed("linear", settings, {name: arrays.dump(array) for name, array in held.items()})
 
@@ -99,9 +105,13 @@ class Linear(Predictor):
     def unpack(packed: Packed) -> Linear:
         """Return the predictor that was packed."""
         told = packed.settings
-        mean, scale, slopes = (arrays.load(packed.files[name]) for name in ("mean.npy", "scale.npy", "slopes.npy"))
+        mean, scale, slopes = (
+            arrays.load(packed.files[name]) for name in ("mean.npy", "scale.npy", "slopes.npy")
+        )
         low, high = told["bounds"]
-        return Linear(told["kind"], inputs.Inputs.read(told), mean, scale, slopes, float(told["start"]), (low, high))
+        return Linear(
+            told["kind"], inputs.Inputs.read(told), mean, scale, slopes, float(told["start"]), (low, high)
+        )
 
 
 def sigmoid(line: Any) -> Floats:
@@ -167,10 +177,12 @@ def _widened(x: features.Matrix, chosen: inputs.Inputs) -> Floats:
 
 
 def _wide_names(chosen: inputs.Inputs) -> list[str]:
-    return [name for name in chosen.names for _ in (chosen.labels[name] if name in chosen.labels else (name,))]
+    return [name for name in chosen.names for _ in chosen.labels.get(name, (name,))]
 
 
-def _standardised(x: features.Matrix, columns: tuple[str, ...] | None) -> tuple[Floats, inputs.Inputs, Floats, Floats]:
+def _standardised(
+    x: features.Matrix, columns: tuple[str, ...] | None
+) -> tuple[Floats, inputs.Inputs, Floats, Floats]:
     import numpy as np
 
     chosen = inputs.Inputs.of(x, columns)

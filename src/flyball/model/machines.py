@@ -37,7 +37,10 @@ class ByMachine(Split):
         place = self._dealt(there)
         number = np.array([place.get(name, -1) for name in moments.keys], dtype=np.int64)[moments.codes]
         return tuple(
-            Fold(np.flatnonzero(number != fold).astype(np.int64), np.flatnonzero(number == fold).astype(np.int64))
+            Fold(
+                np.flatnonzero(number != fold).astype(np.int64),
+                np.flatnonzero(number == fold).astype(np.int64),
+            )
             for fold in range(count)
         )
 
@@ -50,9 +53,13 @@ class ByMachine(Split):
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         if self.share is None and self.folds < 2:
-            yield errors.Problem("folds", f"{self.folds} fold would learn from nothing", "give 2 or more, or a share")
+            yield errors.Problem(
+                "folds", f"{self.folds} fold would learn from nothing", "give 2 or more, or a share"
+            )
         if self.share is not None and not 0 < self.share < 1:
-            yield errors.Problem("share", f"{self.share} is no share of the machines", "give one between 0 and 1")
+            yield errors.Problem(
+                "share", f"{self.share} is no share of the machines", "give one between 0 and 1"
+            )
 
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:

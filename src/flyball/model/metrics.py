@@ -93,7 +93,12 @@ def higher_is_better(name: str, kind: labels.Kind) -> bool:
 
 
 def measure(
-    name: str, kind: labels.Kind, truth: Any, answers: Any, moments: features.Moments | None = None, weight: Any = None
+    name: str,
+    kind: labels.Kind,
+    truth: Any,
+    answers: Any,
+    moments: features.Moments | None = None,
+    weight: Any = None,
 ) -> float:
     """Return the metric over the rows; NaN where it is not defined (no positive among them).
 
@@ -165,7 +170,9 @@ def paired(
     both = [_prepared(metric, kind, truth, answers, moments, weight, folds) for answers in (a, b)]
     first, second = (_mean([figure.value(len(rows)) for figure, rows in parts]) for parts in both)
     drawn = _draw(both, group, size, resamples, seed)
-    return _measurement(f"difference.{name}", sign * (first - second), sign * (drawn[0] - drawn[1]), len(group))
+    return _measurement(
+        f"difference.{name}", sign * (first - second), sign * (drawn[0] - drawn[1]), len(group)
+    )
 
 
 def per_class(kind: labels.Classes, truth: Any, answers: Any) -> dict[str, dict[str, float]]:
@@ -193,7 +200,9 @@ def problems(names: tuple[str, ...], kind: labels.Kind) -> Iterator[errors.Probl
 # --- resampling ---------------------------------------------------------------------------------------------
 
 
-def _judged(kind: labels.Kind, truth: Any, answers: Any, moments: features.Moments | None, weight: Any) -> Judged:
+def _judged(
+    kind: labels.Kind, truth: Any, answers: Any, moments: features.Moments | None, weight: Any
+) -> Judged:
     import numpy as np
 
     value = np.asarray(truth, dtype=np.float64)
@@ -201,7 +210,9 @@ def _judged(kind: labels.Kind, truth: Any, answers: Any, moments: features.Momen
     if len(told) != len(value):
         raise errors.GateError(f"{len(told)} answers for {len(value)} truths")
     if np.isnan(told).any():
-        raise errors.GateError(f"{int(np.isnan(told).sum())} answers are NaN: a model that does not answer has no figure")
+        raise errors.GateError(
+            f"{int(np.isnan(told).sum())} answers are NaN: a model that does not answer has no figure"
+        )
     heavy = np.ones(len(value)) if weight is None else np.asarray(weight, dtype=np.float64)
     return Judged(kind, value, told, heavy, moments)
 
@@ -235,7 +246,9 @@ def _clusters(clusters: Any, moments: features.Moments | None, n: int) -> tuple[
     return codes.astype(np.int64).reshape(-1), len(names)
 
 
-def _draw(sets: list[list[tuple[figures.Figure, Ints]]], group: Ints, size: int, resamples: int, seed: int) -> Array:
+def _draw(
+    sets: list[list[tuple[figures.Figure, Ints]]], group: Ints, size: int, resamples: int, seed: int
+) -> Array:
     """Return (sets, resamples): the same draws of clusters for every set, in chunks that fit into memory."""
     import numpy as np
 
@@ -245,7 +258,10 @@ def _draw(sets: list[list[tuple[figures.Figure, Ints]]], group: Ints, size: int,
     for start in range(0, resamples, chunk):
         stop = min(start + chunk, resamples)
         counts = np.stack(
-            [np.bincount(rng.integers(0, size, size), minlength=size).astype(np.float64) for _ in range(start, stop)]
+            [
+                np.bincount(rng.integers(0, size, size), minlength=size).astype(np.float64)
+                for _ in range(start, stop)
+            ]
         )
         for place, parts in enumerate(sets):
             told = np.stack([figure.resampled(group[rows], counts) for figure, rows in parts])
@@ -260,7 +276,7 @@ def _column_means(told: Array) -> Array:
     known = ~np.isnan(told)
     total = np.where(known, told, 0.0).sum(axis=0)
     count = known.sum(axis=0)
-    return np.divide(total, count, out=np.full(told.shape[1], np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(told.shape[1], np.nan), where=count > 0))
 
 
 def _mean(values: list[float]) -> float:
@@ -296,7 +312,8 @@ def _per_row(loss: Callable[[Judged], Array]) -> Prepare:
 def _ratio(totals: Floats) -> Floats:
     import numpy as np
 
-    return np.divide(totals[:, 0], totals[:, 1], out=np.full(len(totals), np.nan), where=totals[:, 1] > 0)
+    mean = np.divide(totals[:, 0], totals[:, 1], out=np.full(len(totals), np.nan), where=totals[:, 1] > 0)
+    return np.asarray(mean)
 
 
 def _rmse(j: Judged) -> figures.Figure:
@@ -323,7 +340,7 @@ def _log_loss(j: Judged) -> Array:
         p = np.clip(j.answers, tiny, 1 - tiny)
         return -np.where(j.truth > 0.5, np.log(p), np.log1p(-p))
     p = np.clip(j.answers / j.answers.sum(axis=1, keepdims=True), tiny, 1.0)
-    return -np.log(p[np.arange(len(p)), j.truth.astype(np.int64)])
+    return np.asarray(-np.log(p[np.arange(len(p)), j.truth.astype(np.int64)]))
 
 
 def _brier(j: Judged) -> Array:
@@ -333,14 +350,14 @@ def _brier(j: Judged) -> Array:
         return (j.answers - (j.truth > 0.5)) ** 2
     hot = np.zeros_like(j.answers)
     hot[np.arange(len(hot)), j.truth.astype(np.int64)] = 1.0
-    return ((j.answers - hot) ** 2).sum(axis=1)
+    return np.asarray(((j.answers - hot) ** 2).sum(axis=1))
 
 
 def _right(j: Judged) -> Array:
     import numpy as np
 
     said = (j.answers > 0.5) if j.answers.ndim == 1 else np.argmax(j.answers, axis=1)
-    return (said == j.truth).astype(np.float64)
+    return np.asarray(said == j.truth, dtype=np.float64)
 
 
 def _confusion(finish: Callable[[Floats], Floats]) -> Prepare:
@@ -369,7 +386,8 @@ def _of_class(index: int, axis: int) -> Callable[[Floats], Floats]:
         import numpy as np
 
         total = matrix.sum(axis=axis)[:, index]
-        return np.divide(matrix[:, index, index], total, out=np.full(len(total), np.nan), where=total > 0)
+        share = np.divide(matrix[:, index, index], total, out=np.full(len(total), np.nan), where=total > 0)
+        return np.asarray(share)
 
     return finish
 
@@ -386,7 +404,9 @@ def _per_day(k: float, precision: bool) -> Prepare:
 
         looked = j.weight * figures.looked_at(j.answers, j.at() // int(units.DAY), k)
         positive = j.truth > 0.5
-        return figures.Additive(np.stack([looked * positive, looked if precision else j.weight * positive], axis=1), _ratio)
+        return figures.Additive(
+            np.stack([looked * positive, looked if precision else j.weight * positive], axis=1), _ratio
+        )
 
     return prepare
 

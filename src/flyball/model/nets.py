@@ -6,10 +6,10 @@ the contest judges is what ships, and no machine needs PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from flyball import extras
+from flyball import errors, extras
 from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import blend, layers, onnx, onnx_nets, tensors, training, trees
@@ -24,8 +24,8 @@ KINDS: tuple[type[labels.Kind], ...] = (labels.Probability, labels.Classes, labe
 class Dense(Learner):
     """Fully connected layers over standardised numbers and one-hot categories.
 
-    For a quantity, `caps` gives one head each for the truth cut at that value (None: not cut); the first answers
-    and the others, weighed by `aside`, only help it learn.  `seeds` nets are averaged.
+    For a quantity, `caps` gives one head each for the truth cut at that value (None: not cut); those after the
+    first weigh `aside` in the loss, and the answer is the heads' sum weighted by `mix`.  `seeds` nets are averaged.
 
     >>> Dense(layers=(32, 16)).seeds
     1
@@ -37,11 +37,15 @@ class Dense(Learner):
     training: training.Training = training.Training()
     caps: tuple[float | None, ...] = (None,)
     aside: float = 0.3
+    mix: tuple[float, ...] = (1.0,)
     seeds: int = 1
 
     def accepts(self) -> tuple[type[labels.Kind], ...]:
         """Return the kinds of answer it can learn."""
         return KINDS
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        yield from _head_problems(self.caps, self.mix)
 
     def fit(self, x: features.Matrix, y: labels.Answers, kind: labels.Kind, seed: int) -> Predictor:
         """Return the trained net."""
@@ -77,11 +81,15 @@ class Conv(Learner):
     training: training.Training = training.Training()
     caps: tuple[float | None, ...] = (None,)
     aside: float = 0.3
+    mix: tuple[float, ...] = (1.0,)
     seeds: int = 1
 
     def accepts(self) -> tuple[type[labels.Kind], ...]:
         """Return the kinds of answer it can learn."""
         return KINDS
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        yield from _head_problems(self.caps, self.mix)
 
     def fit(self, x: features.Matrix, y: labels.Answers, kind: labels.Kind, seed: int) -> Predictor:
         """Return the trained net."""
@@ -120,11 +128,15 @@ class Recurrent(Learner):
     training: training.Training = training.Training()
     caps: tuple[float | None, ...] = (None,)
     aside: float = 0.3
+    mix: tuple[float, ...] = (1.0,)
     seeds: int = 1
 
     def accepts(self) -> tuple[type[labels.Kind], ...]:
         """Return the kinds of answer it can learn."""
         return KINDS
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        yield from _head_problems(self.caps, self.mix)
 
     def fit(self, x: features.Matrix, y: labels.Answers, kind: labels.Kind, seed: int) -> Predictor:
         """Return the trained net."""
@@ -138,7 +150,9 @@ class Recurrent(Learner):
         side = arrays[1].shape[1] if self.columns else 0
 
         def build(outputs: int) -> Any:
-            return layers.recurrent(arrays[0].shape[2], self.width, self.kernel, self.units, side, outputs, self.drop)
+            return layers.recurrent(
+                arrays[0].shape[2], self.width, self.kernel, self.units, side, outputs, self.drop
+            )
 
         return _fitted("recurrent", build, makers, arrays, x, y, kind, self, seed)
 
@@ -158,7 +172,7 @@ def _fitted(
     elif isinstance(kind, labels.Quantity):
         target, scale, offset = _targets(y, net.caps)
         outputs, heads = target.shape[1], (1.0,) + (net.aside,) * (target.shape[1] - 1)
-        settings |= {"scale": scale, "offset": offset}
+        settings |= {"scale": scale, "offset": offset, "mix": list(net.mix)}
     weight = training.task_weight(y, kind, net.training.balance)
     task = training.Task(arrays, target, weight, kind, x.moments, heads, turned)
     members = []
@@ -167,6 +181,13 @@ def _fitted(
         graph = onnx_nets.export(module, [array.shape[1:] for array in arrays], settings["kind"], views)
         members.append(onnx.OnnxPredictor(graph, settings))
     return members[0] if len(members) == 1 else blend.Blended(tuple(members))
+
+
+def _head_problems(caps: tuple[float | None, ...], mix: tuple[float, ...]) -> Iterator[errors.Problem]:
+    if not 1 <= len(mix) <= len(caps):
+        yield errors.Problem(
+            "mix", f"{len(mix)} weights for {len(caps)} heads", "give one per head that answers"
+        )
 
 
 def _targets(y: labels.Answers, caps: tuple[float | None, ...]) -> tuple[Array, float, float]:

@@ -75,7 +75,9 @@ class Normalised(Transform):
 
         known, codes = _groups(x, self.by)
         place = {name: code for code, name in enumerate(self.groups)}
-        table = np.array([place.get(name, len(self.groups)) for name in known] + [len(self.groups)], dtype=np.int64)
+        table = np.array(
+            [place.get(name, len(self.groups)) for name in known] + [len(self.groups)], dtype=np.int64
+        )
         rows = table[codes]
         columns = dict(x.columns)
         for name, level in self.levels.items():
@@ -86,7 +88,9 @@ class Normalised(Transform):
             column = _numeric(x, name)
             shape = (len(x),) + (1,) * (column.ndim - 2) + (-1,)
             moved = (column - level[rows].reshape(shape)) / self.spreads[name][rows].reshape(shape)
-            columns[f"{name}{self.suffix}"] = moved[:, 0] if getattr(x.columns[name], "ndim", 1) == 1 else moved
+            columns[f"{name}{self.suffix}"] = (
+                moved[:, 0] if getattr(x.columns[name], "ndim", 1) == 1 else moved
+            )
         return dataclasses.replace(x, columns=columns)
 
     def pack(self) -> Packed:
@@ -136,7 +140,9 @@ def _groups(x: features.Matrix, by: str | None) -> tuple[tuple[str, ...], Ints]:
         return x.moments.keys, x.moments.codes.astype(np.int64)
     column = inputs.pick(x, by)
     if not isinstance(column, data.Words):
-        raise errors.DataError(f"column {by!r} is no category: normalise by machine, by a category, or by None")
+        raise errors.DataError(
+            f"column {by!r} is no category: normalise by machine, by a category, or by None"
+        )
     return column.labels, column.codes.astype(np.int64)
 
 
@@ -160,7 +166,9 @@ def _usual(column: Floats, robust: bool, else_: tuple[Floats, Floats] | None = N
     for channel in range(flat.shape[1]):
         known = flat[:, channel][np.isfinite(flat[:, channel])]
         if not len(known):
-            level[channel], spread[channel] = (0.0, 1.0) if else_ is None else (else_[0][channel], else_[1][channel])
+            level[channel], spread[channel] = (
+                (0.0, 1.0) if else_ is None else (else_[0][channel], else_[1][channel])
+            )
         elif robust:
             low, level[channel], high = np.quantile(known, (0.25, 0.5, 0.75))
             spread[channel] = (high - low) / 1.349

@@ -23,7 +23,8 @@ class OnnxPredictor(Predictor):
     """Scores a matrix with one ONNX graph, on one thread unless OMP_NUM_THREADS allows more for many rows.
 
     `settings`: "family" (trees, dense, conv, recurrent), "kind" (probability, classes, quantity), "inputs" (how the
-    tensors are made, see `tensors`), "shift" of the log-odds, "scale" and "offset" of a quantity, its "low" and "high", "influence".
+    tensors are made, see `tensors`), "shift" of the log-odds, "scale" and "offset" of a quantity and the "mix" of
+    its heads, its "low" and "high", "influence".
     """
 
     def __init__(self, model: bytes, settings: Mapping[str, Any]) -> None:
@@ -70,12 +71,18 @@ class OnnxPredictor(Predictor):
     def _run(self, x: features.Matrix) -> Array:
         names = [one.name for one in self._session.get_inputs()]
         if len(names) != len(self._makers):
-            raise errors.DataError(f"the graph takes {len(names)} tensors, its settings make {len(self._makers)}")
+            raise errors.DataError(
+                f"the graph takes {len(names)} tensors, its settings make {len(self._makers)}"
+            )
         return self._session.run(None, dict(zip(names, self.tensors(x), strict=True)))[0]  # type: ignore[no-any-return]
 
     def _shape(self, n: int) -> tuple[int, ...]:
         kind = self.settings["kind"]
-        return {"probability": (n,), "classes": (n, len(self.settings.get("classes", ()))), "quantity": (n, 3)}[kind]
+        return {
+            "probability": (n,),
+            "classes": (n, len(self.settings.get("classes", ()))),
+            "quantity": (n, 3),
+        }[kind]
 
     def _answers(self, raw: Array) -> Floats:
         import numpy as np
@@ -87,8 +94,10 @@ class OnnxPredictor(Predictor):
             return p if shift == 1.0 else p * shift / (p * shift + 1 - p)
         if self.settings["kind"] == "classes":
             out = np.clip(out, 0.0, 1.0)
-            return out / out.sum(axis=1, keepdims=True)
-        value = out.reshape(len(out), -1)[:, 0] * self.settings.get("scale", 1.0) + self.settings.get("offset", 0.0)
+            return np.asarray(out / out.sum(axis=1, keepdims=True))
+        heads = out.reshape(len(out), -1) * self.settings.get("scale", 1.0) + self.settings.get("offset", 0.0)
+        mix = self.settings.get("mix", (1.0,))
+        value = heads[:, : len(mix)] @ np.asarray(mix, dtype=np.float64)
         return as_quantity(value, self.settings.get("low"), self.settings.get("high"))
 
     def influence(self) -> Mapping[str, float]:
@@ -113,5 +122,7 @@ def as_quantity(value: Any, low: float | None = None, high: float | None = None)
     """
     import numpy as np
 
-    bounded = np.clip(np.asarray(value, dtype=np.float64), -np.inf if low is None else low, np.inf if high is None else high)
+    bounded = np.clip(
+        np.asarray(value, dtype=np.float64), -np.inf if low is None else low, np.inf if high is None else high
+    )
     return np.repeat(bounded[:, None], 3, axis=1)

@@ -51,7 +51,7 @@ def _ending(torch: Any, module: Any, kind: str, views: int) -> Any:
     """Return the module with what turns its outputs into answers, over one or more views of the image."""
     from flyball.model import training
 
-    class Ending(torch.nn.Module):  # type: ignore[misc, name-defined]
+    class Ending(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.inner = module

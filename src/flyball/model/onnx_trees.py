@@ -29,7 +29,9 @@ def export(booster: Any, width: int) -> bytes:
     if re.search(r"^is_linear=1", text, re.MULTILINE) or "[linear_tree: 1]" in text:
         raise errors.DeclarationError("linear trees have no faithful ONNX form: leave linear_tree out")
     if "[zero_as_missing: 1]" in text:
-        raise errors.DeclarationError("zero_as_missing has no faithful ONNX form: leave it out, NaN is missing")
+        raise errors.DeclarationError(
+            "zero_as_missing has no faithful ONNX form: leave it out, NaN is missing"
+        )
     rounded = lgb.Booster(model_str=floored(text))
     with warnings.catch_warnings():
         # Both speak about the converter's own calls, not about the model.
@@ -79,7 +81,9 @@ def _floor(value: float) -> float:
 
 def _only_answers(graph: Any) -> bytes:
     """Drop the label output with all that serves it, and what tells who wrote the file."""
-    answers = "probabilities" if any(one.name == "probabilities" for one in graph.graph.output) else "variable"
+    answers = (
+        "probabilities" if any(one.name == "probabilities" for one in graph.graph.output) else "variable"
+    )
     for output in [one for one in graph.graph.output if one.name != answers]:
         graph.graph.output.remove(output)
     needed = {answers}

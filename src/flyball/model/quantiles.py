@@ -32,7 +32,11 @@ class Quantiles(Step):
         """Return the quantiles of the training rows."""
         import numpy as np
 
-        names = inputs.matching(x, self.columns) if self.columns else [n for n, c in x.columns.items() if isinstance(c, np.ndarray) and c.ndim == 1]
+        names = (
+            inputs.matching(x, self.columns)
+            if self.columns
+            else [n for n, c in x.columns.items() if isinstance(c, np.ndarray) and c.ndim == 1]
+        )
         knots = {}
         for name in sorted(names):
             column = _number(x, name)
@@ -73,7 +77,9 @@ class Ranks(Transform):
     @staticmethod
     def unpack(packed: Packed) -> Ranks:
         """Return the step that was packed."""
-        return Ranks({name: arrays.load(packed.files[f"{i}.npy"]) for i, name in enumerate(packed.settings["names"])})
+        return Ranks(
+            {name: arrays.load(packed.files[f"{i}.npy"]) for i, name in enumerate(packed.settings["names"])}
+        )
 
 
 def _number(x: features.Matrix, name: str) -> Floats:

@@ -79,7 +79,9 @@ class Rates(Predictor):
     def pack(self) -> Packed:
         """Return the bins and their answers."""
         settings = {"by": self.by, "texts": None if self.texts is None else list(self.texts)}
-        return Packed("rate", settings, {"edges.npy": arrays.dump(self.edges), "answers.npy": arrays.dump(self.answers)})
+        return Packed(
+            "rate", settings, {"edges.npy": arrays.dump(self.edges), "answers.npy": arrays.dump(self.answers)}
+        )
 
     @staticmethod
     def unpack(packed: Packed) -> Rates:

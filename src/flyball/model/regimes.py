@@ -38,7 +38,9 @@ class Regimes(Step):
         points = _points(x, self.columns)
         points = points[np.isfinite(points).all(axis=1)]
         if len(points) < self.k:
-            raise errors.DataError(f"{len(points)} rows with all of {', '.join(self.columns)} for {self.k} regimes")
+            raise errors.DataError(
+                f"{len(points)} rows with all of {', '.join(self.columns)} for {self.k} regimes"
+            )
         rng = np.random.default_rng(seed)
         if len(points) > 20_000:
             points = points[np.sort(rng.choice(len(points), 20_000, replace=False))]
@@ -112,7 +114,9 @@ def _lloyd(points: Floats, centres: Floats, rounds: int = 100) -> tuple[Floats, 
     for _ in range(rounds):
         which, _apart = _nearest(points, centres)
         count = np.bincount(which, minlength=len(centres))[:, None]
-        total = np.stack([np.bincount(which, weights=axis, minlength=len(centres)) for axis in points.T], axis=1)
+        total = np.stack(
+            [np.bincount(which, weights=axis, minlength=len(centres)) for axis in points.T], axis=1
+        )
         moved = np.where(count > 0, total / np.maximum(count, 1), centres)
         if np.array_equal(moved, centres):
             break

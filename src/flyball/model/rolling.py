@@ -65,7 +65,9 @@ def forward(moments: features.Moments, start: int, end: int, guard: int) -> Fold
 def over_time(page: Any, guard: int) -> Iterator[errors.Problem]:
     """Yield what is wrong with a split over time on that page: no wall clock, or a guard below the horizon."""
     if not isinstance(page.data.clock, data.WallClock):
-        yield errors.Problem("", "a split over time on a page without a wall clock", "split ByMachine or as Given")
+        yield errors.Problem(
+            "", "a split over time on a page without a wall clock", "split ByMachine or as Given"
+        )
     elif guard < int(page.labels.horizon()):
         horizon = page.labels.horizon()
         what = f"a guard of {units.Duration(guard)!r} is shorter than the horizon {horizon!r}"

@@ -76,7 +76,9 @@ class Step(part.Part):
         """Return the fitted step."""
         raise NotImplementedError
 
-    def fit_apply(self, x: features.Matrix, y: labels.Answers, seed: int) -> tuple[Transform, features.Matrix]:
+    def fit_apply(
+        self, x: features.Matrix, y: labels.Answers, seed: int
+    ) -> tuple[Transform, features.Matrix]:
         """Return the fitted step and the training rows as the next step may learn from them.
 
         A step that looks at the answers gives out-of-fold values here, so that no row tells its own answer.
@@ -156,13 +158,19 @@ class Contest(part.Part):
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         kind = page.labels.kind()
-        for name, learner in (("baseline", self.baseline), ("challenger", self.challenger), *self.peers.items()):
+        for name, learner in (
+            ("baseline", self.baseline),
+            ("challenger", self.challenger),
+            *self.peers.items(),
+        ):
             if not isinstance(kind, learner.accepts()):
                 can = ", ".join(sorted(accepted.__name__ for accepted in learner.accepts()))
                 what = f"{type(learner).__name__} cannot answer with {type(kind).__name__}"
                 yield errors.Problem(name, what, f"it answers with {can}")
         if not self.metrics:
-            yield errors.Problem("metrics", "no metric, nobody could win", "name at least one of model.metrics")
+            yield errors.Problem(
+                "metrics", "no metric, nobody could win", "name at least one of model.metrics"
+            )
         # Metrics are prepared from the values of this stage, so they cannot be imported before it is there.
         from flyball.model import metrics
 

@@ -64,12 +64,11 @@ class Scaled:
     @staticmethod
     def of(x: features.Matrix, columns: tuple[str, ...] | None = None, clip: float = 6.0) -> Scaled:
         """Find means and scales on training rows."""
-        import numpy as np
 
         chosen = inputs.Inputs.of(x, columns)
         numbers = _numbers(chosen.dense(x), chosen)
         mean, scale = _usual(numbers)
-        return Scaled(chosen, tuple(np.float64(mean).tolist()), tuple(np.float64(scale).tolist()), clip)
+        return Scaled(chosen, tuple(map(float, mean)), tuple(map(float, scale)), clip)
 
     def make(self, x: features.Matrix) -> Array:
         """Return (n, d) float32 without NaN."""
@@ -110,11 +109,10 @@ class Sequence:
     @staticmethod
     def of(x: features.Matrix, column: str, clip: float = 6.0) -> Sequence:
         """Find means and scales on training rows."""
-        import numpy as np
 
         values = _steps(x, column)
         mean, scale = _usual(values.reshape(-1, values.shape[2]))
-        return Sequence(column, tuple(np.float64(mean).tolist()), tuple(np.float64(scale).tolist()), clip)
+        return Sequence(column, tuple(map(float, mean)), tuple(map(float, scale)), clip)
 
     def make(self, x: features.Matrix) -> Array:
         """Return (n, steps, channels + 1) float32 without NaN."""
@@ -122,7 +120,9 @@ class Sequence:
 
         values = _steps(x, self.column)
         if values.shape[2] != len(self.mean):
-            raise errors.DataError(f"column {self.column!r} has {values.shape[2]} channels, {len(self.mean)} in training")
+            raise errors.DataError(
+                f"column {self.column!r} has {values.shape[2]} channels, {len(self.mean)} in training"
+            )
         there = (~np.isnan(values).all(axis=2, keepdims=True)).astype(np.float32)
         scaled = _scaled(values, self.mean, self.scale, self.clip)
         return np.ascontiguousarray(np.concatenate([scaled, there], axis=2), dtype=np.float32)
@@ -215,7 +215,7 @@ def overlap(n: int, size: int) -> Array:
     edges = np.arange(size + 1) * n / size
     low = np.maximum(edges[:-1, None], np.arange(n)[None])
     high = np.minimum(edges[1:, None], np.arange(1, n + 1)[None])
-    return (np.maximum(high - low, 0) * size / n).astype(np.float32)
+    return np.asarray(np.maximum(high - low, 0) * size / n, dtype=np.float32)
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Maker]] = {
@@ -230,7 +230,9 @@ def read(settings: Mapping[str, Any]) -> Maker:
     """Return the maker of these settings; raises DataError for one that this version does not know."""
     reader = _READERS.get(settings["tensor"])
     if reader is None:
-        raise errors.DataError(f"no tensor {settings['tensor']!r} in this version of flyball: upgrade the machine")
+        raise errors.DataError(
+            f"no tensor {settings['tensor']!r} in this version of flyball: upgrade the machine"
+        )
     return reader(settings)
 
 
@@ -266,4 +268,4 @@ def _scaled(values: Array, mean: tuple[float, ...], scale: tuple[float, ...], cl
     import numpy as np
 
     centred = (values.astype(np.float64) - np.array(mean)) / np.array(scale)
-    return np.clip(np.nan_to_num(centred, nan=0.0), -clip, clip).astype(np.float32)
+    return np.asarray(np.clip(np.nan_to_num(centred, nan=0.0), -clip, clip), dtype=np.float32)

@@ -140,7 +140,9 @@ class _Loop:
                 tensors = [t + how.noise * torch.randn_like(t) if t.ndim < 4 else t for t in tensors]
             if self.task.turned:
                 tensors = [self._turn(t) if t.ndim == 4 else t for t in tensors]
-            loss = self._loss(self.module(*tensors), rows, weigh=self.task.weight[rows] if not self._drawn() else None)
+            loss = self._loss(
+                self.module(*tensors), rows, weigh=self.task.weight[rows] if not self._drawn() else None
+            )
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), how.clip)
@@ -172,13 +174,17 @@ class _Loop:
     def _turn(self, images: Any) -> Any:
         """Turn and mirror: the batch in eight parts, one for each of the square's symmetries, in random order."""
         parts = images.tensor_split(8)
-        return self.torch.cat([view(self.torch, p, int(k)) for p, k in zip(parts, self.rng.permutation(8), strict=True)])
+        return self.torch.cat(
+            [view(self.torch, p, int(k)) for p, k in zip(parts, self.rng.permutation(8), strict=True)]
+        )
 
     def _loss(self, out: Any, rows: Ints, weigh: Any) -> Any:
         torch, functional = self.torch, self.torch.nn.functional
         target = torch.from_numpy(self.task.target[rows])
         if isinstance(self.task.kind, labels.Classes):
-            each = functional.cross_entropy(out, target.long(), label_smoothing=self.how.smooth, reduction="none")
+            each = functional.cross_entropy(
+                out, target.long(), label_smoothing=self.how.smooth, reduction="none"
+            )
         elif isinstance(self.task.kind, labels.Probability):
             softened = target.float() * (1 - self.how.smooth) + 0.5 * self.how.smooth
             each = functional.binary_cross_entropy_with_logits(out[:, 0], softened, reduction="none")
@@ -202,7 +208,9 @@ class _Loop:
             return
         keep = min(self.how.average, (1 + self.steps) / (10 + self.steps))
         with self.torch.no_grad():
-            for slow, fast in zip(self.mean.state_dict().values(), self.module.state_dict().values(), strict=True):
+            for slow, fast in zip(
+                self.mean.state_dict().values(), self.module.state_dict().values(), strict=True
+            ):
                 if slow.is_floating_point():
                     slow.lerp_(fast, 1 - keep)
                 else:

@@ -23,12 +23,11 @@ class BoostedTrees(Learner):
     `monotone` maps a column, or a pattern such as "smart_5*", to +1 (the answer never falls when it grows) or -1.
     `columns` restricts what is seen, `categories` which categories are split as sets (None: all that are seen).
     `balance` weighs classes by count to the power of minus that: 0 leaves them, 1 makes every class weigh the same
-    and so gives up calibrated probabilities.  `negatives` below 1 grows on every event and that share of the other rows, drawn
-    anew for every seed, with the log-odds set right afterwards: where events are rare, most other rows say the same.
-    `loss` is LightGBM's name of another objective for a quantity
-    ("mae", "huber").  `seeds` predictors are averaged (probabilities by their
-    log-odds).  Missing values need no filling: a split sends them where
-    training rows with missing values did best.
+    and so gives up calibrated probabilities.  `negatives` below 1 grows on every event and that share of the other
+    rows, drawn anew for every seed, with the log-odds set right afterwards: where events are rare, most other rows
+    say the same.  `loss` is LightGBM's name of another objective for a quantity ("mae", "huber").  `seeds`
+    predictors are averaged (probabilities by their log-odds).  Missing values need no filling: a split sends them
+    where training rows with missing values did best.
 
     Raises DataError when a named column is missing, DeclarationError when a monotone pattern names none.
 
@@ -94,7 +93,9 @@ class BoostedTrees(Learner):
             return sorted(chosen.labels)
         for name in self.categories:
             if name not in chosen.labels:
-                raise errors.DataError(f"column {name!r} is no category, {errors.did_you_mean(name, chosen.labels)}")
+                raise errors.DataError(
+                    f"column {name!r} is no category, {errors.did_you_mean(name, chosen.labels)}"
+                )
         return sorted(self.categories)
 
     def _options(

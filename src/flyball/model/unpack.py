@@ -56,4 +56,3 @@ def _carried(packed: Packed) -> Predictor | Transform:
     module, name = _RUNNERS[packed.runner]
     found = getattr(importlib.import_module(f"flyball.model.{module}"), name)
     return found.unpack(packed)  # type: ignore[no-any-return]
-
