@@ -48,7 +48,7 @@ def page(columns: int, trees: int) -> Any:
             tables=(data.Table("logs", columns={**dict.fromkeys(names, "number"), "y": "bool"}, unique=("at",)),),
         ),
         features=features.AsOf(asked=features.Each("logs"), columns=tuple(features.Last(f"logs.{n}") for n in names)),
-        labels=labels.Given("logs.y", kind=labels.Probability()),
+        labels=labels.Given("logs.y", answer=labels.Probability()),
         model=model.Contest(
             baseline=model.Prior(),
             challenger=model.BoostedTrees(trees=trees, leaves=31, rate=0.05),

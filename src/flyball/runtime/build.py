@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import bisect
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,11 @@ from flyball.labels import stage as labels
 from flyball.runtime import plan
 
 if TYPE_CHECKING:
+    from flyball.data.stage import Ints
     from flyball.runtime.store import Store
     from flyball.system import System
 
-#: The most partitions whose features are computed in one go, so that memory stays bounded.
+#: The most days whose features are computed from one read, so that memory stays bounded.
 AT_ONCE = 64
 
 
@@ -37,27 +40,46 @@ def partitions(page: System, store: Store) -> tuple[Partition, ...]:
     With a wall clock a partition is a day and its key holds the days it can look back on; without one it is a
     group of machines.  A cleaner that looks across machines ties every partition to all others.
     """
-    found = {table.name: store.partitions(table.name) for table in page.data.tables}
-    fleetwide = any(cleaner.fleetwide() for cleaner in page.data.clean)
+    held: dict[str, list[tuple[str, str]]] = {}
+    for table in page.data.tables:
+        for name, digest in store.partitions(table.name).items():
+            held.setdefault(name, []).append((table.name, digest))
     base = plan.key(
         page.data, page.features, plan.code("data", "features", "kernels"), plan.versions(("numpy", "polars")),
         tuple(sorted(store.absent().items())),
     )  # fmt: skip
-    wall = isinstance(page.data.clock, data.WallClock)
-    span = _lookback(page) if wall else None
-    out = []
-    for name in sorted({part for parts in found.values() for part in parts}):
-        since, until = _day(name) if wall else (None, None)
-        digests = []
-        for table, parts in sorted(found.items()):
-            for other, digest in sorted(parts.items()):
-                if fleetwide or other == name or (wall and _reaches(other, name, span)):
-                    digests.append((table, other, digest))
-        out.append(Partition(name, plan.key(base, name, tuple(digests)), since, until))
-    return tuple(out)
+    names = sorted(held)
+    own = {name: plan.key(base, name, tuple(sorted(held[name]))) for name in names}
+    if any(cleaner.fleetwide() for cleaner in page.data.clean):
+        every = plan.key(tuple(own.values()))
+        own = {name: plan.key(own[name], every) for name in names}
+    if not isinstance(page.data.clock, data.WallClock):
+        return tuple(Partition(name, own[name]) for name in names)
+    days = [_day(name) for name in names]
+    keys = _chained(own, names) if (span := _lookback(page)) is None else _within(own, names, days, span)
+    return tuple(Partition(name, key, *day) for name, key, day in zip(names, keys, days, strict=True))
 
 
-def tables(page: System, store: Store, since: int | None, until: int | None, names: frozenset[str] | None) -> data.Tables:
+def _chained(own: Mapping[str, str], names: list[str]) -> list[str]:
+    """Return a key per day that holds every day up to it, each made from the one before: linear in the days."""
+    keys: list[str] = []
+    for name in names:
+        keys.append(plan.key(own[name], keys[-1] if keys else ""))
+    return keys
+
+
+def _within(own: Mapping[str, str], names: list[str], days: list[tuple[int, int]], span: int) -> list[str]:
+    """Return a key per day that holds the days it can look back on."""
+    ends = [day[1] for day in days]
+    firsts = [bisect.bisect_right(ends, day[0] - span) for day in days]
+    return [
+        plan.key(tuple(own[name] for name in names[first : place + 1])) for place, first in enumerate(firsts)
+    ]
+
+
+def tables(
+    page: System, store: Store, since: int | None, until: int | None, names: frozenset[str] | None
+) -> data.Tables:
     """Return every table of the page, cleaned as declared; `names` limits the store's partitions."""
     found = {t.name: store.rows(t.name, since=since, until=until, partitions=names) for t in page.data.tables}
     for cleaner in page.data.clean:
@@ -71,11 +93,9 @@ def matrix(page: System, store: Store, steps: plan.Plan) -> tuple[features.Matri
     if not every:
         raise errors.DataError(f"{page.name}: the store holds no rows: give it files with `flyball ingest`")
     missing = [item for item in every if store.step(item.key) is None]
-    for begin in range(0, len(missing), AT_ONCE):
-        batch = missing[begin : begin + AT_ONCE]
-        steps.progress("features", begin, len(missing))
-        for item, x in _computed(page, store, batch):
-            steps.carry(f"features/{item.name}", item.key, lambda folder, x=x: arrays.write_matrix(folder / "x.npz", x))  # type: ignore[misc]
+    for number, (item, x) in enumerate(_computed(page, store, missing)):
+        steps.progress("features", number, len(missing))
+        steps.carry(f"features/{item.name}", item.key, partial(_write, x))
     done = {item.key for item in missing}
     found = []
     for item in every:
@@ -83,9 +103,15 @@ def matrix(page: System, store: Store, steps: plan.Plan) -> tuple[features.Matri
         if item.key not in done:
             steps.note(f"features/{item.name}", item.key, 0.0, True)
         if folder is None:
-            raise errors.StoreError(f"step {item.key} vanished from the store while the run went on: run again")
+            raise errors.StoreError(
+                f"step {item.key} vanished from the store while the run went on: run again"
+            )
         found.append(arrays.read_matrix(folder / "x.npz", store.fetch))
     return arrays.stack(found, store.fetch), every
+
+
+def _write(x: features.Matrix, folder: Path) -> None:
+    arrays.write_matrix(folder / "x.npz", x)
 
 
 def key_until(every: tuple[Partition, ...], cut: int | None) -> str:
@@ -113,37 +139,59 @@ def answers(
     return read_answers(steps.carry("labels", key, label) / "y.npz"), key
 
 
-def _computed(page: System, store: Store, batch: list[Partition]) -> list[tuple[Partition, features.Matrix]]:
-    """Compute some partitions from one read of the store."""
+def _computed(
+    page: System, store: Store, missing: Sequence[Partition]
+) -> Iterator[tuple[Partition, features.Matrix]]:
+    """Yield the features of some partitions, computed from as few reads of the store as the look back allows."""
+    if not missing:
+        return
+    wall = missing[0].since is not None
+    # A look back without bound needs all earlier rows whatever is missing: then one read serves all.
+    at_once = len(missing) if not wall or _lookback(page) is None else AT_ONCE
+    for begin in range(0, len(missing), at_once):
+        batch = missing[begin : begin + at_once]
+        yield from _by_day(page, store, batch) if wall else _by_machine(page, store, batch)
+
+
+def _by_day(
+    page: System, store: Store, batch: Sequence[Partition]
+) -> Iterator[tuple[Partition, features.Matrix]]:
     import numpy as np
 
-    wall = batch[0].since is not None
+    begins = np.array([item.since for item in batch], dtype=np.int64)
+    ends = np.array([item.until for item in batch], dtype=np.int64)
+    span = _lookback(page)
+    found = tables(page, store, None if span is None else int(begins[0]) - span, int(ends[-1]), None)
+    moments = page.features.asked.moments(found, int(begins[0]), int(ends[-1]))
+    day = np.searchsorted(begins, moments.at, side="right") - 1
+    day[moments.at >= ends[day]] = -1
+    yield from _parted(page, store, batch, found, moments, day)
+
+
+def _by_machine(
+    page: System, store: Store, batch: Sequence[Partition]
+) -> Iterator[tuple[Partition, features.Matrix]]:
+    import numpy as np
+
     fleetwide = any(cleaner.fleetwide() for cleaner in page.data.clean)
-    since = until = None
-    if wall:
-        span = _lookback(page)
-        first = min(item.since for item in batch if item.since is not None)
-        since = None if span is None else first - span
-        until = max(item.until for item in batch if item.until is not None)
-    names = None if wall or fleetwide else frozenset(item.name for item in batch)
-    found = tables(page, store, since, until, names)
-    absent = store.absent()
-    out = []
-    if wall:
-        asked_from = min(item.since for item in batch if item.since is not None)
-        moments = page.features.asked.moments(found, asked_from, until)
-        x = page.features.compute(found, moments, absent)
-        for item in batch:
-            inside = (moments.at >= (item.since or 0)) & (moments.at < (item.until or 0))
-            out.append((item, x.take(np.flatnonzero(inside))))
-    else:
-        moments = page.features.asked.moments(found)
-        x = page.features.compute(found, moments, absent)
-        group = np.array([store.partition_of(name) for name in moments.keys], dtype=str)
-        for item in batch:
-            inside = group[moments.codes] == item.name
-            out.append((item, x.take(np.flatnonzero(inside))))
-    return out
+    found = tables(page, store, None, None, None if fleetwide else frozenset(item.name for item in batch))
+    moments = page.features.asked.moments(found)
+    place = {item.name: number for number, item in enumerate(batch)}
+    group = np.array([place.get(store.partition_of(name), -1) for name in moments.keys], dtype=np.int64)
+    yield from _parted(page, store, batch, found, moments, group[moments.codes])
+
+
+def _parted(
+    page: System, store: Store, batch: Sequence[Partition], found: data.Tables, moments: features.Moments, group: Ints
+) -> Iterator[tuple[Partition, features.Matrix]]:  # fmt: skip
+    """Yield the rows of one matrix by partition: `group` (n,) is the place in the batch of each, -1 for none."""
+    import numpy as np
+
+    x = page.features.compute(found, moments, store.absent())
+    order = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[order], np.arange(len(batch) + 1))
+    for number, item in enumerate(batch):
+        yield item, x.take(order[bounds[number] : bounds[number + 1]])
 
 
 def _lookback(page: System) -> int | None:
@@ -162,11 +210,6 @@ def _day(name: str) -> tuple[int, int]:
     return begin, begin + int(units.DAY)
 
 
-def _reaches(earlier: str, day: str, span: int | None) -> bool:
-    """Say whether a day's features can look back on rows of another day."""
-    return earlier < day and (span is None or _day(earlier)[1] > _day(day)[0] - span)
-
-
 def settled(x: features.Matrix, y: labels.Answers) -> Mapping[str, int]:
     """Return how many questions have a known answer, and why the others have none."""
     import numpy as np
@@ -183,7 +226,12 @@ def write_answers(file: Path, y: labels.Answers) -> None:
     """Write answers as one .npz."""
     import numpy as np
 
-    members = {"value": y.value, "known": y.known, "why": y.why.codes, "labels": np.array(y.why.labels, dtype=str)}
+    members = {
+        "value": y.value,
+        "known": y.known,
+        "why": y.why.codes,
+        "labels": np.array(y.why.labels, dtype=str),
+    }
     if y.weight is not None:
         members["weight"] = y.weight
     with file.open("wb") as sink:

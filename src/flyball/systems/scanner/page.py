@@ -54,7 +54,7 @@ system = System(
             features.Count("events.code", over=(days(2), days(7)), each=WARNINGS),
         ),
     ),
-    labels=labels.FailsWithin(WEEK, event="repairs.failed", gap=DAY, blackout=DAY, alive="telemetry"),
+    labels=labels.FailsWithin(WEEK, event="repairs.failed", gap=DAY, blackout=DAY, alive="telemetry", wait=days(3)),
     model=model.Contest(
         baseline=model.Threshold(columns=tuple(f"events.code.{code}.count.7d" for code in WARNINGS)),
         challenger=model.BoostedTrees(
@@ -66,8 +66,8 @@ system = System(
             feature_share=0.3,
             monotone={"events.*": 1, "telemetry.[!w]*": 1, "telemetry.water_temp*": 1, "telemetry.water_flow*": -1},
         ),
-        choose=model.Rolling(folds=3, guard=days(8)),
-        test=model.Latest(share=0.25, guard=days(8)),
+        choose=model.Rolling(folds=3, guard=days(11)),
+        test=model.Latest(share=0.25, guard=days(11)),
         metrics=("average_precision", "roc_auc", "log_loss"),
         gates=(
             model.Beats("average_precision", by=0.02),
@@ -79,7 +79,7 @@ system = System(
     ),
     serving=serving.Edge(
         decide=serving.Budget(alerts=2, per=DAY, lockout=WEEK),
-        rollout=serving.Staged(shadow=days(8), canary=0.05, hold=days(3)),
+        rollout=serving.Staged(shadow=days(11), canary=0.05, hold=days(3)),
         fallback="baseline",
     ),
     feedback=feedback.Outcomes("repairs.failed", wait=WEEK),
