@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as peer
 
 from flyball import errors, features, labels
-from flyball.model import metrics
+from flyball.model import catalogue, metrics
 
 YES_NO, QUANTITY = labels.Probability(), labels.Quantity()
 CLASSES = labels.Classes(("a", "b", "c"))
@@ -40,52 +40,11 @@ def test_resampled_ranking_equals_repeated_rows():
     truth, score, group = rng.integers(0, 2, 60), rng.integers(0, 9, 60) / 9, rng.integers(0, 7, 60)
     metric = metrics.find("average_precision", YES_NO)
     counts = rng.integers(0, 3, (20, 7)).astype(float)
-    judged = metrics.Judged(YES_NO, truth.astype(float), score, np.ones(60), None)
+    judged = catalogue.Judged(YES_NO, truth.astype(float), score, np.ones(60), None)
     told = metric.prepare(judged).resampled(group, counts)
     for count, value in zip(counts, told, strict=True):
         repeat = np.repeat(np.arange(60), count[group].astype(int))
         assert value == pytest.approx(peer.average_precision_score(truth[repeat], score[repeat]), abs=1e-12)
-
-
-def test_losses_and_classes_equal_scikit_learn():
-    rng = np.random.default_rng(0)
-    truth, p = rng.integers(0, 2, 50), rng.random(50)
-    assert metrics.measure("log_loss", YES_NO, truth, p) == pytest.approx(peer.log_loss(truth, p))
-    assert metrics.measure("brier", YES_NO, truth, p) == pytest.approx(peer.brier_score_loss(truth, p))
-    assert metrics.measure("accuracy", YES_NO, truth, p) == pytest.approx(peer.accuracy_score(truth, p > 0.5))
-    many, raw = rng.integers(0, 3, 80), rng.random((80, 3))
-    share = raw / raw.sum(axis=1, keepdims=True)
-    said = share.argmax(axis=1)
-    assert metrics.measure("macro_f1", CLASSES, many, share) == pytest.approx(
-        peer.f1_score(many, said, average="macro")
-    )
-    assert metrics.measure("log_loss", CLASSES, many, share) == pytest.approx(peer.log_loss(many, share))
-    told = metrics.per_class(CLASSES, many, share)
-    assert list(told["recall"].values()) == pytest.approx(list(peer.recall_score(many, said, average=None)))
-    assert list(told["precision"].values()) == pytest.approx(
-        list(peer.precision_score(many, said, average=None))
-    )
-
-
-def test_macro_f1_leaves_out_a_class_that_is_nowhere():
-    share = np.eye(3)[[0, 1, 1]]
-    assert metrics.measure("macro_f1", CLASSES, [0, 1, 1], share) == 1.0
-
-
-def test_quantities():
-    answers = np.array([[10.0, 8, 12], [20, 19, 25]])
-    assert metrics.measure("rmse", QUANTITY, [13, 24], answers) == pytest.approx(np.sqrt(12.5))
-    assert metrics.measure("mae", QUANTITY, [13, 24], answers) == pytest.approx(3.5)
-    assert metrics.measure("coverage", QUANTITY, [13, 24], answers) == 0.5
-    assert metrics.measure("interval_width", QUANTITY, [13, 24], answers) == 5.0
-
-
-def test_the_nasa_score_punishes_late_answers_more():
-    # Saxena et al. 2008: a1 = 13 for early, a2 = 10 for late, summed over units.
-    early = metrics.measure("nasa_score", QUANTITY, [100.0], [[87.0, 87, 87]])
-    late = metrics.measure("nasa_score", QUANTITY, [100.0], [[113.0, 113, 113]])
-    assert early == pytest.approx(np.e - 1)
-    assert late == pytest.approx(np.exp(1.3) - 1)
 
 
 def test_recall_at_k_per_day_counts_by_day():

@@ -156,3 +156,13 @@ def looked_at(score: Any, day: Any, k: float) -> Floats:
     out = np.empty(len(order))
     out[order] = np.repeat(share, size)
     return out
+
+
+def means_of_known(told: Array) -> Floats:
+    """Return the mean over the folds that have a figure; NaN where none has."""
+    import numpy as np
+
+    known = ~np.isnan(told)
+    total = np.where(known, told, 0.0).sum(axis=0)
+    count = known.sum(axis=0)
+    return np.asarray(np.divide(total, count, out=np.full(told.shape[1], np.nan), where=count > 0))
