@@ -141,8 +141,8 @@ system = System(
         gates=(
             model.Beats("average_precision", by=0.0, on="rolling", against="all"),
             model.Beats("average_precision", by=0.0, on="test", against="all"),
-            model.Latency(p99=ms(20)),
-            model.Memory(MiB(100)),
+            model.Latency(p99=ms(5)),
+            model.Memory(MiB(75)),
             model.Agreement(at_most=1e-5),
         ),
         ship=model.Refit(),
