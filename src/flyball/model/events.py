@@ -152,7 +152,7 @@ class EventRecall(figures.Figure):
         within = np.ones(len(counts), dtype=bool)
         for found, false in zip(self.found, self.false, strict=True):
             within &= totals(false) <= self.limit * years
-            if not within.any():  # lower thresholds only add false alarms
+            if not within.any():  # nobody comes back within them
                 break
             better = np.divide(totals(found), events, out=np.full(len(counts), np.nan), where=events > 0)
             recall = np.where(within, np.fmax(recall, better), recall)
