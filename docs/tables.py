@@ -18,7 +18,10 @@ REGION = re.compile(r"<!-- (results|parts|tree)(?:: ([\w.-]+))? -->\n.*?<!-- end
 
 def results(name: str) -> str:
     """Return the table of one benchmark's result file."""
-    told = json.loads((HOME / "benchmarks" / "results" / f"{name}.json").read_text())
+    file = HOME / "benchmarks" / "results" / f"{name}.json"
+    if not file.is_file():
+        return f"Not measured yet: `flyball bench {name}`."
+    told = json.loads(file.read_text())
     lines = ["| case | ours | peer | ratio | goal | met |", "|---|---|---|---|---|---|"]
     for row in told["rows"]:
         peer = "" if row["peer"] is None else f"{figure(row['peer'])} ({row['peer_name']})"

@@ -70,5 +70,5 @@ def over_time(page: Any, guard: int) -> Iterator[errors.Problem]:
         )
     elif guard < int(page.labels.horizon()):
         horizon = page.labels.horizon()
-        what = f"a guard of {units.Duration(guard)!r} is shorter than the horizon {horizon!r}"
+        what = f"a guard of {units.Duration(guard)!r} is shorter than the horizon {units.Duration(horizon)!r}"
         yield errors.Problem("guard", what, "the truth of the last training rows would be the test's")
