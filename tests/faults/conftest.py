@@ -16,7 +16,9 @@ FLEET = data.Fleet(
     key="machine",
     clock=data.WallClock(),
     tables=(
-        data.Table("telemetry", columns={"power": "kW", "pulses": "count"}, arrives=units.hours(1), unique=("at",)),
+        data.Table(
+            "telemetry", columns={"power": "kW", "pulses": "count"}, arrives=units.hours(1), unique=("at",)
+        ),
         data.Table("events", columns={"code": "category"}, arrives=units.hours(1)),
         data.Table("maps", columns={"map": "image", "kind": "category"}),
     ),
@@ -35,7 +37,9 @@ def inbox(tmp_path):
     folder = tmp_path / "inbox"
     for name in ("telemetry", "maps"):
         (folder / name).mkdir(parents=True)
-    lines = [f"m{m},2025-01-0{d}T0{h}:00:00,{m + h / 4},{d * h}" for d in (1, 2) for h in range(6) for m in (1, 2)]
+    lines = [
+        f"m{m},2025-01-0{d}T0{h}:00:00,{m + h / 4},{d * h}" for d in (1, 2) for h in range(6) for m in (1, 2)
+    ]
     text = "machine,at,power,pulses\n" + "\n".join(lines) + "\n"
     (folder / "telemetry" / "2025-01-01.csv").write_text(text + "m1,2025-01-03,much,1\n,2025-01-03,1,1\n")
     packed = gzip.compress(text.replace("2025-01", "2025-02").encode(), mtime=0)
@@ -99,7 +103,9 @@ class Disk:
         self.handles.append(os.open(path, os.O_RDONLY))
         inode = path.stat().st_ino
         if path.is_dir():
-            self.folders[inode] = {entry.name: (entry.stat().st_ino, entry.is_dir()) for entry in path.iterdir()}
+            self.folders[inode] = {
+                entry.name: (entry.stat().st_ino, entry.is_dir()) for entry in path.iterdir()
+            }
         else:
             self.files[inode] = path.read_bytes()
 
@@ -155,5 +161,3 @@ def npy():
         return sink.getvalue()
 
     return pack
-
-

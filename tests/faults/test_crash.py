@@ -42,7 +42,9 @@ def states_at_every_step(folder, work):
     return copies
 
 
-def test_killed_at_every_step_and_sent_again_it_is_as_if_nothing_happened(tmp_path, fleet, inbox, now, content, undisturbed):
+def test_killed_at_every_step_and_sent_again_it_is_as_if_nothing_happened(
+    tmp_path, fleet, inbox, now, content, undisturbed
+):
     folder = tmp_path / "store"
     store = Store.open(folder, fleet)
     before = content(store)
@@ -69,7 +71,9 @@ def test_a_reader_during_a_crash_sees_no_mix(tmp_path, fleet, inbox, now, conten
         assert content(Store(left, fleet)) in (before, undisturbed), operation
 
 
-def test_sabotage_without_the_intent_a_kill_leaves_a_mix(tmp_path, fleet, inbox, now, content, undisturbed, monkeypatch):
+def test_sabotage_without_the_intent_a_kill_leaves_a_mix(
+    tmp_path, fleet, inbox, now, content, undisturbed, monkeypatch
+):
     folder = tmp_path / "store"
     store = Store.open(folder, fleet)
     before = content(store)
@@ -113,12 +117,20 @@ def test_a_power_cut_at_any_step_leaves_old_or_new(tmp_path, fleet, inbox, now, 
     assert content(Store.open(left[-1], fleet)) == undisturbed, "acknowledged and gone"
 
 
-def test_sabotage_without_fsync_what_was_acknowledged_is_gone(tmp_path, fleet, inbox, now, content, undisturbed, disk, monkeypatch):
+def test_sabotage_without_fsync_what_was_acknowledged_is_gone(
+    tmp_path, fleet, inbox, now, content, undisturbed, disk, monkeypatch
+):
     folder = tmp_path / "store"
     forced = disk(folder)
     real = durable.sync
-    monkeypatch.setattr(durable, "sync", lambda path: None if path.suffix == ".parquet" or "_delta_log" in str(path) else real(path))
-    left = power_cuts(folder, forced, lambda: Store.open(folder, fleet).ingest([inbox], now=now), tmp_path / "cut")
+    monkeypatch.setattr(
+        durable,
+        "sync",
+        lambda path: None if path.suffix == ".parquet" or "_delta_log" in str(path) else real(path),
+    )
+    left = power_cuts(
+        folder, forced, lambda: Store.open(folder, fleet).ingest([inbox], now=now), tmp_path / "cut"
+    )
     monkeypatch.undo()
     try:
         after = content(Store.open(left[-1], fleet))
@@ -128,7 +140,9 @@ def test_sabotage_without_fsync_what_was_acknowledged_is_gone(tmp_path, fleet, i
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
-def test_a_step_that_fails_leaves_old_or_new_and_says_so(tmp_path, fleet, inbox, now, content, undisturbed, lasting):
+def test_a_step_that_fails_leaves_old_or_new_and_says_so(
+    tmp_path, fleet, inbox, now, content, undisturbed, lasting
+):
     number, failed = 0, 0
     empty = None
     while True:

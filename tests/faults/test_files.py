@@ -9,10 +9,15 @@ import polars as pl
 import pytest
 
 from flyball import data, errors
-from flyball.data.formats import csv
+from flyball.data.formats import csv, read
 from flyball.runtime.store import Store
 
-ROWS = [(f"m{m}", f"2025-01-{d:02d}T{h:02d}:00:00", m + h / 4, d * h) for d in range(1, 9) for h in range(4) for m in (1, 2)]
+ROWS = [
+    (f"m{m}", f"2025-01-{d:02d}T{h:02d}:00:00", m + h / 4, d * h)
+    for d in range(1, 9)
+    for h in range(4)
+    for m in (1, 2)
+]
 TEXT = "machine,at,power,pulses\n" + "".join(f"{k},{t},{p},{n}\n" for k, t, p, n in ROWS)
 
 
@@ -31,7 +36,11 @@ def taken(tmp_path, fleet, now, name, content, binding=None):
 def facts(store):
     rows = store.rows("telemetry")
     keys = [rows.keys[code] for code in rows.segments()]
-    return list(zip(keys, rows.at.tolist(), rows.floats("power").tolist(), rows.floats("pulses").tolist(), strict=True))
+    return list(
+        zip(
+            keys, rows.at.tolist(), rows.floats("power").tolist(), rows.floats("pulses").tolist(), strict=True
+        )
+    )
 
 
 def counts(receipt):
@@ -68,17 +77,24 @@ def test_a_file_cut_at_every_64th_byte_gives_true_rows_only_and_says_where(tmp_p
             assert counts(receipt)[:2] == (max(whole, 0), int(partial) if whole >= 0 else 1)
 
 
-def test_sabotage_a_reader_that_trusts_the_last_line_invents_a_value(tmp_path, fleet, now, truth, monkeypatch):
+def test_sabotage_a_reader_that_trusts_the_last_line_invents_a_value(
+    tmp_path, fleet, now, truth, monkeypatch
+):
     real = csv.read
-    trusting = lambda path, content, numbers=(): real(path, content + (b"" if content.endswith(b"\n") else b"\n"), numbers)
-    monkeypatch.setitem(__import__("flyball.data.formats.read", fromlist=["READERS"]).READERS, ".csv", trusting)
+
+    def trusting(path, content, numbers=()):
+        return real(path, content + (b"" if content.endswith(b"\n") else b"\n"), numbers)
+
+    monkeypatch.setitem(read.READERS, ".csv", trusting)
     invented = False
     for cut in range(64, len(TEXT), 64):
         invented |= not set(facts(taken(tmp_path, fleet, now, "cut.csv", TEXT[:cut].encode())[1])) <= truth
     assert invented
 
 
-def test_sent_three_times_under_other_names_and_packed_otherwise_changes_nothing(tmp_path, fleet, inbox, now, content, undisturbed):
+def test_sent_three_times_under_other_names_and_packed_otherwise_changes_nothing(
+    tmp_path, fleet, inbox, now, content, undisturbed
+):
     store = Store.open(tmp_path / "store", fleet)
     store.ingest([inbox], now=now)
     for number in range(3):
@@ -94,11 +110,15 @@ def test_sent_three_times_under_other_names_and_packed_otherwise_changes_nothing
     assert after["telemetry"] == undisturbed["telemetry"] and after["events"] == undisturbed["events"]
 
 
-def test_sabotage_without_dropping_what_came_again_rows_double(tmp_path, fleet, inbox, now, content, undisturbed, monkeypatch):
+def test_sabotage_without_dropping_what_came_again_rows_double(
+    tmp_path, fleet, inbox, now, content, undisturbed, monkeypatch
+):
     monkeypatch.setattr("flyball.runtime.store.once", lambda frame, table: frame)
     store = Store.open(tmp_path / "store", fleet)
     store.ingest([inbox], now=now)
-    (inbox / "telemetry" / "b.csv").write_bytes((inbox / "telemetry" / "2025-01-01.csv").read_bytes() + b"m9,2025-01-01,1,1\n")
+    (inbox / "telemetry" / "b.csv").write_bytes(
+        (inbox / "telemetry" / "2025-01-01.csv").read_bytes() + b"m9,2025-01-01,1,1\n"
+    )
     store.ingest([inbox], now=now)
     assert len(content(store)["telemetry"][2]) > len(undisturbed["telemetry"][2]) + 1
 
@@ -114,29 +134,41 @@ def test_an_event_that_happened_twice_stays_two_and_one_sent_twice_stays_one(tmp
     assert store.rows("events").words("code").texts() == ["A", "A", "B"]
 
 
+def every(n, value, column):
+    """A mutation that puts a value into every n-th cell of a column."""
+    return lambda f: f.with_columns(
+        pl.when(pl.int_range(pl.len()) % n == 0).then(pl.lit(value)).otherwise(pl.col(column)).alias(column)
+    )
+
+
 MUTATIONS = {
     "extra": lambda f: f.with_columns(pl.lit(1).alias("humidity")),
     "missing": lambda f: f.drop("power"),
     "renamed": lambda f: f.rename({"power": "pwoer"}),
     "no key": lambda f: f.drop("machine"),
-    "mistyped": lambda f: f.with_columns(pl.when(pl.int_range(pl.len()) % 5 == 0).then(pl.lit("?")).otherwise(pl.col("power").cast(pl.String)).alias("power")),
+    "mistyped": lambda f: every(5, "?", "power")(f.with_columns(pl.col("power").cast(pl.String))),
     "reordered": lambda f: f.select(reversed(f.columns)).reverse(),
     "doubled": lambda f: pl.concat([f, f]),
-    "not finite": lambda f: f.with_columns(pl.when(pl.int_range(pl.len()) % 7 == 0).then(float("inf")).otherwise(pl.col("power")).alias("power")),
-    "nan": lambda f: f.with_columns(pl.when(pl.int_range(pl.len()) % 7 == 0).then(float("nan")).otherwise(pl.col("power")).alias("power")),
-    "clock": lambda f: f.with_columns(pl.when(pl.int_range(pl.len()) % 4 == 0).then(pl.lit("1970-01-01")).otherwise(pl.col("at")).alias("at")),
+    "not finite": every(7, float("inf"), "power"),
+    "nan": every(7, float("nan"), "power"),
+    "clock": every(4, "1970-01-01", "at"),
     "empty": lambda f: f.head(0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_a_changed_shape_keeps_the_good_rows_and_counts_all_others(tmp_path, fleet, now, truth, mutation, kind):
+def test_a_changed_shape_keeps_the_good_rows_and_counts_all_others(
+    tmp_path, fleet, now, truth, mutation, kind
+):
     frame = MUTATIONS[mutation](pl.DataFrame(ROWS, schema=["machine", "at", "power", "pulses"], orient="row"))
     sink = io.BytesIO()
     if kind == "jsonl":
         plain = frame.with_columns(pl.col(pl.Float64).fill_nan(None)) if mutation == "nan" else frame
-        lines = [repr(row).replace("'", '"').replace("inf", "Infinity").replace("None", "null") for row in plain.to_dicts()]
+        lines = [
+            repr(row).replace("'", '"').replace("inf", "Infinity").replace("None", "null")
+            for row in plain.to_dicts()
+        ]
         sink.write("".join(f"{line}\n" for line in lines).encode())
     else:
         frame.write_csv(sink) if kind == "csv" else frame.write_parquet(sink)
@@ -149,18 +181,18 @@ def test_a_changed_shape_keeps_the_good_rows_and_counts_all_others(tmp_path, fle
     for key, at, power, pulses in found:
         true_power, true_pulses = known[key, at]
         assert pulses == true_pulses and (power == true_power or np.isnan(power))
-    every = len(ROWS)
+    total = len(ROWS)
     assert {
-        "extra": good == every and receipt.extra == {"telemetry": ["humidity"]},
-        "missing": good == every and "telemetry.power" in store.absent() and "telemetry.pulses" not in store.absent(),
-        "renamed": good == every and "did you mean 'pwoer'?" in receipt.absent.get("telemetry.power", ""),
-        "no key": good == 0 and bad == every,
-        "mistyped": bad == len(range(0, every, 5)),
+        "extra": good == total and receipt.extra == {"telemetry": ["humidity"]},
+        "missing": good == total and "telemetry.power" in store.absent() and "telemetry.pulses" not in store.absent(),
+        "renamed": good == total and "did you mean 'pwoer'?" in receipt.absent.get("telemetry.power", ""),
+        "no key": good == 0 and bad == total,
+        "mistyped": bad == len(range(0, total, 5)),
         "reordered": set(found) == truth,
-        "doubled": set(found) == truth and double == every,
-        "not finite": bad == len(range(0, every, 7)),
-        "nan": good == every and sum(np.isnan(row[2]) for row in found) == len(range(0, every, 7)),
-        "clock": bad == len(range(0, every, 4)) and "clock" in next(iter(receipt.quarantined["telemetry"])),
+        "doubled": set(found) == truth and double == total,
+        "not finite": bad == len(range(0, total, 7)),
+        "nan": good == total and sum(np.isnan(row[2]) for row in found) == len(range(0, total, 7)),
+        "clock": bad == len(range(0, total, 4)) and "clock" in next(iter(receipt.quarantined["telemetry"])),
         "empty": good == 0 and bad == 0,
     }[mutation], receipt.lines()  # fmt: skip
 
@@ -181,14 +213,18 @@ def test_images_that_are_missing_cut_or_outside_are_quarantined(tmp_path, fleet,
     (folder / "cut.npy").write_bytes(whole[:-1])
     (folder / "pickled.npy").write_bytes(npy(np.zeros((2, 2), np.dtype("O"))))
     names = ["whole.npy", "cut.npy", "gone.npy", "../secret.npy", "pickled.npy", ""]
-    (folder / "a.csv").write_text("machine,at,map,kind\n" + "".join(f"m1,2025-01-01,{name},ring\n" for name in names))
+    (folder / "a.csv").write_text(
+        "machine,at,map,kind\n" + "".join(f"m1,2025-01-01,{name},ring\n" for name in names)
+    )
     store = Store.open(tmp_path / "store", fleet)
     receipt = store.ingest([tmp_path / "in"], now=now)
     assert receipt.good["maps"] == 2 and sum(receipt.quarantined["maps"].values()) == 4
     assert [image.shape for image in store.rows("maps").columns["map"].load()] == [(3, 3), (0, 0)]
 
 
-@pytest.mark.parametrize("place", ["tables/telemetry/*.parquet", "quarantine/*.parquet", "sources/*.parquet", "frames/*.shard"])
+@pytest.mark.parametrize(
+    "place", ["tables/telemetry/*.parquet", "quarantine/*.parquet", "sources/*.parquet", "frames/*.shard"]
+)
 def test_one_flipped_bit_is_noticed_when_it_is_read(tmp_path, fleet, inbox, now, content, place, monkeypatch):
     folder = tmp_path / "store"
     Store.open(folder, fleet).ingest([inbox], now=now)

@@ -15,7 +15,9 @@ def written(tmp_path):
 
 
 def test_acts_come_back_in_order(written):
-    assert [entry["told"]["number"] for entry in written.entries()] == list(range(5)) and written.verify() == 5
+    assert [entry["told"]["number"] for entry in written.entries()] == list(
+        range(5)
+    ) and written.verify() == 5
 
 
 @pytest.mark.parametrize("number", range(1, 6))
@@ -44,7 +46,13 @@ def test_a_torn_last_line_was_never_acknowledged(written):
     written.path.write_bytes(content[:-7])
     assert len(list(written.entries())) == 4 and written.verify() == 4
     written.append("run", {"number": 5})
-    assert written.verify() == 5 and [entry["told"]["number"] for entry in written.entries()] == [0, 1, 2, 3, 5]
+    assert written.verify() == 5 and [entry["told"]["number"] for entry in written.entries()] == [
+        0,
+        1,
+        2,
+        3,
+        5,
+    ]
 
 
 def test_nothing_written_is_nothing(tmp_path):

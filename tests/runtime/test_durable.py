@@ -35,7 +35,9 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch, failing
     assert (tmp_path / "a.json").read_bytes() == b"old"
 
 
-@pytest.mark.parametrize(("code", "fix"), [(errno.EROFS, "writable"), (errno.EIO, "look at the disk"), (errno.EFBIG, "free space")])
+@pytest.mark.parametrize(
+    ("code", "fix"), [(errno.EROFS, "writable"), (errno.EIO, "look at the disk"), (errno.EFBIG, "free space")]
+)
 def test_each_refusal_says_what_to_do(code, fix):
     with pytest.raises(errors.StoreError, match=fix), durable.guard("do it"):
         raise OSError(code, "no")

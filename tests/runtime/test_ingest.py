@@ -23,7 +23,9 @@ def store(tmp_path):
 def inbox(tmp_path):
     folder = tmp_path / "inbox"
     (folder / "telemetry").mkdir(parents=True)
-    (folder / "telemetry" / "2025-01-01.csv").write_text("machine,at,power\nm1,2025-01-01,1\nm1,2025-01-02,x\n")
+    (folder / "telemetry" / "2025-01-01.csv").write_text(
+        "machine,at,power\nm1,2025-01-01,1\nm1,2025-01-02,x\n"
+    )
     (folder / "events-1.csv.gz").write_bytes(gzip.compress(b"machine,at,code\nm1,2025-01-01,A\n"))
     (folder / "notes.csv").write_text("a,b\n")
     (folder / "readme.txt").write_text("hello")
@@ -34,7 +36,8 @@ def inbox(tmp_path):
     ("name", "table"),
     [
         ("telemetry/2025.csv", "telemetry"), ("x/events/2025.csv", "events"), ("events-2025.csv.gz", "events"),
-        ("telemetry.parquet", "telemetry"), ("telemetry/events-1.csv", "events"), ("eventsful.csv", None), ("a.csv", None),
+        ("telemetry.parquet", "telemetry"), ("telemetry/events-1.csv", "events"), ("eventsful.csv", None),
+        ("a.csv", None),
     ],
 )  # fmt: skip
 def test_a_file_is_claimed_by_its_folder_or_its_beginning(name, table):

@@ -8,7 +8,9 @@ SCHEMA = {"at": "Int64", "x": "Float64"}
 
 
 def frame(n, begin=0):
-    return pl.DataFrame({"at": range(begin, begin + n), "x": [0.5] * n}, schema={"at": pl.Int64, "x": pl.Float64})
+    return pl.DataFrame(
+        {"at": range(begin, begin + n), "x": [0.5] * n}, schema={"at": pl.Int64, "x": pl.Float64}
+    )
 
 
 @pytest.fixture

@@ -43,7 +43,12 @@ def store(tmp_path):
 
 
 def test_rows_come_back_machine_by_machine_with_their_kinds(store, tmp_path):
-    send(store, tmp_path, "a.csv", HEAD + "m2,2025-01-02,1.5,b,true,3\nm1,2025-01-03,,,,\nm1,2025-01-01,2,a,no,4\n")
+    send(
+        store,
+        tmp_path,
+        "a.csv",
+        HEAD + "m2,2025-01-02,1.5,b,true,3\nm1,2025-01-03,,,,\nm1,2025-01-01,2,a,no,4\n",
+    )
     rows = store.rows("telemetry")
     assert rows.keys == ("m1", "m2") and rows.starts.tolist() == [0, 2, 3] and rows.unique == ("at",)
     assert np.array_equal(rows.floats("power"), [2, np.nan, 1.5], equal_nan=True)
@@ -101,13 +106,17 @@ def test_rows_sent_again_in_a_longer_file_are_there_once(store, tmp_path):
     assert receipt.good["telemetry"] == 2 and store.rows("telemetry").floats("power").tolist() == [1, 2]
 
 
-row = st.tuples(st.sampled_from(["m1", "m2"]), st.integers(0, 2), st.integers(0, 3), st.sampled_from(["a", "b", None]))
+row = st.tuples(
+    st.sampled_from(["m1", "m2"]), st.integers(0, 2), st.integers(0, 3), st.sampled_from(["a", "b", None])
+)
 
 
 @hypothesis.given(st.lists(st.lists(row, max_size=6), min_size=1, max_size=4), st.booleans())
 def test_once_is_the_slow_reference(files, unique):
     table = data.Table("t", columns={"c": "category"}, unique=("at",) if unique else ())
-    every = [(*row, f"s{i}") for i, rows in enumerate(files) for row in (dict.fromkeys(rows) if unique else rows)]
+    every = [
+        (*row, f"s{i}") for i, rows in enumerate(files) for row in (dict.fromkeys(rows) if unique else rows)
+    ]
     schema = {"key": pl.String, "at": pl.Int64, "seen": pl.Int64, "c": pl.String, "source": pl.String}
     found = stores.once(pl.DataFrame(every, schema=schema, orient="row"), table).drop("source").rows()
     if unique:
@@ -154,9 +163,16 @@ def test_a_column_declared_otherwise_than_it_is_held_is_refused(store, tmp_path)
 
 
 def test_without_a_wall_clock_partitions_are_groups_of_machines(tmp_path):
-    fleet = data.Fleet("machine", data.Counter("cycle"), (data.Table("cycles", columns={"power": "kW"}, unique=("at",)),))
+    fleet = data.Fleet(
+        "machine", data.Counter("cycle"), (data.Table("cycles", columns={"power": "kW"}, unique=("at",)),)
+    )
     store = Store.open(tmp_path / "store", fleet)
-    send(store, tmp_path, "a.csv", "machine,cycle,power\n" + "".join(f"m{m},{c},1\n" for m in range(40) for c in range(3)))
+    send(
+        store,
+        tmp_path,
+        "a.csv",
+        "machine,cycle,power\n" + "".join(f"m{m},{c},1\n" for m in range(40) for c in range(3)),
+    )
     parts = store.partitions("cycles")
     assert set(parts) == {store.partition_of(f"m{m}") for m in range(40)} and store.horizon() is None
     one = store.rows("cycles", partitions=[store.partition_of("m7")])
@@ -169,7 +185,10 @@ def test_answers_and_outcomes_are_recorded_once(store):
     assert store.answer(moments, np.array([0.1, 0.2]), "r1") == 0
     assert store.answer(moments, np.array([0.3, 0.2]), "r2") == 2
     answers = store.answers()
-    assert answers.floats("answer").tolist() == [0.1, 0.3, 0.2, 0.2] and answers.words("release").labels == ("r1", "r2")
+    assert answers.floats("answer").tolist() == [0.1, 0.3, 0.2, 0.2] and answers.words("release").labels == (
+        "r1",
+        "r2",
+    )
     outcome = evidence.Outcome("m1", NOW, 0.1, float("nan"), "pending", 5)
     assert store.outcomes([outcome]) == 1 and store.outcomes([outcome]) == 0
     assert store.outcomes([evidence.Outcome("m1", NOW, 0.1, 1.0, "known", 5)]) == 1
@@ -214,7 +233,11 @@ def test_many_commits_do_not_make_reading_slower_without_bound(store, tmp_path):
 
 def test_words_and_floats():
     words = stores.words(pl.Series(["b", None, "a", "é"], dtype=pl.String))
-    assert words.labels == ("a", "b", "é") and words.codes.tolist() == [1, -1, 0, 2] and words.codes.dtype == np.int32
+    assert (
+        words.labels == ("a", "b", "é")
+        and words.codes.tolist() == [1, -1, 0, 2]
+        and words.codes.dtype == np.int32
+    )
     assert stores.words(pl.Series([], dtype=pl.String)).labels == ()
     assert stores.floats(pl.Series([True, None])).tolist()[0] == 1.0
 

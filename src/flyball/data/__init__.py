@@ -4,7 +4,20 @@ from flyball.data.binding import Binding
 from flyball.data.clean import Clip, HoldGaps
 from flyball.data.expect import Between, Missing
 from flyball.data.frames import Frames
-from flyball.data.stage import Check, Cleaner, Clock, Counter, Finding, Fleet, Late, Rows, Table, Tables, WallClock, Words
+from flyball.data.stage import (
+    Check,
+    Cleaner,
+    Clock,
+    Counter,
+    Finding,
+    Fleet,
+    Late,
+    Rows,
+    Table,
+    Tables,
+    WallClock,
+    Words,
+)
 from flyball.data.twins import Twins
 
 __all__ = [

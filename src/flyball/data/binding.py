@@ -64,7 +64,9 @@ class Binding(part.Part):
                 yield errors.Problem(place, f"{getattr(self, place)!r} is no date", "give it as '2026-01-31'")
         for name, unit in self.units.items():
             if not units.is_unit(unit):
-                yield errors.Problem(f"units[{name!r}]", f"no unit {unit!r}", errors.did_you_mean(unit, units.names()))
+                yield errors.Problem(
+                    f"units[{name!r}]", f"no unit {unit!r}", errors.did_you_mean(unit, units.names())
+                )
         if page is not None:
             yield from self._unknown(page)
 
@@ -75,7 +77,9 @@ class Binding(part.Part):
         for place in ("names", "units", "codes"):
             for name in getattr(self, place):
                 if name not in known:
-                    yield errors.Problem(f"{place}[{name!r}]", "the page has no such column", errors.did_you_mean(name, known))
+                    yield errors.Problem(
+                        f"{place}[{name!r}]", "the page has no such column", errors.did_you_mean(name, known)
+                    )
         for name, unit in self.units.items():
             for full, declared in columns.items():
                 fits = name in (full, full.partition(".")[2])

@@ -37,7 +37,9 @@ class Shards:
             values = zlib.decompress(content) if packed else content
             image = np.frombuffer(values, dtype=np.dtype(kind)).reshape(shape)
         except (OSError, zlib.error, ValueError) as error:
-            raise errors.TamperedError(f"image {digest} in {self.folder / name} is damaged ({error})") from None
+            raise errors.TamperedError(
+                f"image {digest} in {self.folder / name} is damaged ({error})"
+            ) from None
         if images.digest(image) != digest:
             raise errors.TamperedError(f"image {digest} in {self.folder / name} is not what was written")
         return image
@@ -61,7 +63,9 @@ class Frames:
     def __getitem__(self, index: Any) -> Frames:
         import numpy as np
 
-        return Frames(self.shards, self.digests[np.atleast_1d(index) if not isinstance(index, slice) else index])
+        return Frames(
+            self.shards, self.digests[np.atleast_1d(index) if not isinstance(index, slice) else index]
+        )
 
     def load(self) -> list[Array]:
         """Decode all of them, in order; a missing one is an empty (0, 0) array."""

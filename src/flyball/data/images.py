@@ -55,13 +55,17 @@ def _npy(content: bytes) -> Array:
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
         shape, fortran, kind = read(file)
     except (ValueError, EOFError) as error:
         raise errors.DataError(f"a damaged .npy image ({str(error)[:80]})") from None
     size = math.prod(shape) * kind.itemsize
     if len(shape) not in (2, 3) or kind.kind not in KINDS:
-        raise errors.DataError(f"an image of shape {shape} and type {kind}: two or three dimensions of numbers expected")
+        raise errors.DataError(
+            f"an image of shape {shape} and type {kind}: two or three dimensions of numbers expected"
+        )
     if math.prod(shape) > LARGEST_PIXELS:
         raise errors.DataError(f"an image of {math.prod(shape)} pixels, at most {LARGEST_PIXELS} are read")
     left = content[file.tell() :]
@@ -81,7 +85,9 @@ def _picture(content: bytes) -> Array:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
             width, height = picture.size
             if width * height > LARGEST_PIXELS:
-                raise errors.DataError(f"an image of {width * height} pixels, at most {LARGEST_PIXELS} are read")
+                raise errors.DataError(
+                    f"an image of {width * height} pixels, at most {LARGEST_PIXELS} are read"
+                )
             return np.asarray(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise errors.DataError(f"no image that can be read ({str(error)[:80]})") from None

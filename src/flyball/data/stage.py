@@ -68,12 +68,17 @@ class Table(part.Part):
             if name in RESERVED:
                 yield errors.Problem("columns", f"{name!r} is reserved", "give the column another name")
             if kind not in units.names():
-                yield errors.Problem(f"columns[{name!r}]", f"no unit {kind!r}", errors.did_you_mean(kind, units.names()))
+                fix = errors.did_you_mean(kind, units.names())
+                yield errors.Problem(f"columns[{name!r}]", f"no unit {kind!r}", fix)
         for name in self.unique:
             if name not in (*self.columns, "at"):
-                yield errors.Problem("unique", f"no column {name!r}", errors.did_you_mean(name, (*self.columns, "at")))
+                yield errors.Problem(
+                    "unique", f"no column {name!r}", errors.did_you_mean(name, (*self.columns, "at"))
+                )
         if self.arrives < 0:
-            yield errors.Problem("arrives", f"a negative lag {self.arrives!r} would know the future", "give 0 or more")
+            yield errors.Problem(
+                "arrives", f"a negative lag {self.arrives!r} would know the future", "give 0 or more"
+            )
 
 
 class Cleaner(part.Part):
@@ -89,6 +94,10 @@ class Cleaner(part.Part):
     def clean(self, name: str, rows: Rows) -> Rows:
         """Return the table's rows cleaned; a table it does not name comes back as it is."""
         raise NotImplementedError
+
+    def found(self, name: str, rows: Rows) -> Iterable[Finding]:
+        """Yield what it counts in a table that it is about to clean; most cleaners count nothing."""
+        return ()
 
     def lookback(self) -> int:
         """Return how far back (microseconds or steps) it needs rows to clean one."""
@@ -346,7 +355,9 @@ class Rows:
 
         column = self.columns.get(name)
         if not isinstance(column, np.ndarray):
-            raise errors.DataError(f"column {name!r} is not numeric: declare a unit, count, number or bool for it")
+            raise errors.DataError(
+                f"column {name!r} is not numeric: declare a unit, count, number or bool for it"
+            )
         return column
 
     def words(self, name: str) -> Words:

@@ -37,9 +37,13 @@ class Twins(stage.Cleaner):
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         tables = {name.partition(".")[0] for name in self.reads()}
         if len(tables) > 1:
-            yield errors.Problem("split", "image, split and label are not of one table", "name columns of one table")
+            yield errors.Problem(
+                "split", "image, split and label are not of one table", "name columns of one table"
+            )
         if len(self.keep) < 2:
-            yield errors.Problem("keep", f"{self.keep!r} ranks nothing", "name at least two splits, strongest first")
+            yield errors.Problem(
+                "keep", f"{self.keep!r} ranks nothing", "name at least two splits, strongest first"
+            )
         if page is not None and page.data.columns().get(self.column, "image") != "image":
             yield errors.Problem("column", f"{self.column!r} is no image", "name a column declared as image")
 
@@ -58,10 +62,12 @@ class Twins(stage.Cleaner):
         if name != self.column.partition(".")[0]:
             return
         digests, rank = self._digests(rows), self._rank(rows)
+        best = self._best(digests, rank)
         for strong in range(len(self.keep)):
             for weak in range(strong + 1, len(self.keep)):
-                there = set(digests[rank == strong].tolist()) - {""}
-                count = int(np.isin(digests[rank == weak], list(there)).sum()) if there else 0
+                count = int(
+                    np.sum((rank == weak) & (best == strong))
+                )  # a row counts once, by its strongest twin
                 why = f"{self.keep[weak]} rows with a twin in {self.keep[strong]}, dropped"
                 yield stage.Finding("Twins", self.column, float(count), 0.0, count == 0, why)
         groups = self._conflicts(rows, digests)
@@ -74,13 +80,22 @@ class Twins(stage.Cleaner):
         import numpy as np
 
         digests, rank = self._digests(rows), self._rank(rows)
+        weaker = self._best(digests, rank) < rank
+        conflicts = self._conflicts(rows, digests)
+        conflicting = (
+            np.isin(digests, list(conflicts)) & (rank > 0) if conflicts else np.zeros(len(rows), dtype=bool)
+        )
+        return weaker, conflicting
+
+    def _best(self, digests: Array, rank: Array) -> Array:
+        """Return the rank of the strongest split in which a row's image stands; a missing image stands alone."""
+        import numpy as np
+
         _, group = np.unique(digests, return_inverse=True)
         best = np.full(group.max(initial=-1) + 1, len(self.keep))
         np.minimum.at(best, group, rank)
-        weaker = (best[group] < rank) & (digests != "")
-        conflicts = self._conflicts(rows, digests)
-        conflicting = np.isin(digests, list(conflicts)) & (rank > 0) if conflicts else np.zeros(len(rows), dtype=bool)
-        return weaker, conflicting
+        found: Array = np.where(digests == "", rank, best[group])
+        return found
 
     def _conflicts(self, rows: Rows, digests: Array) -> set[str]:
         """Return the digests of images that carry more than one label."""
@@ -102,5 +117,8 @@ class Twins(stage.Cleaner):
         import numpy as np
 
         words = rows.words(self.split.partition(".")[2])
-        places = [next((i for i, k in enumerate(self.keep) if label.startswith(k)), len(self.keep)) for label in words.labels]
+        places = [
+            next((i for i, k in enumerate(self.keep) if label.startswith(k)), len(self.keep))
+            for label in words.labels
+        ]
         return np.array([*places, len(self.keep)], dtype=np.int64)[words.codes]

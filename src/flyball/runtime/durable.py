@@ -174,7 +174,9 @@ def lock(path: Path, wait_s: float = 30.0) -> Iterator[None]:
                         f"{path.parent} is being written to by process {holder}: wait for it or stop it"
                     ) from None
                 time.sleep(0.02)
-        with contextlib.suppress(OSError):  # who holds it is said for people; a full disk must not stop a reader
+        with contextlib.suppress(
+            OSError
+        ):  # who holds it is said for people; a full disk must not stop a reader
             os.pwrite(handle, f"{os.getpid():<16}".encode(), 0)
         yield
     finally:

@@ -19,6 +19,7 @@ from flyball.runtime import durable, journal
 if TYPE_CHECKING:
     import polars as pl
 
+    from flyball.data.stage import Array
     from flyball.runtime.store import Store
 
 Progress = Callable[[str, int, int], None]
@@ -26,11 +27,19 @@ Progress = Callable[[str, int, int], None]
 #: Rows are written out when a table has gathered this many cells, so that memory stays bounded.
 CELLS = 30_000_000
 PICTURES = (".npy", ".png", ".jpg", ".jpeg")
-QUARANTINE = {"source": "String", "table": "String", "name": "String", "line": "Int64", "reason": "String", "text": "String"}
+QUARANTINE = {
+    "source": "String",
+    "table": "String",
+    "name": "String",
+    "line": "Int64",
+    "reason": "String",
+    "text": "String",
+}
 SOURCES = {
     "source": "String", "table": "String", "name": "String", "bytes": "Int64", "taken": "Int64", "came": "Int64",
     "sent": "Int64", "good": "Int64", "quarantined": "Int64", "duplicates": "Int64", "late": "Int64", "last": "Int64",
-    "reading": "String", "columns": "String", "absent": "String", "extra": "String", "parts": "String", "note": "String",
+    "reading": "String", "columns": "String", "absent": "String", "extra": "String", "parts": "String",
+    "note": "String",
 }  # fmt: skip
 
 
@@ -64,11 +73,15 @@ class Receipt:
         out = [f"{self.files} file(s) taken in, {self.known} known already"]
         for table in sorted({*self.good, *self.quarantined}):
             bad = sum(self.quarantined.get(table, {}).values())
-            told = f"  {table}: {self.good.get(table, 0)} rows, {bad} quarantined, {self.duplicates.get(table, 0)} duplicates"
+            told = f"  {table}: {self.good.get(table, 0)} rows, {bad} quarantined"
+            told += f", {self.duplicates.get(table, 0)} duplicates"
             out.append(told + (f", {self.late[table]} late" if self.late.get(table) else ""))
             out += [f"    {count} x {why}" for why, count in sorted(self.quarantined.get(table, {}).items())]
         out += [f"  {column}: {why}" for column, why in sorted(self.absent.items())]
-        out += [f"  {table}: not on the page, ignored: {', '.join(names)}" for table, names in sorted(self.extra.items())]
+        out += [
+            f"  {table}: not on the page, ignored: {', '.join(names)}"
+            for table, names in sorted(self.extra.items())
+        ]
         out += [f"  {note}" for note in self.notes]
         return out + [f"  {name}: belongs to no table" for name in self.unclaimed]
 
@@ -105,7 +118,9 @@ def ingest(
     return receipt
 
 
-def _claimed(fleet: data.Fleet, paths: Iterable[Path], receipt: Receipt) -> Iterator[tuple[data.Table, Path, str]]:
+def _claimed(
+    fleet: data.Fleet, paths: Iterable[Path], receipt: Receipt
+) -> Iterator[tuple[data.Table, Path, str]]:
     for path in paths:
         if not path.exists():
             raise errors.DataError(f"no file or folder {path}: give the place where the data lies")
@@ -117,7 +132,9 @@ def _claimed(fleet: data.Fleet, paths: Iterable[Path], receipt: Receipt) -> Iter
                 continue
             if file.suffix.lower() in PICTURES:
                 continue
-            table = claim(fleet, path / name if path.is_dir() else file, name) if formats.ending(file) else None
+            table = (
+                claim(fleet, path / name if path.is_dir() else file, name) if formats.ending(file) else None
+            )
             if table is None:
                 receipt.unclaimed.append(str(name))
             else:
@@ -133,7 +150,9 @@ def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
     """
     folders = {*name.parts[:-1], file.parent.name}
     stem = file.name[: len(file.name) - len(formats.ending(file))]
-    named = [t for t in fleet.tables if stem == t.name or any(stem.startswith(f"{t.name}{mark}") for mark in "-_.")]
+    named = [
+        t for t in fleet.tables if stem == t.name or any(stem.startswith(f"{t.name}{mark}") for mark in "-_.")
+    ]
     named = named or [t for t in fleet.tables if t.name in folders]
     if named:
         return max(named, key=lambda table: len(table.name))
@@ -143,7 +162,9 @@ def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
 class _Taking:
     """The files of one commit on their way in."""
 
-    def __init__(self, store: Store, receipt: Receipt, binding: data.Binding | None, came: int, live: bool) -> None:
+    def __init__(
+        self, store: Store, receipt: Receipt, binding: data.Binding | None, came: int, live: bool
+    ) -> None:
         self.store, self.receipt, self.came = store, receipt, came
         self.number = store.journal.next()
         self.known = store.takings()
@@ -159,7 +180,9 @@ class _Taking:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise errors.DataError(f"{path} cannot be read ({error.strerror}): nothing was taken in, run again") from None
+            raise errors.DataError(
+                f"{path} cannot be read ({error.strerror}): nothing was taken in, run again"
+            ) from None
         source = hashlib.sha256(content).hexdigest()
         columns = self.known.get((table.name, source))
         if columns is not None and set(table.columns) <= columns:
@@ -186,7 +209,11 @@ class _Taking:
     def _tell(self, table: data.Table, name: str, judged: judge.Judged) -> None:
         receipt = self.receipt
         receipt.files += 1
-        for counts, count in ((receipt.good, judged.good.height), (receipt.duplicates, judged.duplicates), (receipt.late, judged.late)):
+        for counts, count in (
+            (receipt.good, judged.good.height),
+            (receipt.duplicates, judged.duplicates),
+            (receipt.late, judged.late),
+        ):
             counts[table.name] = counts.get(table.name, 0) + count
         reasons = receipt.quarantined.setdefault(table.name, {})
         for bad in judged.bad:
@@ -204,8 +231,12 @@ class _Taking:
         import polars as pl
 
         frame = judged.good
-        for column in [name for name, kind in table.columns.items() if kind == "image" and name not in judged.absent]:
-            digests, arrays, bad = [], [], {}
+        for column in [
+            name for name, kind in table.columns.items() if kind == "image" and name not in judged.absent
+        ]:
+            digests: list[str | None] = []
+            arrays: dict[str, Array] = {}
+            bad: dict[int, str] = {}
             for place, cell in enumerate(frame[column]):
                 try:
                     content = images.find(cell, folder)
@@ -217,11 +248,14 @@ class _Taking:
                     bad[place] = str(error)
                     digests.append(None)
                     continue
-                digests.append(images.digest(array))
-                arrays.append((digests[-1], array))
+                digest = images.digest(array)
+                digests.append(digest)
+                arrays[digest] = array
             for place, why in bad.items():
-                judged.bad.append(Bad(frame["line"][place], f"{column}: {why}", str(frame[column][place])[:200]))
-            index = self.store.archive.add([d for d, _ in arrays], [a for _, a in arrays])
+                judged.bad.append(
+                    Bad(frame["line"][place], f"{column}: {why}", str(frame[column][place])[:200])
+                )
+            index = self.store.archive.add(list(arrays), list(arrays.values()))
             if index is not None:
                 self._gather("frames", index)
             frame = frame.with_columns(pl.Series(column, digests, dtype=pl.String))
@@ -240,9 +274,13 @@ class _Taking:
             place = pl.from_epoch("at", "us").dt.date().cast(pl.String)
         else:
             keys = frame["key"].unique()
-            place = pl.col("key").replace_strict(keys, [self.store.partition_of(key) for key in keys], return_dtype=pl.String)
+            place = pl.col("key").replace_strict(
+                keys, [self.store.partition_of(key) for key in keys], return_dtype=pl.String
+            )
         frame = frame.with_columns(
-            place.alias("_part"), pl.lit(source).alias("source"), pl.lit(self.number, pl.Int64).alias("_taken")
+            place.alias("_part"),
+            pl.lit(source).alias("source"),
+            pl.lit(self.number, pl.Int64).alias("_taken"),
         )
         return frame if not wall or frame["_part"].is_sorted() else frame.sort("_part", maintain_order=True)
 
@@ -289,4 +327,6 @@ def _quarantined(bad: list[Bad], source: str, table: str, name: str) -> pl.DataF
 
     rows = [(source, table, name, item.line, item.reason, item.text) for item in bad]
     kinds = {"String": pl.String, "Int64": pl.Int64}
-    return pl.DataFrame(rows, schema={column: kinds[kind] for column, kind in QUARANTINE.items()}, orient="row")
+    return pl.DataFrame(
+        rows, schema={column: kinds[kind] for column, kind in QUARANTINE.items()}, orient="row"
+    )

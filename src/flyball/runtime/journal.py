@@ -109,15 +109,22 @@ class Journal:
         span = (frame["at"].min(), frame["at"].max()) if "at" in frame.columns and frame.height else (0, 0)
         return File(final.name, final.stat().st_size, frame.height, int(span[0] or 0), int(span[1] or 0))  # type: ignore[arg-type]
 
-    def commit(self, number: int, staged: Mapping[str, Sequence[File]], schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    def commit(
+        self, number: int, staged: Mapping[str, Sequence[File]], schemas: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         """Make the staged files of all tables part of the store, as one: durable when this returns."""
         intent = self.pending / f"{number:08d}.json"
         tables = {
-            table: {"schema": {name: str(kind) for name, kind in schemas[table].items()}, "files": [vars(f) for f in files]}
+            table: {
+                "schema": {name: str(kind) for name, kind in schemas[table].items()},
+                "files": [vars(f) for f in files],
+            }
             for table, files in staged.items()
         }
         durable.write(intent, json.dumps({"commit": number, "tables": tables}).encode())
-        with durable.guard(f"commit to {self.folder} (it is noted and will be carried on when the store is opened next)"):
+        with durable.guard(
+            f"commit to {self.folder} (it is noted and will be carried on when the store is opened next)"
+        ):
             self._carry(intent)
 
     def drop(self, staged: Mapping[str, Sequence[File]]) -> None:
@@ -147,7 +154,11 @@ class Journal:
             self.verify(path, file)
             try:
                 names = None if columns is None else [c for c in columns if c in pl.read_parquet_schema(path)]
-                chosen = pl.scan_parquet(path, glob=False).filter(*where) if where else pl.scan_parquet(path, glob=False)
+                chosen = (
+                    pl.scan_parquet(path, glob=False).filter(*where)
+                    if where
+                    else pl.scan_parquet(path, glob=False)
+                )
                 out.append((chosen if names is None else chosen.select(names)).collect())
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
                 raise errors.StoreError(f"{path} cannot be read ({error}): restore it from a copy") from None
@@ -163,7 +174,9 @@ class Journal:
         if mark in self._verified:
             return
         if _digest(path) != file.digest:
-            raise errors.TamperedError(f"{path} is not what was written (its digest differs): restore it from a copy")
+            raise errors.TamperedError(
+                f"{path} is not what was written (its digest differs): restore it from a copy"
+            )
         self._verified.add(mark)
 
     def compact(self, table: str) -> int:
@@ -210,7 +223,9 @@ class Journal:
                 self._sync_log(table)  # it got there, but perhaps not to the disk
                 continue
             once = CommitProperties(app_transactions=[Transaction(APP, number)])
-            self._commit_actions(handle, table, [_add(File(**file), True) for file in tables[table]["files"]], once)
+            self._commit_actions(
+                handle, table, [_add(File(**file), True) for file in tables[table]["files"]], once
+            )
         durable.rename(intent, self.pending / DONE)
 
     def _again(self) -> None:
@@ -245,7 +260,13 @@ class Journal:
     def _sync_log(self, table: str) -> None:
         log = self.folder / table / "_delta_log"
         newest = sorted(log.glob("*.json"))[-1:]
-        for path in [*newest, *sorted(log.glob("*.checkpoint*"))[-1:], *log.glob("_last_checkpoint"), log, log.parent]:
+        for path in [
+            *newest,
+            *sorted(log.glob("*.checkpoint*"))[-1:],
+            *log.glob("_last_checkpoint"),
+            log,
+            log.parent,
+        ]:
             durable.sync(path)
 
     def _created(self, table: str, schema: Mapping[str, str]) -> Any:
@@ -280,7 +301,9 @@ class Journal:
         try:
             return DeltaTable(where)
         except (DeltaError, OSError, ValueError) as error:
-            raise errors.StoreError(f"{where} is damaged ({error}): run `flyball doctor`, restore it from a copy") from None
+            raise errors.StoreError(
+                f"{where} is damaged ({error}): run `flyball doctor`, restore it from a copy"
+            ) from None
 
     def schema(self, table: str) -> dict[str, str]:
         """Return the columns of a table and their types, empty when there is none yet."""
@@ -294,7 +317,9 @@ class Journal:
         if not entries:
             return False
         try:
-            actions = [json.loads(line) for line in entries[-1].read_text("utf-8").splitlines() if line.strip()]
+            actions = [
+                json.loads(line) for line in entries[-1].read_text("utf-8").splitlines() if line.strip()
+            ]
             adds = [action["add"] for action in actions if "add" in action]
             whole = bool(actions) and all(self._is_there(table, add) for add in adds)
         except (ValueError, KeyError, TypeError):
@@ -305,7 +330,7 @@ class Journal:
 
     def _is_there(self, table: str, add: Mapping[str, Any]) -> bool:
         path = self.folder / table / add["path"]
-        return path.is_file() and path.stat().st_size == int(add["size"])
+        return path.is_file() and bool(path.stat().st_size == add["size"])
 
     def _set_aside(self, path: Path, why: str) -> None:
         place = durable.folder(self.folder / "set-aside")
@@ -317,20 +342,23 @@ class Journal:
 
     def _sweep(self) -> None:
         """Remove what a crash left behind: half-written files and staged ones that no commit owns."""
+        last = self.committed()
         for table in self.tables():
             handle = self._handle(table)
             owned = {_file(entry).path for entry in _adds(handle)} if handle is not None else set()
             for path in (self.folder / table).iterdir():
-                if path.suffix == ".part" or (path.suffix == ".parquet" and path.name not in owned and self._idle(path)):
+                if path.suffix == ".part" or (
+                    path.suffix == ".parquet" and path.name not in owned and _idle(path, last)
+                ):
                     path.unlink(missing_ok=True)
             for path in (self.folder / table / "_delta_log").glob("*.tmp*"):
                 path.unlink(missing_ok=True)
 
 
-    def _idle(self, path: Path) -> bool:
-        """Say whether nobody reads a file that no commit owns: never committed, or joined away an hour ago."""
-        number = path.name.partition("-")[0]
-        return not number.isdigit() or int(number) > self.committed() or path.stat().st_mtime < time.time() - 3600
+def _idle(path: Path, last: int) -> bool:
+    """Say whether nobody reads a file that no commit owns: never committed, or joined away an hour ago."""
+    number = path.name.partition("-")[0]
+    return not number.isdigit() or int(number) > last or path.stat().st_mtime < time.time() - 3600
 
 
 def _groups(files: Sequence[File], width: int) -> Iterator[list[File]]:
@@ -381,7 +409,13 @@ def _fields(schema: Mapping[str, str]) -> Any:
     from deltalake import Field, Schema
     from deltalake.schema import PrimitiveType
 
-    names = {"String": "string", "Int64": "long", "Float64": "double", "Boolean": "boolean", "Int32": "integer"}
+    names = {
+        "String": "string",
+        "Int64": "long",
+        "Float64": "double",
+        "Boolean": "boolean",
+        "Int32": "integer",
+    }
     return Schema([Field(name, PrimitiveType(names[kind])) for name, kind in schema.items()])
 
 
@@ -389,7 +423,11 @@ def _add(file: File, change: bool) -> Any:
     from deltalake.transaction import AddAction
 
     stats: dict[str, Any] = {"numRecords": file.rows, "nullCount": {}}
-    stats |= {"minValues": {"at": file.since}, "maxValues": {"at": file.until}} if file.until else {"minValues": {}, "maxValues": {}}
+    stats |= (
+        {"minValues": {"at": file.since}, "maxValues": {"at": file.until}}
+        if file.until
+        else {"minValues": {}, "maxValues": {}}
+    )
     return AddAction(file.path, file.size, {}, int(time.time() * 1000), change, json.dumps(stats))
 
 
@@ -401,7 +439,13 @@ def _adds(handle: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def _file(entry: Mapping[str, Any]) -> File:
-    return File(entry["path"], entry["size_bytes"], entry["num_records"] or 0, entry.get("min.at") or 0, entry.get("max.at") or 0)
+    return File(
+        entry["path"],
+        entry["size_bytes"],
+        entry["num_records"] or 0,
+        entry.get("min.at") or 0,
+        entry.get("max.at") or 0,
+    )
 
 
 def remove_parts(folder: Path) -> None:

@@ -90,7 +90,12 @@ class Store:
         """Take in all files below some paths as one commit; see `runtime.ingest.ingest`."""
         receipt = ingest.ingest(self, paths, binding, progress, now, live)
         if receipt.changed:
-            told = {"commit": receipt.commit, "files": receipt.files, "good": receipt.good, "quarantined": receipt.quarantined}
+            told = {
+                "commit": receipt.commit,
+                "files": receipt.files,
+                "good": receipt.good,
+                "quarantined": receipt.quarantined,
+            }
             self.audit("ingest", told)
             self.compact()
         return receipt
@@ -131,11 +136,14 @@ class Store:
 
         taken: dict[str, list[str]] = {}
         chosen = self.sources().filter(pl.col("table") == table)
-        for source, reading, columns, parts in chosen.select("source", "reading", "columns", "parts").iter_rows():
+        for source, reading, columns, parts in chosen.select(
+            "source", "reading", "columns", "parts"
+        ).iter_rows():
             for name in json.loads(parts):
                 taken.setdefault(name, []).append(f"{source} {reading} {columns}")
         return {
-            name: hashlib.sha256("\n".join(sorted(taken[name])).encode()).hexdigest() for name in sorted(taken)
+            name: hashlib.sha256("\n".join(sorted(taken[name])).encode()).hexdigest()
+            for name in sorted(taken)
         }
 
     def partition_of(self, key: str) -> str:
@@ -170,7 +178,9 @@ class Store:
         """
         declared = self.fleet.table(table)
         if declared is None:
-            raise errors.DataError(f"no table {table!r}, " + errors.did_you_mean(table, [t.name for t in self.fleet.tables]))
+            raise errors.DataError(
+                f"no table {table!r}, " + errors.did_you_mean(table, [t.name for t in self.fleet.tables])
+            )
         if declared.time is None:
             since = until = None
         frame = self._frame(declared, since, until, as_of, partitions)
@@ -178,7 +188,12 @@ class Store:
         return as_rows(frame, kinds, declared.unique, self.archive.fetch)
 
     def _frame(
-        self, table: data.Table, since: int | None, until: int | None, as_of: int | None, partitions: Iterable[str] | None
+        self,
+        table: data.Table,
+        since: int | None,
+        until: int | None,
+        as_of: int | None,
+        partitions: Iterable[str] | None,
     ) -> pl.DataFrame:
         import polars as pl
 
@@ -188,8 +203,17 @@ class Store:
             if (since is None or file.until >= since) and (until is None or file.since < until)
         ]  # fmt: skip
         wanted = ["key", "at", "seen", "_part", "source", "_taken", *table.columns]
-        kinds = {"key": pl.String, "at": pl.Int64, "seen": pl.Int64, "_part": pl.String, "source": pl.String, "_taken": pl.Int64}
-        empty = pl.DataFrame(schema={**kinds, **{column: cells.dtype(kind) for column, kind in table.columns.items()}})
+        kinds = {
+            "key": pl.String,
+            "at": pl.Int64,
+            "seen": pl.Int64,
+            "_part": pl.String,
+            "source": pl.String,
+            "_taken": pl.Int64,
+        }
+        empty = pl.DataFrame(
+            schema={**kinds, **{column: cells.dtype(kind) for column, kind in table.columns.items()}}
+        )
         conditions = [pl.col("at") >= since] if since is not None else []
         conditions += [pl.col("at") < until] if until is not None else []
         conditions += [pl.col("seen") <= as_of] if as_of is not None else []
@@ -211,7 +235,10 @@ class Store:
 
     def quarantine(self) -> dict[str, dict[str, int]]:
         """Return {table: {reason: count}} of the rows that were set apart."""
-        found = [(table, reason, n) for table, reason, n in self._quarantined().group_by("table", "reason").len().iter_rows()]
+        found = [
+            (table, reason, n)
+            for table, reason, n in self._quarantined().group_by("table", "reason").len().iter_rows()
+        ]
         out: dict[str, dict[str, int]] = {}
         for table, reason, count in sorted(found):
             out.setdefault(table, {})[reason] = count
@@ -229,11 +256,13 @@ class Store:
             return sum(self.journal.compact(table) for table in self.journal.tables())
 
     def append(self, table: str, frame: pl.DataFrame, once: str) -> bool:
-        """Add rows to an internal table (`answers`, `outcomes`) exactly once per `once`; say whether they were added."""
+        """Add rows to an internal table (`answers`, `outcomes`) once per `once`; say whether they were."""
         import polars as pl
 
         if table not in ("answers", "outcomes"):
-            raise errors.StoreError(f"{table!r} is no internal table: rows of a page's table come in by `ingest`")
+            raise errors.StoreError(
+                f"{table!r} is no internal table: rows of a page's table come in by `ingest`"
+            )
         source = hashlib.sha256(once.encode()).hexdigest()
         with self.writing(), durable.guard(f"write {table} to {self.folder}"):
             if (table, source) in self.takings() or not frame.height:
@@ -244,13 +273,17 @@ class Store:
                 "good": frame.height, "columns": "[]", "absent": "{}", "extra": "[]", "parts": "{}", "reading": "",
             }  # fmt: skip
             kinds = {"String": pl.String, "Int64": pl.Int64}
-            told = pl.DataFrame([row], schema={name: kinds[kind] for name, kind in ingest.SOURCES.items()}, orient="row")
+            told = pl.DataFrame(
+                [row], schema={name: kinds[kind] for name, kind in ingest.SOURCES.items()}, orient="row"
+            )
             staged: dict[str, list[journal.File]] = {}
             both = {table: frame, journal.LAST: told}
             try:
                 for name, content in both.items():
                     staged[name] = [self.journal.stage(name, number, 0, content)]
-                schemas = {name: {c: str(k) for c, k in content.schema.items()} for name, content in both.items()}
+                schemas = {
+                    name: {c: str(k) for c, k in content.schema.items()} for name, content in both.items()
+                }
                 self.journal.commit(number, staged, schemas)
             finally:
                 self.refresh()
@@ -274,11 +307,15 @@ class Store:
 
         plain = np.asarray(answers, dtype=np.float64)
         several = plain.ndim > 1 and plain.shape[1] > 1
-        one = plain.argmax(axis=1).astype(np.float64) if several and plain.shape[1] != 3 else plain.reshape(len(plain), -1)[:, 0]
+        one = (
+            plain.argmax(axis=1).astype(np.float64)
+            if several and plain.shape[1] != 3
+            else plain.reshape(len(plain), -1)[:, 0]
+        )
         frame = pl.DataFrame({
             "key": pl.Series(moments.names(), dtype=pl.String), "at": pl.Series(moments.at, dtype=pl.Int64),
             "answer": pl.Series(one, dtype=pl.Float64), "release": pl.Series([release] * len(one), dtype=pl.String),
-            "figures": pl.Series([json.dumps(row.tolist()) for row in plain] if several else [None] * len(one), dtype=pl.String),
+            "figures": pl.Series([json.dumps(row.tolist()) if several else None for row in plain], dtype=pl.String),
         })  # fmt: skip
         return self._add_new("answers", frame, ["key", "at", "release"])
 
@@ -292,20 +329,33 @@ class Store:
         import polars as pl
 
         rows = [(o.key, o.moment, o.answer, o.truth, o.state, o.until) for o in outcomes]
-        schema = {"key": pl.String, "at": pl.Int64, "answer": pl.Float64, "truth": pl.Float64, "state": pl.String, "until": pl.Int64}
+        schema = {
+            "key": pl.String,
+            "at": pl.Int64,
+            "answer": pl.Float64,
+            "truth": pl.Float64,
+            "state": pl.String,
+            "until": pl.Int64,
+        }
         frame = pl.DataFrame(rows, schema=schema, orient="row")
         return self._add_new("outcomes", frame, list(schema))
 
     def _internal(self, table: str, kinds: Mapping[str, str]) -> pl.DataFrame:
         import polars as pl
 
-        empty = pl.DataFrame(schema={"key": pl.String, "at": pl.Int64, **{c: cells.dtype(k) for c, k in kinds.items()}})
+        empty = pl.DataFrame(
+            schema={"key": pl.String, "at": pl.Int64, **{c: cells.dtype(k) for c, k in kinds.items()}}
+        )
         frame = pl.concat([empty, *self.journal.read(table, None, empty.columns)], how="diagonal")
         return frame.with_columns(pl.col("at").alias("seen"))
 
     def _add_new(self, table: str, frame: pl.DataFrame, on: list[str]) -> int:
         have = self.frame(table)
-        new = frame.join(have, on=on, how="anti", nulls_equal=True, maintain_order="left") if have.height else frame
+        new = (
+            frame.join(have, on=on, how="anti", nulls_equal=True, maintain_order="left")
+            if have.height
+            else frame
+        )
         name = hashlib.sha256(new.write_json().encode()).hexdigest()
         return new.height if new.height and self.append(table, new, f"{table} {name}") else 0
 
@@ -388,7 +438,10 @@ def once(frame: pl.DataFrame, table: data.Table) -> pl.DataFrame:
 
 
 def as_rows(
-    frame: pl.DataFrame, kinds: Mapping[str, str], unique: tuple[str, ...], fetch: Callable[[Sequence[str]], data.Late]
+    frame: pl.DataFrame,
+    kinds: Mapping[str, str],
+    unique: tuple[str, ...],
+    fetch: Callable[[Sequence[str]], data.Late],
 ) -> data.Rows:
     """Return a frame (key, at, seen and columns, in order of arrival) as Rows, sorted machine by machine."""
     import numpy as np

@@ -43,7 +43,10 @@ def test_counts_stay_exact(values):
 
 
 def test_counts_written_as_floats_are_counts_only_when_whole():
-    assert cast(["5.0", "5.5", "9007199254740993", "1e3"], "count") == ([5, None, 9007199254740993, 1000], [False, True, False, False])
+    assert cast(["5.0", "5.5", "9007199254740993", "1e3"], "count") == (
+        [5, None, 9007199254740993, 1000],
+        [False, True, False, False],
+    )
     assert cast([5.0, 5.5, math.nan], "count", pl.Float64) == ([5, None, None], [False, True, False])
 
 
@@ -74,7 +77,13 @@ def us(text):
 
 
 def test_times_of_every_spelling():
-    texts = ["2025-01-02", "2025-01-02 03:04:05", "2025-01-02T03:04:05.5Z", "2025-01-02T03:04:05+02:00", "20250102"]
+    texts = [
+        "2025-01-02",
+        "2025-01-02 03:04:05",
+        "2025-01-02T03:04:05.5Z",
+        "2025-01-02T03:04:05+02:00",
+        "20250102",
+    ]
     day, hour = us("2025-01-02T00:00:00+00:00"), us("2025-01-02T03:04:05+00:00")
     assert when(texts)[0] == [day, hour, hour + 500_000, hour - 7_200_000_000, day]
 
@@ -90,11 +99,17 @@ def test_local_times_and_the_hours_that_do_not_exist_or_exist_twice():
     assert when(["2025-10-26T02:30:00"], "Europe/Amsterdam")[0] == [us("2025-10-26T00:30:00+00:00")]
     typed = pl.Datetime("ms")
     local = [datetime.datetime(2025, 7, 1, 12), datetime.datetime(2025, 3, 30, 2, 30)]
-    assert when(local, "Europe/Amsterdam", dtype=typed) == ([us("2025-07-01T10:00:00+00:00"), None], [False, True])
+    assert when(local, "Europe/Amsterdam", dtype=typed) == (
+        [us("2025-07-01T10:00:00+00:00"), None],
+        [False, True],
+    )
 
 
 @pytest.mark.parametrize(("epoch", "size"), [("s", 1_000_000), ("ms", 1_000), ("us", 1)])
 def test_numbers_count_as_declared(epoch, size):
     assert when([1_700_000_000], epoch=epoch, dtype=pl.Int64)[0] == [1_700_000_000 * size]
     assert when(["1700000000"], epoch=epoch)[0] == [1_700_000_000 * size]
-    assert when([1.5e9, math.nan, 1e300], epoch=epoch, dtype=pl.Float64) == ([int(1.5e9) * size, None, None], [False, False, True])
+    assert when([1.5e9, math.nan, 1e300], epoch=epoch, dtype=pl.Float64) == (
+        [int(1.5e9) * size, None, None],
+        [False, False, True],
+    )

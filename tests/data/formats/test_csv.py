@@ -12,7 +12,9 @@ PATH = pathlib.Path("a.csv")
 
 
 def rows_of(raw):
-    return list(zip(raw.lines.tolist(), *(raw.frame[name].to_list() for name in raw.frame.columns), strict=True))
+    return list(
+        zip(raw.lines.tolist(), *(raw.frame[name].to_list() for name in raw.frame.columns), strict=True)
+    )
 
 
 def test_the_fast_way_reads_what_the_slow_way_reads():

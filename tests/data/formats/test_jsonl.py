@@ -14,7 +14,11 @@ def test_names_may_come_and_go_from_line_to_line():
 
 def test_a_line_that_is_no_object_is_set_apart():
     raw = jsonl.read(PATH, b'{"a": 1}\nno\n[1]\n\xff\n{"a": 2}\n')
-    assert [(bad.line, bad.reason) for bad in raw.bad] == [(2, "no JSON"), (3, "no JSON object"), (4, "not UTF-8")]
+    assert [(bad.line, bad.reason) for bad in raw.bad] == [
+        (2, "no JSON"),
+        (3, "no JSON object"),
+        (4, "not UTF-8"),
+    ]
     assert raw.frame["a"].to_list() == ["1", "2"]
 
 

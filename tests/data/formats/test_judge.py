@@ -8,7 +8,11 @@ from flyball.data.formats import judge, read
 
 NOW = 1_767_225_600_000_000
 TABLE = data.Table(
-    "telemetry", columns={"power": "kW", "state": "category"}, arrives=units.hours(1), time="time", unique=("at",)
+    "telemetry",
+    columns={"power": "kW", "state": "category"},
+    arrives=units.hours(1),
+    time="time",
+    unique=("at",),
 )
 
 
@@ -29,7 +33,9 @@ def test_good_rows_carry_an_assumed_seen():
 
 
 def test_a_real_seen_is_taken_and_what_came_later_than_usual_is_counted():
-    found = judged("machine,time,seen,power,state\nm1,2025-01-01,2025-01-02,2,on\nm1,2025-01-02,2025-01-02,2,on\n")
+    found = judged(
+        "machine,time,seen,power,state\nm1,2025-01-01,2025-01-02,2,on\nm1,2025-01-02,2025-01-02,2,on\n"
+    )
     assert not found.good["assumed"].any() and found.late == 1
 
 
@@ -96,7 +102,11 @@ def test_a_counter_gives_steps_and_a_page_without_clock_the_order():
     table = data.Table("cycles", columns={"power": "kW"})
     text = "machine,cycle,power\nm1,3,1\nm1,-1,1\nm1,x,1\n"
     found = judged(text, table, data.Counter("cycle"))
-    assert found.good["at"].to_list() == [3] and "below zero" in reasons(found)[3] and "no step" in reasons(found)[4]
+    assert (
+        found.good["at"].to_list() == [3]
+        and "below zero" in reasons(found)[3]
+        and "no step" in reasons(found)[4]
+    )
     fleet = data.Fleet("machine", None, (table,))
     judging = judge.Judge(fleet, table, None, NOW)
     found = judging.judge(read.read(pathlib.Path("a.csv"), text.encode()), "a.csv")

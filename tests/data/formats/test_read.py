@@ -7,7 +7,14 @@ from flyball.data.formats import read
 
 @pytest.mark.parametrize(
     ("name", "end"),
-    [("a.csv", ".csv"), ("a.CSV.GZ", ".csv.gz"), ("a.ndjson", ".ndjson"), ("a.parquet", ".parquet"), ("a.txt", ""), ("csv", "")],
+    [
+        ("a.csv", ".csv"),
+        ("a.CSV.GZ", ".csv.gz"),
+        ("a.ndjson", ".ndjson"),
+        ("a.parquet", ".parquet"),
+        ("a.txt", ""),
+        ("csv", ""),
+    ],
 )
 def test_a_name_says_the_format(name, end):
     assert read.ending(pathlib.Path(name)) == end

@@ -78,6 +78,7 @@ def _number(values: pl.Series) -> tuple[pl.Series, pl.Series]:
 def _count(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     import polars as pl
 
+    found: pl.Series | None
     if values.dtype.is_integer():
         found = values.cast(pl.Int64, strict=False)
         return found, values.is_not_null() & found.is_null()
@@ -112,7 +113,9 @@ def _flag(values: pl.Series) -> tuple[pl.Series, pl.Series]:
         there, lower = ~missing, stripped.str.to_lowercase()
         yes, no = lower.is_in(TRUE), lower.is_in(FALSE)
     else:
-        return pl.Series(values.name, [None], dtype=pl.Boolean).new_from_index(0, len(values)), values.is_not_null()
+        return pl.Series(values.name, [None], dtype=pl.Boolean).new_from_index(
+            0, len(values)
+        ), values.is_not_null()
     fits = (yes | no).fill_null(False)
     return yes.zip_with(fits, pl.Series([None], dtype=pl.Boolean)), there & ~fits
 
@@ -132,7 +135,9 @@ def text(values: pl.Series) -> tuple[pl.Series, pl.Series]:
         return named.zip_with(~wrong, values.cast(pl.String)), nothing
     if kind.is_integer() or kind in (pl.Boolean, pl.Date) or isinstance(kind, (pl.Datetime, pl.Decimal)):
         return values.cast(pl.String), nothing
-    return pl.Series(values.name, [None], dtype=pl.String).new_from_index(0, len(values)), values.is_not_null()
+    return pl.Series(values.name, [None], dtype=pl.String).new_from_index(
+        0, len(values)
+    ), values.is_not_null()
 
 
 def moment(values: pl.Series, zone: str, epoch: str) -> tuple[pl.Series, pl.Series]:
@@ -177,7 +182,10 @@ def _from_text(values: pl.Series, zone: str, epoch: str) -> tuple[pl.Series, pl.
         full = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us").dt.epoch("us")
         found = found.zip_with(found.is_not_null(), full)
     if found.null_count():
-        slow = [_parsed(t, zone, epoch) if known is None else known for t, known in zip(different, found, strict=True)]
+        slow = [
+            _parsed(t, zone, epoch) if known is None else known
+            for t, known in zip(different, found, strict=True)
+        ]
         found = pl.Series(slow, dtype=pl.Int64)
     out = stripped.replace_strict(different, found, default=None, return_dtype=pl.Int64)
     return out, stripped.is_not_null() & out.is_null()

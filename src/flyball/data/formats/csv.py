@@ -91,9 +91,7 @@ def _fast(text: bytes, names: list[str], separator: bytes, numbers: frozenset[st
         return None
     schema: dict[str, Any] = {name: pl.Float64 if name in numbers else pl.String for name in names}
     try:
-        frame = pl.read_csv(
-            io.BytesIO(text), separator=separator.decode(), quote_char=None, schema=schema
-        )
+        frame = pl.read_csv(io.BytesIO(text), separator=separator.decode(), quote_char=None, schema=schema)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     if frame.height != lines - 1:
@@ -158,7 +156,11 @@ def _fields(line: str, separator: str) -> list[str]:
     import csv
 
     try:
-        found = list(csv.reader([line] if "\n" not in line else line.splitlines(True), delimiter=separator, strict=True))
+        found = list(
+            csv.reader(
+                [line] if "\n" not in line else line.splitlines(True), delimiter=separator, strict=True
+            )
+        )
     except csv.Error as error:
         raise ValueError(f"damaged quotes ({error})") from None
     if len(found) != 1:

@@ -30,7 +30,13 @@ def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
         if found is None:
             cut = number == len(lines)
             note = note or (f"incomplete at byte {len(content)}" if cut else "")
-            bad.append(Bad(number, f"{why} ({note})" if cut and note else why, shorten(line.decode("utf-8", "replace"))))
+            bad.append(
+                Bad(
+                    number,
+                    f"{why} ({note})" if cut and note else why,
+                    shorten(line.decode("utf-8", "replace")),
+                )
+            )
             continue
         for name in found:
             if name not in cells:

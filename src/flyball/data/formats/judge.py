@@ -62,8 +62,8 @@ class Judge:
                     yield name, units.affine(sent, kind)
                 except ValueError:
                     raise errors.DataError(
-                        f"{self.table.name}.{name}: binding {self.binding.site!r} says it comes in {sent!r}, which cannot "
-                        f"become {kind!r}: mend the unit in the binding, or declare another one on the page"
+                        f"{self.table.name}.{name}: binding {self.binding.site!r} says it comes in {sent!r}, which "
+                        f"cannot become {kind!r}: mend the unit in the binding, or declare another one on the page"
                     ) from None
 
     def time_column(self) -> str | None:
@@ -71,7 +71,9 @@ class Judge:
         clock = self.fleet.clock
         if clock is None or self.table.time is None:
             return None
-        return clock.column if isinstance(clock, stage.Counter) and self.table.time == "at" else self.table.time
+        return (
+            clock.column if isinstance(clock, stage.Counter) and self.table.time == "at" else self.table.time
+        )
 
     def site_name(self, column: str) -> str:
         """Return what the files call a column of the page."""
@@ -79,7 +81,11 @@ class Judge:
 
     def numbers(self) -> frozenset[str]:
         """Return the files' names of columns that hold plain numbers, which a reader may parse itself."""
-        reserved = {self.site_name(self.fleet.key), self.site_name("seen"), self.site_name(self.time_column() or "at")}
+        reserved = {
+            self.site_name(self.fleet.key),
+            self.site_name("seen"),
+            self.site_name(self.time_column() or "at"),
+        }
         kinds = self.table.columns.items()
         plain = {self.site_name(name) for name, kind in kinds if kind == "number" or units.is_unit(kind)}
         return frozenset(plain - reserved)
@@ -92,7 +98,10 @@ class Judge:
             return Judged(self._empty(), raw.bad, note=raw.note)
         stop = self._stopped(raw, name)
         if stop:
-            bad = [*raw.bad, *(Bad(int(raw.lines[i]), stop, _row_text(raw, i)) for i in range(raw.frame.height))]
+            bad = [
+                *raw.bad,
+                *(Bad(int(raw.lines[i]), stop, _row_text(raw, i)) for i in range(raw.frame.height)),
+            ]
             return Judged(self._empty(), bad or [Bad(0, stop, "")], note=raw.note or stop)
         reasons: dict[int, str] = {}
 
@@ -100,14 +109,17 @@ class Judge:
             for place in np.flatnonzero(wrong).tolist():
                 reasons.setdefault(place, reason)
 
-        good = {"key": self._key(raw, refuse), **self._times(raw, refuse)}
+        good = {"key": self._key(raw, refuse), **self._times(raw, refuse), **self._plain(raw)}
         absent, used = {}, self._reserved_names()
         for column, kind in self.table.columns.items():
             site = self.site_name(column)
             used.add(site)
             if site not in raw.frame.columns:
-                absent[column] = f"no column {site!r} in {name}, " + errors.did_you_mean(site, self._spare(raw))
-            good[column] = self._column(raw, column, kind, site, refuse)
+                absent[column] = f"no column {site!r} in {name}, " + errors.did_you_mean(
+                    site, self._spare(raw)
+                )
+            if column not in good:
+                good[column] = self._column(raw, column, kind, site, refuse)
         return self._kept(raw, good, reasons, absent, tuple(c for c in raw.frame.columns if c not in used))
 
     def _stopped(self, raw: Raw, name: str) -> str:
@@ -133,6 +145,28 @@ class Judge:
 
         return pl.DataFrame(schema=schema(self.table))
 
+    def _plain(self, raw: Raw) -> dict[str, pl.Series]:
+        """Return all columns that came as numbers and are finite, in one pass: most files have no others."""
+        import polars as pl
+
+        sites = {
+            column: self.site_name(column) for column, kind in self.table.columns.items()
+            if (kind == "number" or units.is_unit(kind)) and raw.frame.schema.get(self.site_name(column)) == pl.Float64
+        }  # fmt: skip
+        if (
+            not sites
+            or raw.frame.select(pl.any_horizontal(pl.col(list({*sites.values()})).is_infinite().any())).item()
+        ):
+            return {}
+        values = []
+        for column, site in sites.items():
+            factor, offset = self.scales.get(column, (1.0, 0.0))
+            value = pl.col(site).fill_nan(None)
+            values.append(
+                (value if (factor, offset) == (1.0, 0.0) else value * factor + offset).alias(column)
+            )
+        return {column.name: column for column in raw.frame.select(values)}
+
     def _column(self, raw: Raw, column: str, kind: str, site: str, refuse: Refuse) -> pl.Series:
         import polars as pl
 
@@ -141,7 +175,10 @@ class Judge:
         cell = raw.frame[site]
         values, wrong = cells.cast(cell, kind)
         if wrong.any():
-            refuse(wrong.to_numpy(), f"{column}: not a {kind}" if not units.is_unit(kind) else f"{column}: no number")
+            refuse(
+                wrong.to_numpy(),
+                f"{column}: not a {kind}" if not units.is_unit(kind) else f"{column}: no number",
+            )
         if values.dtype == pl.Float64:
             infinite = values.is_infinite().fill_null(False)
             if infinite.any():
@@ -175,10 +212,21 @@ class Judge:
             seen = self._clocked(raw.frame[given], refuse, "seen", given)
             assumed = pl.Series("assumed", np.zeros(n), dtype=pl.Boolean)
         elif isinstance(clock, stage.WallClock) and self.live:
-            seen, assumed = pl.Series("seen", np.full(n, self.now)), pl.Series("assumed", np.zeros(n), dtype=pl.Boolean)
+            seen, assumed = (
+                pl.Series("seen", np.full(n, self.now)),
+                pl.Series("assumed", np.zeros(n), dtype=pl.Boolean),
+            )
         else:
             seen = (at + lag if time is not None else at * 0).alias("seen")
             assumed = pl.Series("assumed", np.ones(n), dtype=pl.Boolean)
+        if isinstance(clock, stage.WallClock) and time is not None:
+            early = (at - seen > AHEAD).fill_null(False)
+            refuse(
+                early.to_numpy(),
+                f"clock: seen more than a day before it happened (column {self.site_name(time)!r})",
+            )
+            # Clocks differ a little, but nothing is known before it happened.
+            seen = pl.select(pl.max_horizontal(at, seen).alias("seen")).to_series()
         return {"at": at, "seen": seen, "assumed": assumed}
 
     def _clocked(self, cell: pl.Series, refuse: Refuse, name: str, site: str) -> pl.Series:
@@ -187,7 +235,7 @@ class Judge:
         if wall:
             values, wrong = cells.moment(cell, self.binding.zone, self.binding.epoch)
             outside = (values < EARLIEST) | (values > self.now + AHEAD)
-            told = f"clock: {site!r} is before 1990 or more than a day ahead of now (numbers count {self.binding.epoch!r})"
+            told = f"clock: {site!r} before 1990 or over a day ahead of now (numbers count {self.binding.epoch!r})"
         else:
             values, wrong = cells.cast(cell, "count")
             outside, told = values < 0, f"clock: {site!r} is below zero"
@@ -205,7 +253,10 @@ class Judge:
 
         frame = pl.DataFrame({**good, "line": pl.Series(raw.lines, dtype=pl.Int64)})
         frame = frame.select("key", "at", "seen", "assumed", "line", *self.table.columns)
-        bad = [*raw.bad, *(Bad(int(raw.lines[i]), why, _row_text(raw, i)) for i, why in sorted(reasons.items()))]
+        bad = [
+            *raw.bad,
+            *(Bad(int(raw.lines[i]), why, _row_text(raw, i)) for i, why in sorted(reasons.items())),
+        ]
         if reasons:
             fits = np.ones(frame.height, dtype=bool)
             fits[list(reasons)] = False
@@ -229,13 +280,15 @@ def schema(table: stage.Table) -> dict[str, pl.DataType]:
     import polars as pl
 
     first = {"key": pl.String, "at": pl.Int64, "seen": pl.Int64, "assumed": pl.Boolean, "line": pl.Int64}
-    return {**first, **{name: cells.dtype(kind) for name, kind in table.columns.items()}}  # type: ignore[dict-item]
+    return {**first, **{name: cells.dtype(kind) for name, kind in table.columns.items()}}
 
 
 def _row_text(raw: Raw, place: int) -> str:
     """Return a row's cells as one JSON object, so that it can be mended and sent again."""
     row = raw.frame.row(place, named=True)
-    return shorten(json.dumps({name: value for name, value in row.items() if value is not None}, default=_shown))
+    return shorten(
+        json.dumps({name: value for name, value in row.items() if value is not None}, default=_shown)
+    )
 
 
 def _shown(value: object) -> str:

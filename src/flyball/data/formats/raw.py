@@ -55,7 +55,8 @@ def unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
 
     if path.suffix.lower() != ".gz":
         return content, ""
-    pieces, size, place = [], 0, 0
+    pieces: list[bytes] = []
+    size = place = 0
     view = memoryview(content)
     while place < len(content):
         inflate = zlib.decompressobj(wbits=31)
@@ -65,10 +66,14 @@ def unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
             try:
                 piece = inflate.decompress(chunk)
             except zlib.error:
-                return b"".join(pieces) + _before_fault(view[begun:], size), f"incomplete at byte {place} (damaged gzip)"
+                return b"".join(pieces) + _before_fault(
+                    view[begun:], size
+                ), f"incomplete at byte {place} (damaged gzip)"
             size += len(piece)
             if size > LARGEST:
-                return b"".join(pieces), f"incomplete at byte {place} (unpacks to more than {LARGEST >> 30} GiB)"
+                return b"".join(
+                    pieces
+                ), f"incomplete at byte {place} (unpacks to more than {LARGEST >> 30} GiB)"
             pieces.append(piece)
             place += len(chunk) - len(inflate.unused_data)
         if not inflate.eof:

@@ -20,7 +20,9 @@ def ending(path: Path) -> str:
     >>> ending(Path("telemetry-2026-01-01.csv.gz"))
     '.csv.gz'
     """
-    return next((end for end in sorted(READERS, key=len, reverse=True) if path.name.lower().endswith(end)), "")
+    return next(
+        (end for end in sorted(READERS, key=len, reverse=True) if path.name.lower().endswith(end)), ""
+    )
 
 
 def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
