@@ -143,7 +143,9 @@ class SinceRise(features.Feature):
         import numpy as np
 
         last = _rises(self.column, tables, moments, int(self.at_most))[1]
-        since = np.where(last < 0, int(self.at_most), moments.at - np.append(_rows(self.column, tables).at, 0)[last])
+        since = np.where(
+            last < 0, int(self.at_most), moments.at - np.append(_rows(self.column, tables).at, 0)[last]
+        )
         return {self.names()[0]: since / int(self.per)}
 
     def keeps(self, table: str, rows: data.Rows, moment: int) -> Any:
