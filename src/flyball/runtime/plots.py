@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, extras
+from flyball import data, extras, labels
 
 if TYPE_CHECKING:
     from flyball.runtime.result import Result
@@ -17,20 +17,26 @@ SHOWN = 24
 
 def contest(found: Result) -> Any:
     """Return every metric with its interval, contestant by contestant, on the test rows and over the folds."""
-    metrics = found.page.model.metrics
-    figure, axes = _axes(len(metrics), height=0.5 + 0.42 * len(found.held.test.answers))
-    for axis, metric in zip(axes, metrics, strict=True):
-        names = list(found.held.test.answers)
-        for place, name in enumerate(reversed(names)):
+    metrics, names = found.page.model.metrics, list(found.held.test.answers)[::-1]
+    columns = min(len(metrics), 3)
+    rows = -(-len(metrics) // columns)
+    figure, axes = _axes(columns, height=rows * (0.9 + 0.4 * len(names)), rows=rows)
+    for axis, metric in zip(axes, metrics, strict=False):
+        for place, name in enumerate(names):
             for prefix, offset, colour in (("rolling.", 0.14, GREY), ("", -0.14, BLUE)):
                 m = found.held.measured.get(f"{prefix}{name}.{metric}")
                 if m is not None:
                     axis.plot([m.low, m.high], [place + offset] * 2, color=colour, lw=2)
                     axis.plot([m.value], [place + offset], "o", color=colour, ms=5)
-        axis.set_yticks(range(len(names)), list(reversed(names)))
-        axis.set_title(metric, fontsize=10)
+        axis.set_yticks(range(len(names)), names, fontsize=8)
+        axis.set_ylim(-0.5, len(names) - 0.5)
+        axis.set_title(metric, fontsize=9)
         axis.grid(axis="x", alpha=0.3)
-    figure.text(0.5, -0.02, "blue: test rows, grey: folds; bars are 95 % intervals by machine", ha="center", fontsize=8)
+    for axis in axes[len(metrics) :]:
+        axis.set_visible(False)
+    figure.supxlabel(
+        "blue: rows judged on, grey: folds; bars: 95 % intervals by machine", fontsize=8, color=GREY
+    )
     return figure
 
 
@@ -49,7 +55,7 @@ def calibration(found: Result) -> Any:
         axis.plot(said, happened, "o-", color=BLUE)
         axis.set_xlabel("said")
         axis.set_ylabel("happened")
-    elif answers.shape[1] == 3 and not hasattr(found.page.labels.kind(), "names"):
+    elif isinstance(found.page.labels.kind(), labels.Quantity):
         rows = np.argsort(answers[:, 0])[:: max(1, len(answers) // 500)]
         axis.vlines(truth[rows], answers[rows, 1], answers[rows, 2], color=GREY, alpha=0.4, lw=1)
         axis.plot(truth[rows], answers[rows, 0], ".", color=BLUE, ms=4)
@@ -58,14 +64,19 @@ def calibration(found: Result) -> Any:
         axis.set_ylabel("answer and interval")
     else:
         names = found.page.labels.kind().names  # type: ignore[attr-defined]
+        figure.set_size_inches(5.2, 4.8)
         counts = np.zeros((len(names), len(names)))
         np.add.at(counts, (truth.astype(int), answers.argmax(axis=1)), 1)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axis.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1)
+        axis.invert_yaxis()
         for i, j in zip(*np.nonzero(counts), strict=True):
-            axis.text(j, i, f"{shares[i, j]:.2f}", ha="center", va="center", fontsize=6)
-        axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=7)
-        axis.set_yticks(range(len(names)), names, fontsize=7)
+            ink = "white" if shares[i, j] > 0.6 else "black"
+            axis.text(
+                j + 0.5, i + 0.5, f"{shares[i, j]:.2f}", ha="center", va="center", fontsize=6, color=ink
+            )
+        axis.set_xticks(np.arange(len(names)) + 0.5, names, rotation=60, ha="right", fontsize=7)
+        axis.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=7)
         axis.set_xlabel("answered")
         axis.set_ylabel("true")
     return figure
@@ -84,7 +95,14 @@ def alerts(found: Result) -> Any:
     for place, name in enumerate(first):
         mine = moments.codes == moments.keys.index(name)
         ahead = mine & (test.truth > 0)
-        axis.plot(_axis_time(found, moments.at[ahead]), np.full(int(ahead.sum()), place), "s", color=RED, ms=3, alpha=0.5)
+        axis.plot(
+            _axis_time(found, moments.at[ahead]),
+            np.full(int(ahead.sum()), place),
+            "s",
+            color=RED,
+            ms=3,
+            alpha=0.5,
+        )
         said = [alert.moment for alert in found.alerts if alert.key == name]
         axis.plot(_axis_time(found, np.array(said)), np.full(len(said), place), "^", color=BLUE, ms=6)
     axis.set_yticks(range(len(first)), first, fontsize=7)
@@ -110,13 +128,13 @@ def influence(found: Result) -> Any:
 
 def drift(watch: Mapping[str, Any]) -> Any:
     """Return the last window's statistic of the worst columns against their limits."""
-    rows = [row for row in watch.get("columns", []) if row["limit"] > 0]
+    rows = [row for row in reversed(watch.get("columns", [])) if 0 < (row["limit"] or 0) < float("inf")]
     if not rows:
         return None
     figure, (axis,) = _axes(1, width=7, height=0.6 + 0.22 * len(rows))
-    names = [row["column"] for row in reversed(rows)]
-    axis.barh(names, [row["psi"] for row in reversed(rows)], color=[RED if r["alarm"] else BLUE for r in reversed(rows)])
-    for place, row in enumerate(reversed(rows)):
+    colours = [RED if row["alarm"] else BLUE for row in rows]
+    axis.barh([row["column"] for row in rows], [row["psi"] for row in rows], color=colours)
+    for place, row in enumerate(rows):
         axis.plot([row["limit"]] * 2, [place - 0.4, place + 0.4], color="black", lw=1.5)
     axis.tick_params(axis="y", labelsize=7)
     axis.set_xlabel("population stability index in the last window (mark: the limit)")
@@ -159,11 +177,12 @@ def _axis_time(found: Result, at: Any) -> Any:
     return at.astype("datetime64[us]") if isinstance(found.page.data.clock, data.WallClock) else at
 
 
-def _axes(columns: int, width: float = 9.0, height: float = 3.0) -> tuple[Any, Any]:
-    """Return a figure and its axes side by side, drawn without a screen and without global state."""
+def _axes(columns: int, width: float = 9.0, height: float = 3.0, rows: int = 1) -> tuple[Any, Any]:
+    """Return a figure and its axes, row by row, drawn without a screen and without global state."""
     figures = extras.need("matplotlib.figure", "lab", "to draw the report")
     figure = figures.Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False)[0]
+    axes = figure.subplots(rows, columns, squeeze=False).reshape(-1)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=8)
     return figure, list(axes)

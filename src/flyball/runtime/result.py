@@ -41,8 +41,8 @@ class Result:
         return {
             "system": self.page.name,
             "fingerprint": self.page.fingerprint(),
-            "steps": [{"name": s.name, "key": s.key, "seconds": round(s.seconds, 4), "reused": s.reused} for s in self.steps],
-            "data": {**self.receipt, "expectations": self.findings, "stopped_features": dict(self.x.stopped)},
+            "steps": [_step(step) for step in self.steps],
+            "data": {**self.receipt, **self._findings(), "stopped_features": dict(self.x.stopped)},
             "rows": self._rows(),
             "contest": self._contest(""),
             "rolling": self._contest("rolling."),
@@ -81,6 +81,14 @@ class Result:
         found = {name: m for name, m in self.held.measured.items() if "difference." in name}
         return {name: [m.value, m.low, m.high] for name, m in found.items()}
 
+    def _findings(self) -> dict[str, list[Mapping[str, Any]]]:
+        """Return what the page's checks found, and what its cleaners counted: that is told, and nobody's failure."""
+        cleaned = [found for found in self.findings if found.get("by") == "cleaner"]
+        return {
+            "expectations": [found for found in self.findings if found not in cleaned],
+            "cleaned": cleaned,
+        }
+
     def _rows(self) -> dict[str, Any]:
         from flyball.runtime import build
 
@@ -90,9 +98,22 @@ class Result:
 
     @staticmethod
     def _variant(variant: package.Variant) -> dict[str, Any]:
-        names = ("p50_ms", "p99_ms", "p999_ms", "resident_bytes", "size_bytes", "agreement", "golden_error", "load_s")
+        names = (
+            "p50_ms",
+            "p99_ms",
+            "p999_ms",
+            "resident_bytes",
+            "size_bytes",
+            "agreement",
+            "golden_error",
+            "load_s",
+        )
         figures = {name: variant.measured[name].value for name in names if name in variant.measured}
         return {"name": variant.name, "digest": variant.digest, "passed": variant.passed, **figures}
+
+
+def _step(step: plan.Step) -> dict[str, Any]:
+    return {"name": step.name, "key": step.key, "seconds": round(step.seconds, 4), "reused": step.reused}
 
 
 def _verdict(verdict: evidence.Verdict) -> dict[str, Any]:

@@ -55,7 +55,11 @@ def drift(
 
 def _halved(detector: monitoring.DriftDetector) -> monitoring.DriftDetector:
     """Return the detector with half of its budget: columns and answers are judged apart and share it."""
-    return part.replace(detector, false_alarms=detector.false_alarms / 2) if isinstance(detector, Drift) else detector
+    return (
+        part.replace(detector, false_alarms=detector.false_alarms / 2)
+        if isinstance(detector, Drift)
+        else detector
+    )
 
 
 def _after(asked: features.Matrix, x: features.Matrix, rows: Ints) -> features.Matrix:
@@ -69,14 +73,18 @@ def alarms(watched: Sequence[monitoring.Watched]) -> list[evidence.Alarm]:
     """Return one alarm per window in which any column drifted: an episode, naming its columns, worst first."""
     out = []
     for until in sorted({one.until for one in watched if one.alarm}):
-        worst = sorted((one for one in watched if one.alarm and one.until == until), key=lambda one: -_excess(one))
+        worst = sorted(
+            (one for one in watched if one.alarm and one.until == until), key=lambda one: -_excess(one)
+        )
         names = tuple(one.column for one in worst)
         why = ", ".join(f"{one.column} PSI {one.statistic:.3f} > {one.limit:.3f}" for one in worst[:3])
         out.append(evidence.Alarm("drift", until, worst[0].statistic, worst[0].limit, names, why=why))
     return out
 
 
-def concept(page: System, losses: Sequence[tuple[int, str, float]], states: dict[str, Any]) -> list[evidence.Alarm]:
+def concept(
+    page: System, losses: Sequence[tuple[int, str, float]], states: dict[str, Any]
+) -> list[evidence.Alarm]:
     """Feed the losses (at, metric, value) of arrived outcomes to the page's detectors; `states` is carried on."""
     out = []
     for detector in page.monitoring.concept:
@@ -96,7 +104,9 @@ def due(page: System, now: int, trained: int | None, raised: Sequence[evidence.A
     return next((reason for reason in reasons if reason), "")
 
 
-def shown(watched: Sequence[monitoring.Watched], raised: Sequence[evidence.Alarm], retrain: str) -> dict[str, Any]:
+def shown(
+    watched: Sequence[monitoring.Watched], raised: Sequence[evidence.Alarm], retrain: str
+) -> dict[str, Any]:
     """Return the watch as JSON: the last window's worst columns, every alarm, and why to train again."""
     last = max((one.until for one in watched), default=0)
     rows = sorted((one for one in watched if one.until == last), key=lambda one: -_excess(one))

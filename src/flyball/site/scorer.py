@@ -98,7 +98,9 @@ def _asked_alone(scorer: Scorer, rows: list[features.Matrix]) -> tuple[list[floa
             taken.append(spent)
         if len(taken) >= wanted:
             return taken, 1 - len(taken) / (number + 1)
-    raise errors.DataError("the core was taken by other work during most questions: measure on a quieter machine")
+    raise errors.DataError(
+        "the core was taken by other work during most questions: measure on a quieter machine"
+    )
 
 
 def _apart(a: Array, b: Array) -> float:

@@ -1,0 +1,105 @@
+import types
+
+import numpy as np
+import pytest
+
+from flyball import evidence, monitoring, units
+from flyball.features import stage as features
+from flyball.monitoring import stage
+from flyball.runtime import watching
+
+WEEK = int(units.WEEK)
+
+
+def page(**watch):
+    return types.SimpleNamespace(monitoring=stage.Watch(**watch))
+
+
+def one(column, until, statistic, limit=0.2, n=10):
+    return stage.Watched(
+        column, until - WEEK, until, n, statistic, limit, {"psi": statistic}, statistic > limit
+    )
+
+
+WATCHED = (
+    one("a", WEEK, 0.3),
+    one("b", WEEK, 0.9),
+    one("c", WEEK, 0.1),
+    one("a", 2 * WEEK, 0.1),
+    one("b", 2 * WEEK, 0.5),
+)
+
+
+def test_a_window_is_one_alarm_that_names_its_columns_worst_first():
+    found = watching.alarms(WATCHED)
+    assert [(alarm.at, alarm.columns) for alarm in found] == [(WEEK, ("b", "a")), (2 * WEEK, ("b",))]
+    assert found[0].why == "b PSI 0.900 > 0.200, a PSI 0.300 > 0.200"
+    assert (found[0].statistic, found[0].limit) == (0.9, 0.2)
+    assert watching.alarms(()) == []
+
+
+def test_the_last_window_is_shown_worst_first():
+    told = watching.shown(WATCHED, watching.alarms(WATCHED), "weekly")
+    assert told["windows"] == 2
+    assert [row["column"] for row in told["columns"]] == ["b", "a"]
+    assert told["columns"][0]["psi"] == 0.5
+    assert (len(told["alarms"]), told["retrain"]) == (2, "weekly")
+    assert watching.shown((), [], "") == {"windows": 0, "columns": [], "alarms": [], "retrain": ""}
+
+
+def test_losses_reach_the_detector_of_their_name_and_the_state_goes_on():
+    detector = monitoring.PageHinkley("log_loss", limit=2.0, wait=5)
+    losses = [(at, "log_loss", 0.1 if at < 50 else 1.0) for at in range(80)]
+    others = [(at, "squared_error", 9.0) for at in range(80)]
+    states = {}
+    first = watching.concept(page(concept=(detector,)), sorted(losses[:40] + others), states)
+    second = watching.concept(page(concept=(detector,)), losses[40:], states)
+    whole = watching.concept(page(concept=(detector,)), losses, {})
+    assert first == []
+    assert second == whole
+    assert [alarm.at for alarm in whole][:1] == [52]
+    assert watching.concept(page(), losses, {}) == []
+
+
+def test_the_first_trigger_that_is_due_gives_the_reason():
+    watch = page(retrain=(monitoring.Weekly(), monitoring.OnAlarm()))
+    alarm = evidence.Alarm("drift", 3, 0.4, 0.2)
+    assert watching.due(watch, 9, 0, [alarm]) == "alarm: drift"
+    assert watching.due(watch, 2 * WEEK, 0, [alarm]).startswith("weekly")
+    assert watching.due(watch, 9, 0, []) == ""
+    assert watching.due(page(), 2 * WEEK, 0, [alarm]) == ""
+
+
+class Fixed:
+    """A predictor that answers with its first column."""
+
+    def predict(self, x):
+        return x.columns["x"]
+
+
+def matrix(days, machines=8, shift=0.0):
+    rng = np.random.default_rng(0)
+    moments = features.Moments.of(
+        [f"m{m}" for m in range(machines) for _ in days],
+        [d * int(units.DAY) for _ in range(machines) for d in days],
+    )
+    return features.Matrix(moments, {"x": rng.random(len(moments)) + shift})
+
+
+@pytest.mark.parametrize(("shift", "alarms"), [(0.0, False), (5.0, True)])
+def test_what_came_after_the_reference_is_held_against_it(shift, alarms):
+    detector = monitoring.Drift(over=units.WEEK, false_alarms=2, per=units.YEAR)
+    x, later = matrix(range(70)), matrix(range(70, 84), shift=shift)
+    rows = np.arange(len(x))
+    judged = types.SimpleNamespace(rows=rows, answers={"challenger": x.columns["x"]})
+    held = types.SimpleNamespace(rolling=judged, test=judged, predictors={"challenger": Fixed()})
+    watch = page(drift=detector)
+    kept = watching.reference(watch, held, x, seed=0)
+    found = watching.drift(watch, held, x, later, kept)
+    assert {one.until for one in found} == {(76 * units.DAY), (83 * units.DAY)}
+    assert bool(watching.alarms(found)) is alarms
+
+
+def test_without_a_detector_nothing_is_kept_or_watched():
+    assert watching.reference(page(), None, None, 0) == {}
+    assert watching.drift(page(), None, None, None, {}) == ()
