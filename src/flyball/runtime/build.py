@@ -16,7 +16,7 @@ from flyball.labels import stage as labels
 from flyball.runtime import plan
 
 if TYPE_CHECKING:
-    from flyball.data.stage import Ints
+    from flyball.data.stage import Array, Flags, Ints
     from flyball.runtime.store import Store
     from flyball.system import System
 
@@ -49,15 +49,27 @@ def partitions(page: System, store: Store) -> tuple[Partition, ...]:
         tuple(sorted(store.absent().items())),
     )  # fmt: skip
     names = sorted(held)
-    own = {name: plan.key(base, name, tuple(sorted(held[name]))) for name in names}
+    wall = isinstance(page.data.clock, data.WallClock)
+    names = sorted({*names, *_mornings(names, store.horizon())}) if wall else names
+    own = {name: plan.key(base, name, tuple(sorted(held.get(name, ())))) for name in names}
     if any(cleaner.fleetwide() for cleaner in page.data.clean):
         every = plan.key(tuple(own.values()))
         own = {name: plan.key(own[name], every) for name in names}
-    if not isinstance(page.data.clock, data.WallClock):
+    if not wall:
         return tuple(Partition(name, own[name]) for name in names)
     days = [_day(name) for name in names]
     keys = _chained(own, names) if (span := _lookback(page)) is None else _within(own, names, days, span)
     return tuple(Partition(name, key, *day) for name, key, day in zip(names, keys, days, strict=True))
+
+
+def _mornings(names: list[str], horizon: int | None) -> Iterator[str]:
+    """Yield the day after each that has begun by the horizon: what is asked at its first moment looks back only."""
+    from datetime import UTC, datetime
+
+    for name in names:
+        end = _day(name)[1]
+        if horizon is not None and end <= horizon:
+            yield datetime.fromtimestamp(end / 1_000_000, UTC).date().isoformat()
 
 
 def _chained(own: Mapping[str, str], names: list[str]) -> list[str]:
@@ -77,14 +89,32 @@ def _within(own: Mapping[str, str], names: list[str], days: list[tuple[int, int]
     ]
 
 
-def tables(
-    page: System, store: Store, since: int | None, until: int | None, names: frozenset[str] | None
-) -> data.Tables:
+def tables(page: System, store: Store, since: int | None, until: int | None, names: frozenset[str] | None) -> data.Tables:
     """Return every table of the page, cleaned as declared; `names` limits the store's partitions."""
-    found = {t.name: store.rows(t.name, since=since, until=until, partitions=names) for t in page.data.tables}
+    return cleaned(page, raw(page, store, since, until, names))
+
+
+def raw(
+    page: System, store: Store, since: int | None = None, until: int | None = None, names: frozenset[str] | None = None
+) -> data.Tables:  # fmt: skip
+    """Return every table of the page as it came in."""
+    return {t.name: store.rows(t.name, since=since, until=until, partitions=names) for t in page.data.tables}
+
+
+def cleaned(page: System, found: data.Tables) -> data.Tables:
+    """Return tables as the page's cleaners leave them."""
     for cleaner in page.data.clean:
         found = {name: cleaner.clean(name, rows) for name, rows in found.items()}
     return found
+
+
+def counted(page: System, store: Store) -> list[data.Finding]:
+    """Return what the page's cleaners count in all that came in, each in what those before it left."""
+    found, told = raw(page, store) if page.data.clean else {}, []
+    for cleaner in page.data.clean:
+        told += [finding for name, rows in found.items() for finding in cleaner.found(name, rows)]
+        found = {name: cleaner.clean(name, rows) for name, rows in found.items()}
+    return told
 
 
 def matrix(page: System, store: Store, steps: plan.Plan) -> tuple[features.Matrix, tuple[Partition, ...]]:
@@ -126,17 +156,95 @@ def until(x: features.Matrix, cut: int | None) -> features.Matrix:
     return x if cut is None else x.take(np.flatnonzero(x.moments.at <= cut))
 
 
-def answers(
+def learned(
     page: System, store: Store, steps: plan.Plan, x: features.Matrix, upstream: str, as_of: int | None
-) -> tuple[labels.Answers, str]:
-    """Return the truth of every question as known at the cut, and its key."""
-    key = plan.key(page.labels, page.data, upstream, as_of, plan.code("data", "labels"))
+) -> tuple[features.Matrix, labels.Answers, str]:  # fmt: skip
+    """Return the questions that had been asked by the cut, their truth as known then, and a key of what they hold.
+
+    The key is of the content, not of what it was made from: rows that come in later and change nothing of what was
+    known at the cut leave it, and so every training at that cut, alone.
+    """
+    import numpy as np
+
+    key = plan.key(page.labels, page.features.asked, page.data, upstream, as_of, plan.code("data", "features", "labels", "runtime/build.py"))
 
     def label(folder: Path) -> None:
-        found = page.labels.label(tables(page, store, None, None, None), x.moments, as_of)
-        write_answers(folder / "y.npz", found)
+        found = tables(page, store, None, None, None)
+        asked = asked_by(page, found, x.moments, as_of)
+        kept = compact(x.take(asked))
+        y = page.labels.label(found, kept.moments, as_of)
+        write_answers(folder / "y.npz", y)
+        np.save(folder / "asked.npy", asked)
+        (folder / "content").write_text(content(kept, y))
 
-    return read_answers(steps.carry("labels", key, label) / "y.npz"), key
+    folder = steps.carry("labels", key, label)
+    kept = compact(x.take(np.load(folder / "asked.npy")))
+    return kept, read_answers(folder / "y.npz"), (folder / "content").read_text()
+
+
+def asked_by(page: System, found: data.Tables, moments: features.Moments, cut: int | None) -> Ints:
+    """Return which questions had been asked by the cut: a row seen only later may give rise to older questions."""
+    import numpy as np
+
+    every = np.arange(len(moments))
+    if cut is None:
+        return every
+    known = {name: rows.known(cut) for name, rows in found.items()}
+    then = page.features.asked.moments(known, None, cut + 1)
+    place = {name: code for code, name in enumerate(moments.keys)}
+    table = np.array([place.get(name, -1) for name in then.keys], dtype=np.int64)
+    pairs = np.stack([table[then.codes], then.at]) if len(then) else np.empty((2, 0), np.int64)
+    return every[_isin(np.stack([moments.codes.astype(np.int64), moments.at]), pairs)]
+
+
+def _isin(pairs: Ints, among: Ints) -> Flags:
+    """Return which (code, at) pairs are among others."""
+    import numpy as np
+
+    both = np.concatenate([pairs, among], axis=1)
+    _, number = np.unique(both, axis=1, return_inverse=True)
+    n = pairs.shape[1]
+    return np.isin(number.reshape(-1)[:n], number.reshape(-1)[n:])
+
+
+def compact(x: features.Matrix) -> features.Matrix:
+    """Return the matrix with the machines and categories that occur in it alone: others only came up later."""
+    import numpy as np
+
+    used = np.unique(x.moments.codes)
+    codes = np.searchsorted(used, x.moments.codes).astype(np.int32)
+    moments = features.Moments(tuple(x.moments.keys[code] for code in used.tolist()), codes, x.moments.at)
+    columns = {}
+    for name, column in x.columns.items():
+        if isinstance(column, data.Words):
+            seen = np.unique(column.codes[column.codes >= 0])
+            column = column.relabel(tuple(column.labels[code] for code in seen.tolist()))
+        columns[name] = column
+    return features.Matrix(moments, columns, x.stopped)
+
+
+def content(x: features.Matrix, y: labels.Answers) -> str:
+    """Return the SHA-256 of what is learned on: questions, columns and truth."""
+    import hashlib
+
+    import numpy as np
+
+    digest = hashlib.sha256(repr((x.moments.keys, sorted(x.stopped), y.why.labels)).encode())
+    arrays_: list[Array] = [x.moments.codes, x.moments.at, y.value, y.known, y.why.codes]
+    arrays_ += [] if y.weight is None else [y.weight]
+    for name, column in x.columns.items():
+        digest.update(name.encode())
+        if isinstance(column, data.Words):
+            digest.update(repr(column.labels).encode())
+            arrays_.append(column.codes)
+        elif isinstance(column, np.ndarray):
+            arrays_.append(column)
+        else:
+            digest.update(repr(column.digests).encode())  # type: ignore[attr-defined]
+    for array in arrays_:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _computed(

@@ -16,6 +16,7 @@ from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import metrics
 from flyball.model import stage as model
+from flyball.runtime import leaks
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array, Ints
@@ -67,11 +68,8 @@ def hold(
 
     contest, kind = page.model, page.labels.kind()
     begun = time.perf_counter()
-    known = _known(page, y)
-    fold = _only(contest.test.split(x.moments[known], tables))
-    train, test = known[fold.train], known[fold.test]
-    _enough(page, y, train, test)
-    inner = contest.choose.split(x.moments[train], tables)
+    train, test, inner = parted(page, x, y, tables)
+    leaks.alone(page, x.take(train), y.take(train))
     total = (len(inner) + 1) * len(contestants(contest))
     rolling = _rolling(page, x, y, train, inner, seed, lambda done: progress("contest", done, total))
     threshold = page.serving.decide.settle(rolling.answers["challenger"], x.moments[rolling.rows])
@@ -88,6 +86,20 @@ def hold(
     _refuse_leaks(page, x, judged)
     seconds = {"fit": fitted - begun, "statistics": time.perf_counter() - fitted}
     return Held(rolling, judged, measured, predictors, threshold, train, seconds)
+
+
+def parted(
+    page: System, x: features.Matrix, y: labels.Answers, tables: data.Tables
+) -> tuple[Ints, Ints, tuple[model.Fold, ...]]:
+    """Return the rows to learn from, the rows to be judged on, and the folds within those to learn from.
+
+    Raises DataError when the fleet's history is too short for one of them.
+    """
+    known = _known(page, y)
+    fold = _only(page.model.test.split(x.moments[known], tables))
+    train, test = known[fold.train], known[fold.test]
+    _enough(page, y, train, test)
+    return train, test, page.model.choose.split(x.moments[train], tables)
 
 
 def contestants(contest: model.Contest) -> dict[str, model.Learner]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from flyball import data, evidence
+from flyball.runtime import durable, store
 from flyball.runtime import run as running
-from flyball.runtime import store
 
 if TYPE_CHECKING:
     from flyball.runtime.run import Bound
@@ -34,21 +36,31 @@ def once(page: System, bound: Bound) -> dict[str, Any]:
     """Go round once: everything up to the watch when something arrived, a training when one is due.
 
     Training is done at a cut that moves only when a trigger says so: between trainings the newest questions are
-    answered by the release that the last one made.
+    answered by the release that the last one made.  A page without a wall clock has no cut: it trains on what came.
+    Raises StoreError while another loop goes round in the same store.
     """
     kept = store.Store.open(bound.store, page.data)
-    before = kept.state("loop").get("as_of")
+    with durable.lock(bound.store / "loop.lock", wait_s=0.0):
+        return _round(page, bound, kept)
+
+
+def _round(page: System, bound: Bound, kept: store.Store) -> dict[str, Any]:
     arrived = kept.ingest([bound.source], binding=bound.binding) if bound.source is not None else None
-    now = kept.horizon()
-    reason = _due(page, kept, now, before)
-    cut = now if reason else before
-    if reason or arrived is None or arrived.changed:
-        found = running.run(page, _at(bound, cut))
-        kept.state("loop", {"as_of": cut, "trained_because": reason or kept.state("loop").get("trained_because", "")})
-        told = found.json()
+    before = kept.state("loop")
+    # What was done is told by the digest of what it was done with: a round that was cut off is gone round again.
+    sources, now = kept.sources_digest(), kept.horizon()
+    wall = isinstance(page.data.clock, data.WallClock)
+    reason = _due(page, before, now) if wall else _grown(before, sources)
+    cut = now if reason else before.get("as_of")
+    if reason or before.get("sources") != sources:
+        told = running.run(page, replace(bound, learned=cut, source=None)).json()
+        because = reason or before.get("trained_because", "")
+        done = {"as_of": cut, "trained_because": because, "sources": sources, "release": told["release"]}
+        # One write: alarms and the training that they are newer or older than belong together.
+        kept.state("loop", {**done, "watch": told["watch"]})
         kept.state("watch", told["watch"])
     else:
-        told = {"system": page.name, "release": kept.state("loop").get("release"), "watch": kept.state("watch")}
+        told = {"system": page.name, "release": before.get("release"), "watch": before.get("watch", {})}
     receipt = arrived.json() if arrived is not None else {}
     return {**told, "arrived": receipt, "trained": bool(reason), "because": reason, "as_of": cut}
 
@@ -61,20 +73,21 @@ def line(told: Mapping[str, Any]) -> str:
     return f"{told['system']}: {files} file(s), {trained}, release {(told['release'] or 'none')[:12]}, {raised} alarm(s)"
 
 
-def _due(page: System, kept: store.Store, now: int | None, trained: int | None) -> str:
-    from flyball import evidence
-
-    if trained is None:
+def _due(page: System, before: Mapping[str, Any], now: int | None) -> str:
+    """Return why to train now, at a wall clock; "" for no reason."""
+    trained = before.get("as_of")
+    if trained is None or now is None:
         return "first training"
     raised = tuple(
         evidence.Alarm(alarm["detector"], alarm["at"], alarm["statistic"], alarm["limit"])
-        for alarm in kept.state("watch").get("alarms", [])
+        for alarm in before.get("watch", {}).get("alarms", [])
     )
-    reasons = (trigger.due(now or 0, trained, raised) for trigger in page.monitoring.retrain)
+    reasons = (trigger.due(now, trained, raised) for trigger in page.monitoring.retrain)
     return next((reason for reason in reasons if reason), "")
 
 
-def _at(bound: Bound, cut: int | None) -> Bound:
-    from dataclasses import replace
-
-    return replace(bound, learned=cut, source=None)
+def _grown(before: Mapping[str, Any], sources: str) -> str:
+    """Return why to train now, without a wall clock."""
+    if not before:
+        return "first training"
+    return "new rows" if before.get("sources") != sources else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import unpack
 from flyball.monitoring import losses as losses_room
-from flyball.runtime import build, durable, package, plan, result, runs, store, watching
+from flyball.runtime import build, durable, leaks, package, plan, result, runs, store, watching
 from flyball.runtime import contest as contests
 from flyball.serving import release
 
@@ -27,6 +28,10 @@ Progress = Callable[[str, int, int], None]
 
 #: What decides what a contest comes to: the text of these rooms (the features have keys of their own).
 CONTEST_ROOMS = ("labels", "model", "serving", "runtime/contest.py")
+
+
+#: So long does a run wait for another one on the same store.
+RUN_WAIT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def run(page: System, bound: Bound) -> result.Result:
     """
     page.check()
     kept = store.Store.open(bound.store, page.data)
-    with runs.lease(kept, page.name, page.fingerprint()) as record:
+    with durable.lock(bound.store / "run.lock", RUN_WAIT_S), runs.lease(kept, page.name, page.fingerprint()) as record:
         steps = plan.Plan(kept, bound.progress)
         receipt = ingest(kept, steps, bound)
         found = _carry(page, kept, steps, bound, receipt)
@@ -84,9 +89,10 @@ def _carry(page: System, kept: store.Store, steps: plan.Plan, bound: Bound, rece
     asked = build.until(asked, as_of)
     # Everything up to the cut of the training has a key of its own, so that what arrives later leaves it alone.
     x, upstream = build.until(asked, learned), build.key_until(partitions, learned)
-    y, labelled = build.answers(page, kept, steps, x, upstream, learned)
-    findings = _expectations(page, steps, build.key_until(partitions, None), tables)
-    upstream = plan.key(labelled, bound.seed, bound.ceiling_key)
+    x, y, content = build.learned(page, kept, steps, x, upstream, learned)
+    findings = _expectations(page, kept, steps, build.key_until(partitions, None), tables)
+    _leaks(page, kept, steps, x, content)
+    upstream = plan.key(content, _split(page, steps, x, y, tables, content, upstream), bound.seed, bound.ceiling_key)
     held = _contest(page, steps, x, y, tables, upstream, bound)
     reference = _reference(page, steps, held, x, upstream, bound)
     variants, digest = _ship(page, kept, steps, held, x, y, reference, upstream, bound)
@@ -123,16 +129,45 @@ class _Lazily(Mapping[str, data.Rows]):
         return len(self._tables())
 
 
-def _expectations(page: System, steps: plan.Plan, upstream: str, tables: data.Tables) -> list[Mapping[str, Any]]:
+def _expectations(
+    page: System, kept: store.Store, steps: plan.Plan, upstream: str, tables: data.Tables
+) -> list[Mapping[str, Any]]:  # fmt: skip
     """Judge the page's expectations and its cleaners' counts; what fails is told, in the report and the JSON."""
-    key = plan.key(page.data, upstream, plan.code("data"), "expect")
+    key = plan.key(page.data, upstream, plan.code("data"), "expect", "counts")
 
     def judge(folder: Path) -> None:
         found = [finding for check in page.data.expect for name in tables for finding in check.judge(name, tables[name])]
-        (folder / "findings.json").write_text(json.dumps([vars(finding) for finding in found]))
+        told = [{**vars(finding), "by": "check"} for finding in found]
+        told += [{**vars(finding), "by": "cleaner"} for finding in build.counted(page, kept)]
+        (folder / "findings.json").write_text(json.dumps(told))
 
     found: list[Mapping[str, Any]] = json.loads((steps.carry("expect", key, judge) / "findings.json").read_text())
     return found
+
+
+def _leaks(page: System, kept: store.Store, steps: plan.Plan, x: features.Matrix, content: str) -> None:
+    """Refuse a feature whose value at a moment changes with rows that were seen only after it."""
+    key = plan.key("leaks", page.features, page.data, content, plan.code("data", "features", "kernels", "runtime/leaks.py"))
+
+    def look(folder: Path) -> None:
+        looked = leaks.ahead(page, x, lambda: build.raw(page, kept), kept.absent())
+        (folder / "leaks.json").write_text(json.dumps({"moments": looked}))
+
+    steps.carry("leaks", key, look)
+
+
+def _split(
+    page: System, steps: plan.Plan, x: features.Matrix, y: labels.Answers, tables: data.Tables, content: str, upstream: str
+) -> str:  # fmt: skip
+    """Return a key of how the rows are parted: a split may read tables, whose other rows are no matter to it."""
+    key = plan.key("split", page.model.test, page.model.choose, content, upstream, plan.code("model", "runtime/contest.py"))
+
+    def part_(folder: Path) -> None:
+        train, test, inner = contests.parted(page, x, y, tables)
+        rows = [train, test, *(rows for fold in inner for rows in (fold.train, fold.test))]
+        (folder / "split").write_text(plan.key(*(hashlib.sha256(row.tobytes()).hexdigest() for row in rows)))
+
+    return (steps.carry("split", key, part_) / "split").read_text()
 
 
 def _contest(

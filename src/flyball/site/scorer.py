@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: Single questions asked before anything is timed, and at least how many are timed.
 WARM_UP, ASKED = 20, 2000
-#: Asked at most so many times as often, when other work takes the core in between.
-MOST_ROUNDS = 2
+#: Asked at most so many times as often, when other work takes the core in between; so many timed must be left.
+MOST_ROUNDS, LEAST = 4, 500
 
 
 class Scorer:
@@ -84,7 +84,7 @@ def _asked_alone(scorer: Scorer, rows: list[features.Matrix]) -> tuple[list[floa
     """Return the seconds of every question during which no other work took the core, and the share of the others.
 
     A machine at the edge answers on a core of its own.  Where the gate runs, builds and trainings take the core now
-    and then: such a question tells how busy this machine is, not how fast the model.  Half must be left.
+    and then: such a question tells how busy this machine is, not how fast the model.
     """
     import resource
 
@@ -97,7 +97,9 @@ def _asked_alone(scorer: Scorer, rows: list[features.Matrix]) -> tuple[list[floa
         if resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw == before:
             taken.append(spent)
         if len(taken) >= wanted:
-            return taken, 1 - len(taken) / (number + 1)
+            break
+    if len(taken) >= min(LEAST, wanted):
+        return taken, 1 - len(taken) / (number + 1)
     raise errors.DataError(
         "the core was taken by other work during most questions: measure on a quieter machine"
     )
