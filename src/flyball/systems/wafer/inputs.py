@@ -36,7 +36,8 @@ def prepare(folder: Path, every: int = 1) -> None:
     while batch := list(itertools.islice(found, ROWS)):
         kinds = {"wafer": pl.String, "split": pl.String, "label": pl.String, "map": pl.Binary}
         frame = pl.DataFrame(batch, schema=kinds, orient="row")
-        frame.write_parquet(folder / f"maps-{number:02d}.parquet", compression="zstd", compression_level=3, statistics=False)
+        file = folder / f"maps-{number:02d}.parquet"
+        frame.write_parquet(file, compression="zstd", compression_level=3, statistics=False)
         number += 1
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, errors, extras, features
+from flyball import errors, extras, features
+from flyball.data import stage as data
 from flyball.features import stage, values, view
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _run(over: Flags) -> Floats:
     for place in range(2 * size):
         now = (now + 1) * over[:, place % size]
         best = np.maximum(best, now)
-    return np.minimum(best, size) / size
+    return np.asarray(np.minimum(best, size) / size)
 
 
 def _radon(failed: Array, there: Array, rate: Floats) -> dict[str, Array]:
@@ -251,7 +252,8 @@ def _edges(die: Flags, fail: Flags, rate: Floats) -> dict[str, Array]:
     """Return the failed share of the three outermost layers of dies, and of what is left inside them."""
     import numpy as np
 
-    found, layer, usual = {}, die, np.maximum(rate, 1e-3)
+    found: dict[str, Array] = {}
+    layer, usual = die, np.maximum(rate, 1e-3)
     for depth in (1, 2, 3):
         inner = layer & _shift(layer, 1, 0) & _shift(layer, -1, 0) & _shift(layer, 0, 1) & _shift(layer, 0, -1)
         edge, layer = layer & ~inner, inner
@@ -265,7 +267,8 @@ def _joins(fail: Flags, near: Array, rate: Floats) -> dict[str, Array]:
     """Return how often failed dies have failed neighbours, by direction and by number."""
     import numpy as np
 
-    fails, found = np.maximum(fail.sum((1, 2)), 1), {}
+    found: dict[str, Array] = {}
+    fails = np.maximum(fail.sum((1, 2)), 1)
     for name, (down, right) in JOINS.items():
         both = (fail & _shift(fail, down, right)).sum((1, 2)) / fails
         found |= {f"join_{name}": both, f"join_{name}_excess": both / np.maximum(rate, 1e-3)}
