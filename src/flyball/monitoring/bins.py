@@ -41,8 +41,8 @@ def describe(values: Any) -> dict[str, Any]:
     """Return the bins of a column and the share of its rows in each; the last bin is "missing or new".
 
     >>> import numpy as np
-    >>> describe(np.array([1.0, 1.0, 2.0, np.nan]))["shares"]
-    [0.0, 0.5, 0.25, 0.25]
+    >>> describe(np.array([1.0, 1.0, 1.0, np.nan]))["shares"]  # below 1, exactly 1, above 1, missing
+    [0.0, 0.75, 0.0, 0.25]
     """
     import numpy as np
 
