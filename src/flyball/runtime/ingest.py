@@ -311,15 +311,14 @@ class _Taking:
         self._gather(journal.LAST, pl.DataFrame(self.sources, schema=schema, orient="row"))
         for table in list(self.waiting):
             self._flush(table)
-        self.store.journal.commit(self.number, self.staged, self.schemas)
+        staged, self.staged = self.staged, {}
+        self.store.journal.commit(self.number, staged, self.schemas)
         self.receipt.commit = self.number
-        self.staged = {}
         self.store.refresh()
 
     def drop(self) -> None:
-        """Remove what was staged, unless the commit is already noted and will be carried on."""
-        if not any((self.store.journal.pending).glob("[0-9]*.json")):
-            self.store.journal.drop(self.staged)
+        """Remove what was staged and not handed to a commit."""
+        self.store.journal.drop(self.staged)
 
 
 def _quarantined(bad: list[Bad], source: str, table: str, name: str) -> pl.DataFrame:

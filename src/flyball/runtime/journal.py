@@ -84,8 +84,7 @@ class Journal:
 
     def committed(self) -> int:
         """Return the number of the last commit that is whole."""
-        handle = self._handle(LAST)
-        return (handle.transaction_version(APP) or 0) if handle is not None else 0
+        return self._version(LAST)
 
     def next(self) -> int:
         """Return the number that the next commit will have."""
@@ -121,7 +120,12 @@ class Journal:
             }
             for table, files in staged.items()
         }
-        durable.write(intent, json.dumps({"commit": number, "tables": tables}).encode())
+        try:
+            durable.write(intent, json.dumps({"commit": number, "tables": tables}).encode())
+        except BaseException:
+            if not intent.exists():  # once the intent has its name, the files are the commit's
+                self.drop(staged)
+            raise
         with durable.guard(
             f"commit to {self.folder} (it is noted and will be carried on when the store is opened next)"
         ):
@@ -235,13 +239,21 @@ class Journal:
             told = json.loads(done.read_bytes())
         except (OSError, ValueError):
             return
-        files = [(table, file) for table, one in told["tables"].items() for file in one["files"]]
+        behind = {
+            table: one for table, one in told["tables"].items() if self._version(table) < told["commit"]
+        }
+        files = [(table, file) for table, one in behind.items() for file in one["files"]]
         if all(self._is_there(table, file) for table, file in files):
             self._carry(done)
         else:
             lost = sorted({*self.lost(), told["commit"]})
             durable.write(self.folder / "lost.json", json.dumps(lost).encode())
             self.notes.append(f"commit {told['commit']} has lost rows: send its files again")
+
+    def _version(self, table: str) -> int:
+        """Return the number of the last commit that was carried into a table."""
+        handle = self._handle(table)
+        return (handle.transaction_version(APP) or 0) if handle is not None else 0
 
     def lost(self) -> list[int]:
         """Return the numbers of commits of which data files vanished: their sources count as not taken in."""
