@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, errors
+from flyball import data, errors, extras
 from flyball.data.formats import cells
 from flyball.runtime import audit, durable, frames, ingest, journal
 
@@ -54,6 +54,8 @@ class Store:
 
         Raises StoreError when it is damaged, cannot be written, or was made for another page's columns.
         """
+        for library in ("polars", "deltalake"):
+            extras.need(library, "lab", "to keep a store")
         store = Store(Path(folder), fleet)
         with durable.guard(f"open the store {folder}"):
             durable.folder(store.folder)
@@ -232,6 +234,19 @@ class Store:
             return frame
         joined = frame.join(last, on="source", how="left", maintain_order="left")
         return joined.filter(pl.col("_taken") == pl.col("last")).drop("last")
+
+    def holds(self) -> dict[str, Any]:
+        """Return what came in so far, whoever sent it when: files, good rows, quarantine, absent columns."""
+        import polars as pl
+
+        came = self.sources().filter(~pl.col("table").is_in(["answers", "outcomes"]))
+        good = came.group_by("table").agg(pl.col("good").sum()).sort("table")
+        return {
+            "files": came.height,
+            "good": dict(good.iter_rows()),
+            "quarantined": self.quarantine(),
+            "absent": self.absent(),
+        }
 
     def quarantine(self) -> dict[str, dict[str, int]]:
         """Return {table: {reason: count}} of the rows that were set apart."""
