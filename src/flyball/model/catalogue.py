@@ -79,6 +79,15 @@ def _nasa(j: Judged) -> figures.Figure:
     return figures.Additive((j.weight * score)[:, None], lambda totals: totals[:, 0])
 
 
+def _cut(j: Judged, most: float) -> Judged:
+    """Return truth and answers, each cut at the most that counts: where more is as good as that."""
+    import dataclasses
+
+    import numpy as np
+
+    return dataclasses.replace(j, truth=np.minimum(j.truth, most), answers=np.minimum(j.answers, most))
+
+
 def _log_loss(j: Judged) -> Array:
     import numpy as np
 
@@ -203,6 +212,10 @@ def by_pattern(name: str, kind: labels.Kind) -> Metric | None:
         by_event = re.fullmatch(r"event_recall_at_(\d+(?:\.\d+)?)_per_machine_year", name)
         if by_event:
             return Metric(name, True, _event_recall(float(by_event[1])))
+    cut = re.fullmatch(r"(\w+)_cut_at_(\d+(?:\.\d+)?)", name)
+    if isinstance(kind, labels.Quantity) and cut and cut[1] in _QUANTITY:
+        higher, prepare = _QUANTITY[cut[1]]
+        return Metric(name, higher, lambda j: prepare(_cut(j, float(cut[2]))))
     if isinstance(kind, labels.Classes):
         which, _, label = name.partition(".")
         if which in ("recall", "precision") and label in kind.names:
@@ -217,4 +230,6 @@ def patterns(kind: labels.Kind) -> list[str]:
         return ["recall_at_5_per_day", "precision_at_5_per_day", "event_recall_at_1_per_machine_year"]
     if isinstance(kind, labels.Classes):
         return [f"{which}.{label}" for which in ("recall", "precision") for label in kind.names]
+    if isinstance(kind, labels.Quantity):
+        return [f"{name}_cut_at_125" for name in _QUANTITY]
     return []

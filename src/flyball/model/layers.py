@@ -50,9 +50,9 @@ def conv(channels: int, width: int, side: int, outputs: int, drop: float) -> Any
 
 
 def recurrent(
-    channels: int, width: int, kernel: int, units: int, side: int, outputs: int, drop: float
+    channels: int, width: int, kernel: int, units: int, side: int, outputs: int, drop: float, cell: str = "gru"
 ) -> Any:
-    """Return a causal convolution and a gated recurrent unit over (n, steps, channels), with (n, side) beside."""
+    """Return a causal convolution and a recurrent layer ("gru", "lstm") over (n, steps, channels), (n, side) beside."""
     torch = extras.need("torch", "nets", "to build a net")
     nn = torch.nn
 
@@ -61,7 +61,7 @@ def recurrent(
             super().__init__()
             self.start = nn.Sequential(nn.Linear(channels, width), nn.SiLU())
             self.near = nn.Conv1d(width, width, kernel) if kernel > 1 else None
-            self.state = nn.GRU(width, units, batch_first=True)
+            self.state = {"gru": nn.GRU, "lstm": nn.LSTM}[cell](width, units, batch_first=True)
             self.drop = nn.Dropout(drop)
             self.head = nn.Sequential(nn.Linear(units + side, width), nn.SiLU(), nn.Linear(width, outputs))
 

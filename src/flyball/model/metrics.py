@@ -8,7 +8,10 @@ Probability   average_precision roc_auc accuracy        log_loss brier
 Classes       accuracy macro_f1 recall.CLASS            log_loss brier
               precision.CLASS
 Quantity      coverage                                  rmse mae nasa_score interval_width
+              NAME_cut_at_X                             NAME_cut_at_X
 ```
+
+"rmse_cut_at_125" is the figure with truth and answers cut at 125: where a longer life is as good as that.
 
 Rows of one machine are no independent evidence, so `interval` and `paired` draw machines with replacement (Efron
 and Tibshirani 1993, ch. 8) and give the 2.5 and 97.5 percentiles.  A difference is always oriented so that above

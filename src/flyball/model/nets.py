@@ -113,7 +113,8 @@ class Conv(Learner):
 class Recurrent(Learner):
     """A convolution and a gated recurrent unit (Cho et al. 2014) over one sequence column (n, steps, channels).
 
-    The state after the last step, and other columns where `columns` are named, go to the head.
+    The state after the last step, and other columns where `columns` are named, go to the head.  `cell` "lstm" takes
+    a long short-term memory (Hochreiter and Schmidhuber 1997) instead; a `kernel` of 1 leaves the convolution out.
 
     >>> Recurrent("window", units=32).kernel
     5
@@ -130,6 +131,7 @@ class Recurrent(Learner):
     aside: float = 0.3
     mix: tuple[float, ...] = (1.0,)
     seeds: int = 1
+    cell: str = "gru"
 
     def accepts(self) -> tuple[type[labels.Kind], ...]:
         """Return the kinds of answer it can learn."""
@@ -137,6 +139,8 @@ class Recurrent(Learner):
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from _head_problems(self.caps, self.mix)
+        if self.cell not in ("gru", "lstm"):
+            yield errors.Problem("cell", f"no cell {self.cell!r}", errors.did_you_mean(self.cell, ("gru", "lstm")))
 
     def fit(self, x: features.Matrix, y: labels.Answers, kind: labels.Kind, seed: int) -> Predictor:
         """Return the trained net."""
@@ -151,7 +155,7 @@ class Recurrent(Learner):
 
         def build(outputs: int) -> Any:
             return layers.recurrent(
-                arrays[0].shape[2], self.width, self.kernel, self.units, side, outputs, self.drop
+                arrays[0].shape[2], self.width, self.kernel, self.units, side, outputs, self.drop, self.cell
             )
 
         return _fitted("recurrent", build, makers, arrays, x, y, kind, self, seed)

@@ -142,7 +142,8 @@ class Contest(part.Part):
 
     `choose` (inner folds) tunes everything, threshold included; `test` is read once and reported.  `peers` are
     further learners reported beside the two, on the same rows.  `metrics` are names of `model.metrics`; the first
-    one decides.
+    one decides.  `slices` names a category column of the features: every metric is told for each of its values as
+    well, "FD001.rmse".
     """
 
     baseline: Learner
@@ -155,9 +156,13 @@ class Contest(part.Part):
     ship: Ship = Refit()
     peers: Mapping[str, Learner] = part.field(default_factory=part.Frozen)
     seed: int = 0
+    slices: str | None = None
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         kind = page.labels.kind()
+        if self.slices is not None and self.slices not in page.features.names():
+            hint = errors.did_you_mean(self.slices, page.features.names())
+            yield errors.Problem("slices", f"no column {self.slices!r} among the features", hint)
         for name, learner in (
             ("baseline", self.baseline),
             ("challenger", self.challenger),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
+from typing import Any
 
 from flyball import errors
 from flyball.model.stage import Packed, Predictor, Transform
@@ -50,9 +52,26 @@ def transform(packed: Packed) -> Transform:
 
 
 def _carried(packed: Packed) -> Predictor | Transform:
-    if packed.runner not in _RUNNERS:
+    found = _of_system(packed.runner)
+    if found is None and packed.runner not in _RUNNERS:
         hint = errors.did_you_mean(packed.runner, _RUNNERS)
         raise errors.DataError(f"no runner {packed.runner!r} in this version of flyball, {hint}")
-    module, name = _RUNNERS[packed.runner]
-    found = getattr(importlib.import_module(f"flyball.model.{module}"), name)
+    if found is None:
+        module, name = _RUNNERS[packed.runner]
+        found = getattr(importlib.import_module(f"flyball.model.{module}"), name)
     return found.unpack(packed)  # type: ignore[no-any-return]
+
+
+def _of_system(runner: str) -> Any:
+    """Return what carries "SYSTEM.Name": a step or predictor that one ready-made system alone has, else None.
+
+    Only a class of Flyball's own `systems` that packs itself under that name is taken; nothing else is looked up.
+    """
+    system, _, name = runner.partition(".")
+    if not name.isidentifier() or not system.isidentifier():
+        return None
+    if importlib.util.find_spec(f"flyball.systems.{system}") is None:
+        return None
+    found = getattr(importlib.import_module(f"flyball.systems.{system}"), name, None)
+    carries = isinstance(found, type) and issubclass(found, (Predictor, Transform))
+    return found if carries and found.__module__.startswith(f"flyball.systems.{system}.") else None

@@ -108,19 +108,42 @@ def contestants(contest: model.Contest) -> dict[str, model.Learner]:
 
 
 def measure(page: System, x: features.Matrix, judged: Judged, prefix: str) -> dict[str, Measurement]:
-    """Return every metric of every contestant with its interval, and the paired differences to the challenger."""
+    """Return every metric of every contestant with its interval, and the paired differences to the challenger.
+
+    Where the page slices, also of each slice alone: "challenger.FD001.rmse", "FD001.difference.rmse".
+    """
+    import numpy as np
+
+    out = _measured(page, x, judged, prefix, "")
+    if page.model.slices is None or page.model.slices in x.stopped:
+        return out
+    column = x.columns[page.model.slices]
+    if not isinstance(column, data.Words):
+        raise errors.DeclarationError(f"model.slices: {page.model.slices!r} is no category")
+    for code, label in enumerate(column.labels):
+        rows = np.flatnonzero(column.codes[judged.rows] == code)
+        if len(rows):
+            folds = None if judged.folds is None else judged.folds[rows]
+            answers = {name: told[rows] for name, told in judged.answers.items()}
+            out |= _measured(page, x, Judged(judged.rows[rows], judged.truth[rows], answers, folds), prefix, f"{label}.")
+    return out
+
+
+def _measured(
+    page: System, x: features.Matrix, judged: Judged, prefix: str, slice_: str
+) -> dict[str, Measurement]:  # fmt: skip
     kind = page.labels.kind()
     moments = x.moments[judged.rows]
     out: dict[str, Measurement] = {}
     for metric in page.model.metrics:
         for name, answers in judged.answers.items():
-            out[f"{prefix}{name}.{metric}"] = metrics.interval(
+            out[f"{prefix}{name}.{slice_}{metric}"] = metrics.interval(
                 metric, kind, judged.truth, answers, moments, folds=judged.folds, resamples=RESAMPLES
             )
         for name, answers in judged.answers.items():
             if name not in ("challenger", "ceiling"):
                 against = "" if name == "baseline" else f"{name}."
-                out[f"{prefix}difference.{against}{metric}"] = metrics.paired(
+                out[f"{prefix}{slice_}difference.{against}{metric}"] = metrics.paired(
                     metric, kind, judged.truth, judged.answers["challenger"], answers, moments,
                     folds=judged.folds, resamples=RESAMPLES,
                 )  # fmt: skip
