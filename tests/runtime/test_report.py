@@ -92,7 +92,8 @@ def made(kind, n=60, clock=True, **changes):
     findings = [{"column": "telemetry.x", "figure": 0.5, "limit": 0.02, "passed": False}]
     steps = [plan.Step("features/2026-01-01", "k", 0.5, True), plan.Step("contest", "k2", 1.5, False)]
     told = {
-        "receipt": receipt,
+        "receipt": {},
+        "holds": receipt,
         "findings": findings,
         "watch": watch,
         "alerts": alerts,
@@ -189,7 +190,15 @@ def test_the_share_inside_the_interval_is_told(tmp_path):
 
 
 def test_little_is_enough(tmp_path):
-    found = made(labels.Probability(), clock=False, alerts=(), watch={}, receipt={}, findings=[])
+    found = made(
+        labels.Probability(),
+        clock=False,
+        alerts=(),
+        watch={},
+        receipt={},
+        holds={"files": 0, "good": {}, "quarantined": {}, "absent": {}},
+        findings=[],
+    )
     found.variants.clear()
     page = written(found, tmp_path)
     assert "None on the rows judged on." in page

@@ -183,20 +183,18 @@ def _watch(told: dict[str, Any]) -> str:
 
 
 def _data(told: dict[str, Any]) -> str:
-    receipt = told["data"]
-    rows: list[tuple[Any, ...]] = [("questions asked", told["rows"]["asked"])]
-    rows += [
-        (f"files {name}", receipt[key])
-        for key, name in (("files", "taken in"), ("known", "known"))
-        if key in receipt
+    receipt, holds = told["data"], told["data"]["holds"]
+    rows: list[tuple[Any, ...]] = [
+        ("questions asked", told["rows"]["asked"]),
+        ("files taken in", holds["files"]),
     ]
-    rows += [(f"rows of {table_}", count) for table_, count in receipt.get("good", {}).items()]
+    rows += [(f"rows of {table_}", count) for table_, count in holds["good"].items()]
     rows += [
         (f"quarantined of {table_}", f"{count} x {reason}")
-        for table_, reasons in receipt.get("quarantined", {}).items()
+        for table_, reasons in holds["quarantined"].items()
         for reason, count in sorted(reasons.items())
     ]
-    rows += [(f"absent: {column}", reason) for column, reason in receipt.get("absent", {}).items()]
+    rows += [(f"absent: {column}", reason) for column, reason in holds["absent"].items()]
     rows += [(f"stopped: {name}", reason) for name, reason in receipt["stopped_features"].items()]
     rows += [(f"cleaned: {one['column']}", f"{one['figure']:g} {one['why']}") for one in receipt["cleaned"]]
     checks = [

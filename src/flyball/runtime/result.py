@@ -24,6 +24,7 @@ class Result:
     page: System
     steps: list[plan.Step]
     receipt: Mapping[str, Any]
+    holds: Mapping[str, Any]
     findings: list[Mapping[str, Any]]
     x: features.Matrix
     y: labels.Answers
@@ -42,7 +43,7 @@ class Result:
             "system": self.page.name,
             "fingerprint": self.page.fingerprint(),
             "steps": [_step(step) for step in self.steps],
-            "data": {**self.receipt, **self._findings(), "stopped_features": dict(self.x.stopped)},
+            "data": {**self.receipt, "holds": self.holds, **self._findings(), "stopped_features": dict(self.x.stopped)},
             "rows": self._rows(),
             "contest": self._contest(""),
             "rolling": self._contest("rolling."),

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, errors
-from flyball.evidence import Measurement, Outcome, Verdict
+from flyball import data
+from flyball.evidence import Outcome
 from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import unpack
 from flyball.monitoring import losses as losses_room
 from flyball.runtime import build, durable, leaks, package, plan, result, runs, store, watching
 from flyball.runtime import contest as contests
+from flyball.runtime import held as kept_as
 from flyball.serving import release
 
 if TYPE_CHECKING:
-    from flyball.data.stage import Array
     from flyball.system import System
 
 Progress = Callable[[str, int, int], None]
@@ -61,7 +61,10 @@ def run(page: System, bound: Bound) -> result.Result:
     """
     page.check()
     kept = store.Store.open(bound.store, page.data)
-    with durable.lock(bound.store / "run.lock", RUN_WAIT_S), runs.lease(kept, page.name, page.fingerprint()) as record:
+    with (
+        durable.lock(bound.store / "run.lock", RUN_WAIT_S),
+        runs.lease(kept, page.name, page.fingerprint()) as record,
+    ):
         steps = plan.Plan(kept, bound.progress)
         receipt = ingest(kept, steps, bound)
         found = _carry(page, kept, steps, bound, receipt)
@@ -81,7 +84,9 @@ def ingest(kept: store.Store, steps: plan.Plan, bound: Bound) -> Mapping[str, An
     return told
 
 
-def _carry(page: System, kept: store.Store, steps: plan.Plan, bound: Bound, receipt: Mapping[str, Any]) -> result.Result:
+def _carry(
+    page: System, kept: store.Store, steps: plan.Plan, bound: Bound, receipt: Mapping[str, Any]
+) -> result.Result:
     asked, partitions = build.matrix(page, kept, steps)
     tables = _Lazily(lambda: build.tables(page, kept, None, None, None))
     as_of = bound.as_of if bound.as_of is not None else kept.horizon()
@@ -92,7 +97,9 @@ def _carry(page: System, kept: store.Store, steps: plan.Plan, bound: Bound, rece
     x, y, content = build.learned(page, kept, steps, x, upstream, learned)
     findings = _expectations(page, kept, steps, build.key_until(partitions, None), tables)
     _leaks(page, kept, steps, x, content)
-    upstream = plan.key(content, _split(page, steps, x, y, tables, content, upstream), bound.seed, bound.ceiling_key)
+    upstream = plan.key(
+        content, _split(page, steps, x, y, tables, content, upstream), bound.seed, bound.ceiling_key
+    )
     held = _contest(page, steps, x, y, tables, upstream, bound)
     reference = _reference(page, steps, held, x, upstream, bound)
     variants, digest = _ship(page, kept, steps, held, x, y, reference, upstream, bound)
@@ -102,7 +109,20 @@ def _carry(page: System, kept: store.Store, steps: plan.Plan, bound: Bound, rece
     test = held.test
     alerts = page.serving.decide.decide(test.answers["challenger"], x.moments[test.rows], held.threshold)
     found = result.Result(
-        page, steps.steps, receipt, findings, x, y, held, variants, digest, watch, alerts, outcomes, str(bound.store)
+        page,
+        steps.steps,
+        receipt,
+        kept.holds(),
+        findings,
+        x,
+        y,
+        held,
+        variants,
+        digest,
+        watch,
+        alerts,
+        outcomes,
+        str(bound.store),
     )
     _report(found, kept, steps)
     return found
@@ -136,18 +156,31 @@ def _expectations(
     key = plan.key(page.data, upstream, plan.code("data"), "expect", "counts")
 
     def judge(folder: Path) -> None:
-        found = [finding for check in page.data.expect for name in tables for finding in check.judge(name, tables[name])]
+        found = [
+            finding
+            for check in page.data.expect
+            for name in tables
+            for finding in check.judge(name, tables[name])
+        ]
         told = [{**vars(finding), "by": "check"} for finding in found]
         told += [{**vars(finding), "by": "cleaner"} for finding in build.counted(page, kept)]
         (folder / "findings.json").write_text(json.dumps(told))
 
-    found: list[Mapping[str, Any]] = json.loads((steps.carry("expect", key, judge) / "findings.json").read_text())
+    found: list[Mapping[str, Any]] = json.loads(
+        (steps.carry("expect", key, judge) / "findings.json").read_text()
+    )
     return found
 
 
 def _leaks(page: System, kept: store.Store, steps: plan.Plan, x: features.Matrix, content: str) -> None:
     """Refuse a feature whose value at a moment changes with rows that were seen only after it."""
-    key = plan.key("leaks", page.features, page.data, content, plan.code("data", "features", "kernels", "runtime/leaks.py"))
+    key = plan.key(
+        "leaks",
+        page.features,
+        page.data,
+        content,
+        plan.code("data", "features", "kernels", "runtime/leaks.py"),
+    )
 
     def look(folder: Path) -> None:
         looked = leaks.ahead(page, x, lambda: build.raw(page, kept), kept.absent())
@@ -160,7 +193,14 @@ def _split(
     page: System, steps: plan.Plan, x: features.Matrix, y: labels.Answers, tables: data.Tables, content: str, upstream: str
 ) -> str:  # fmt: skip
     """Return a key of how the rows are parted: a split may read tables, whose other rows are no matter to it."""
-    key = plan.key("split", page.model.test, page.model.choose, content, upstream, plan.code("model", "runtime/contest.py"))
+    key = plan.key(
+        "split",
+        page.model.test,
+        page.model.choose,
+        content,
+        upstream,
+        plan.code("model", "runtime/contest.py"),
+    )
 
     def part_(folder: Path) -> None:
         train, test, inner = contests.parted(page, x, y, tables)
@@ -179,20 +219,29 @@ def _contest(
     )  # fmt: skip
 
     def hold(folder: Path) -> None:
-        write_held(folder, contests.hold(page, x, y, tables, bound.seed, bound.ceiling, bound.progress))
+        kept_as.write(folder, contests.hold(page, x, y, tables, bound.seed, bound.ceiling, bound.progress))
 
-    return read_held(steps.carry("contest", key, hold))
+    return kept_as.read(steps.carry("contest", key, hold))
 
 
 def _reference(
     page: System, steps: plan.Plan, held: contests.Held, x: features.Matrix, upstream: str, bound: Bound
 ) -> Mapping[str, Any]:
-    key = plan.key("reference", page.monitoring.drift, page.model, upstream, plan.code(*CONTEST_ROOMS, "monitoring"), bound.seed)
+    key = plan.key(
+        "reference",
+        page.monitoring.drift,
+        page.model,
+        upstream,
+        plan.code(*CONTEST_ROOMS, "monitoring"),
+        bound.seed,
+    )
 
     def describe(folder: Path) -> None:
         (folder / "reference.json").write_text(json.dumps(watching.reference(page, held, x, bound.seed)))
 
-    found: Mapping[str, Any] = json.loads((steps.carry("reference", key, describe) / "reference.json").read_text())
+    found: Mapping[str, Any] = json.loads(
+        (steps.carry("reference", key, describe) / "reference.json").read_text()
+    )
     return found
 
 
@@ -200,14 +249,22 @@ def _ship(
     page: System, kept: store.Store, steps: plan.Plan, held: contests.Held, x: features.Matrix, y: labels.Answers,
     reference: Mapping[str, Any], upstream: str, bound: Bound,
 ) -> tuple[list[package.Variant], str | None]:  # fmt: skip
-    key = plan.key("ship", page, upstream, plan.code(*CONTEST_ROOMS, "site", "runtime/package.py", "runtime/measure.py"), plan.versions())
+    key = plan.key(
+        "ship",
+        page,
+        upstream,
+        plan.code(*CONTEST_ROOMS, "site", "runtime/package.py", "runtime/measure.py"),
+        plan.versions(),
+    )
 
     def ship(folder: Path) -> None:
         variants = package.ship(page, held, x, y, reference, folder, bound.seed)
-        (folder / "variants.json").write_text(json.dumps([_variant_json(variant) for variant in variants]))
+        (folder / "variants.json").write_text(
+            json.dumps([kept_as.variant_json(variant) for variant in variants])
+        )
 
     folder = steps.carry("ship", key, ship)
-    variants = [_variant(told, held) for told in json.loads((folder / "variants.json").read_text())]
+    variants = [kept_as.variant(told) for told in json.loads((folder / "variants.json").read_text())]
     winner = package.chosen(variants)
     if winner is None:
         return variants, None
@@ -226,7 +283,12 @@ def _serve(
     if digest is not None and len(newest):
         scorer = unpack.unpack(release.read_packed(kept.folder / "releases" / digest / "model"))
         changed = kept.answer(newest.moments, scorer.predict(newest), digest)
-    steps.note("answer", plan.key("answer", digest, newest.moments.at.tolist()), time.perf_counter() - begun, not changed)
+    steps.note(
+        "answer",
+        plan.key("answer", digest, newest.moments.at.tolist()),
+        time.perf_counter() - begun,
+        not changed,
+    )
     answers = kept.answers()
     states: dict[str, int] = {}
     losses: list[tuple[int, str, float]] = []
@@ -251,14 +313,22 @@ def _newest(page: System, asked: features.Matrix, y: labels.Answers) -> features
 
 
 def _loss(page: System, outcome: Outcome) -> list[tuple[int, str, float]]:
-    return [(outcome.moment, name, loss) for name, loss in losses_room.of(page.labels.kind(), outcome).items()]
+    return [
+        (outcome.moment, name, loss) for name, loss in losses_room.of(page.labels.kind(), outcome).items()
+    ]
 
 
 def _watch(
     page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, reference: Mapping[str, Any],
     losses: Sequence[tuple[int, str, float]], steps: plan.Plan, upstream: str, as_of: int | None,
 ) -> dict[str, Any]:  # fmt: skip
-    key = plan.key("watch", page.monitoring, upstream, plan.code(*CONTEST_ROOMS, "monitoring", "runtime/watching.py"), tuple(losses))
+    key = plan.key(
+        "watch",
+        page.monitoring,
+        upstream,
+        plan.code(*CONTEST_ROOMS, "monitoring", "runtime/watching.py"),
+        tuple(losses),
+    )
 
     def watch(folder: Path) -> None:
         watched = watching.drift(page, held, x, asked, reference)
@@ -276,62 +346,12 @@ def _report(found: result.Result, kept: store.Store, steps: plan.Plan) -> None:
     """Write the report; it is drawn again only when something in it changed."""
     from flyball.runtime import report
 
-    told = {name: value for name, value in found.json().items() if name not in ("steps", "data")}
-    key = plan.key("report", json.dumps(told, sort_keys=True, default=str), plan.code("runtime/report.py", "runtime/plots.py", "runtime/result.py"))
+    told = {name: value for name, value in found.json().items() if name != "steps"}
+    told["data"] = {name: value for name, value in told["data"].items() if name not in found.receipt}
+    key = plan.key(
+        "report",
+        json.dumps(told, sort_keys=True, default=str),
+        plan.code("runtime/report.py", "runtime/plots.py", "runtime/result.py"),
+    )
     folder = steps.carry("report", key, lambda place: report.write(found, place / "report.html"))
     durable.write(kept.folder / "report.html", (folder / "report.html").read_bytes())
-
-
-def write_held(folder: Path, held: contests.Held) -> None:
-    """Write a contest that was held: figures, everybody's answers, the fitted predictors."""
-    import numpy as np
-
-    for name, judged in (("rolling", held.rolling), ("test", held.test)):
-        members = {f"answers.{who}": answers for who, answers in judged.answers.items()}
-        with (folder / f"{name}.npz").open("wb") as sink:
-            folds = judged.folds if judged.folds is not None else np.empty(0, np.int64)
-            np.savez(sink, rows=judged.rows, truth=judged.truth, folds=folds, **members)  # type: ignore[arg-type]
-    np.save(folder / "trained.npy", held.trained)
-    for who, predictor in held.predictors.items():
-        release.write_packed(folder / "predictors" / who, predictor.pack())
-        influence = dict(predictor.influence())
-        (folder / "predictors" / who / "influence.json").write_text(json.dumps(influence))
-    told = {
-        "measured": {name: [m.name, m.value, m.low, m.high, m.n, m.unit] for name, m in held.measured.items()},
-        "threshold": held.threshold, "seconds": held.seconds, "predictors": list(held.predictors),
-    }  # fmt: skip
-    (folder / "held.json").write_text(json.dumps(told))
-
-
-def read_held(folder: Path) -> contests.Held:
-    """Read a contest back; predictors are the unpacked ones, as a machine would run them."""
-    import numpy as np
-
-    told = json.loads((folder / "held.json").read_text())
-    judged: dict[str, contests.Judged] = {}
-    for name in ("rolling", "test"):
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as found:
-            answers: dict[str, Array] = {m[8:]: found[m] for m in found.files if m.startswith("answers.")}
-            folds = found["folds"] if len(found["folds"]) else None
-            judged[name] = contests.Judged(found["rows"], found["truth"], answers, folds)
-    predictors, influence = {}, {}
-    for who in told["predictors"]:
-        predictors[who] = unpack.unpack(release.read_packed(folder / "predictors" / who))
-        influence[who] = json.loads((folder / "predictors" / who / "influence.json").read_text())
-    measured = {name: Measurement(*values) for name, values in told["measured"].items()}
-    trained = np.load(folder / "trained.npy")
-    return contests.Held(
-        judged["rolling"], judged["test"], measured, predictors, told["threshold"], trained, told["seconds"], influence
-    )
-
-
-def _variant_json(variant: package.Variant) -> dict[str, Any]:
-    measured = {name: [m.name, m.value, m.low, m.high, m.n, m.unit] for name, m in variant.measured.items()}
-    verdicts = [[v.gate, v.figure, v.limit, v.passed, v.why] for v in variant.verdicts]
-    return {"name": variant.name, "digest": variant.digest, "measured": measured, "verdicts": verdicts}
-
-
-def _variant(told: Mapping[str, Any], held: contests.Held) -> package.Variant:
-    measured = {name: Measurement(*values) for name, values in told["measured"].items()}
-    verdicts = tuple(Verdict(*values) for values in told["verdicts"])
-    return package.Variant(told["name"], told["digest"], measured, verdicts)
