@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, evidence
+from flyball import data, errors, evidence
 from flyball.runtime import durable, store
 from flyball.runtime import run as running
 
@@ -37,6 +37,7 @@ def once(page: System, bound: Bound) -> dict[str, Any]:
 
     Training is done at a cut that moves only when a trigger says so: between trainings the newest questions are
     answered by the release that the last one made.  A page without a wall clock has no cut: it trains on what came.
+    A training that cannot be done, or fails its gates, leaves the release that serves and its cut where they are.
     Raises StoreError while another loop goes round in the same store.
     """
     kept = store.Store.open(bound.store, page.data)
@@ -51,31 +52,61 @@ def _round(page: System, bound: Bound, kept: store.Store) -> dict[str, Any]:
     sources, now = kept.sources_digest(), kept.horizon()
     wall = isinstance(page.data.clock, data.WallClock)
     reason = _due(page, before, now) if wall else _grown(before, sources)
-    cut = now if reason else before.get("as_of")
-    if reason or before.get("sources") != sources:
-        told = running.run(page, replace(bound, learned=cut, source=None)).json()
-        because = reason or before.get("trained_because", "")
-        done = {"as_of": cut, "trained_because": because, "sources": sources, "release": told["release"]}
-        # One write: alarms and the training that they are newer or older than belong together.
-        kept.state("loop", {**done, "watch": told["watch"]})
-        kept.state("watch", told["watch"])
-    else:
-        told = {"system": page.name, "release": before.get("release"), "watch": before.get("watch", {})}
     receipt = arrived.json() if arrived is not None else {}
-    return {**told, "arrived": receipt, "trained": bool(reason), "because": reason, "as_of": cut}
+    out = {"arrived": receipt, "trained": bool(reason), "because": reason, "refused": ""}
+    if not reason and before.get("sources") == sources:
+        return _idle(page, before) | out
+    told, cut = None, before.get("as_of")
+    if reason:
+        told, out["refused"] = _trained(page, replace(bound, learned=now, source=None), before)
+        cut = cut if out["refused"] else now
+    if told is None:
+        told = running.run(page, replace(bound, learned=cut, source=None)).json()
+    # One write: alarms and the training that they are newer or older than belong together.
+    kept.state("loop", {
+        "as_of": cut, "tried": now if reason else before.get("tried"), "sources": sources,
+        "trained_because": reason or before.get("trained_because", ""), "release": told["release"], "watch": told["watch"],
+        "refused": out["refused"] if reason else before.get("refused", ""),
+    })  # fmt: skip
+    kept.state("watch", told["watch"])
+    return {**told, **out, "as_of": cut}
+
+
+def _trained(page: System, bound: Bound, before: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """Train; return what it came to, or None and why it is not used: then the release that serves goes on serving.
+
+    Where nothing serves yet there is nothing to go on with, and what is wrong is raised.
+    """
+    serving = before.get("release")
+    try:
+        told = running.run(page, bound).json()
+    except (errors.DataError, errors.GateError) as error:
+        if not serving or isinstance(error, errors.StoreError):
+            raise
+        return None, f"{type(error).__name__}: {error}"
+    if told["release"] or not serving:
+        return told, ""
+    failed = ", ".join(verdict["gate"] for verdict in told["verdicts"] if not verdict["passed"])
+    return None, f"the training at hand did not pass {failed}"
+
+
+def _idle(page: System, before: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: before.get(name) for name in ("release", "as_of")}
+    return {"system": page.name, "watch": before.get("watch", {}), **told}
 
 
 def line(told: Mapping[str, Any]) -> str:
     """Return a round as one line."""
     files = told["arrived"].get("files", 0)
     trained = f"trained ({told['because']})" if told["trained"] else "answered"
+    trained += f" and goes on with the release before: {told['refused']}" if told["refused"] else ""
     raised = len(told["watch"].get("alarms", []))
     return f"{told['system']}: {files} file(s), {trained}, release {(told['release'] or 'none')[:12]}, {raised} alarm(s)"
 
 
 def _due(page: System, before: Mapping[str, Any], now: int | None) -> str:
     """Return why to train now, at a wall clock; "" for no reason."""
-    trained = before.get("as_of")
+    trained = before.get("tried")
     if trained is None or now is None:
         return "first training"
     raised = tuple(

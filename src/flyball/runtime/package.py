@@ -5,6 +5,7 @@ The cheapest variant (by p99 latency) that passes every gate is the release; whe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import evidence
+from flyball import errors, evidence
 from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.labels import stage as labels
@@ -121,7 +122,23 @@ def _write(
     _json(folder / "reference.json", reference)
     _json(folder / "versions.json", {"page": page.fingerprint(), "libraries": dict(plan.versions())})
     _json(folder / "contest.json", {name: [m.value, m.low, m.high] for name, m in held.measured.items()})
+    _json(folder / "gates.json", {"gates": [repr(gate) for gate in page.model.gates], "verdicts": judged(page, held)})
     (folder / "card.md").write_text(card(page, held))
+
+
+def judged(page: System, held: contests.Held) -> list[dict[str, Any]]:
+    """Return what the gates say of the contest's figures.
+
+    Gates on latency, memory and agreement are judged on the sealed release, which cannot hold what is measured of it:
+    their verdicts stand in the run's record.
+    """
+    told = []
+    for gate in page.model.gates:
+        with contextlib.suppress(errors.GateError):
+            told += [
+                {"gate": v.gate, "figure": v.figure, "limit": v.limit, "passed": v.passed} for v in gate.judge(held.measured)
+            ]
+    return told
 
 
 def _golden(answers: Array, rows: Ints) -> Ints:

@@ -121,8 +121,11 @@ class Store:
         return {(table, source): set(json.loads(columns)) for table, source, columns in found}
 
     def sources_digest(self) -> str:
-        """Return one digest of everything taken in."""
-        rows = sorted(self.sources().select("table", "source", "reading", "columns").iter_rows())
+        """Return one digest of everything taken in; what was answered and came of it is no source."""
+        import polars as pl
+
+        taken = self.sources().filter(~pl.col("table").is_in(["answers", "outcomes"]))
+        rows = sorted(taken.select("table", "source", "reading", "columns").iter_rows())
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 
     def horizon(self) -> int | None:

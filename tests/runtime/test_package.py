@@ -1,0 +1,172 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from flyball import errors, evidence, model, part
+from flyball.model import stage
+from flyball.runtime import contest, measure, package
+from flyball.serving import release
+
+NAMES = ("p50_ms", "p99_ms", "p999_ms", "resident_bytes", "size_bytes", "agreement")
+
+
+@pytest.fixture(scope="module")
+def won(pumps):
+    """The matrix, the truth and the held contest of a run."""
+    found = pumps.result
+    return found.page, found.held, found.x, found.y
+
+
+class Half(model.Compressor):
+    """A variant that answers otherwise: the prior."""
+
+    def compress(self, predictor, calibration):
+        rate = float(predictor.predict(calibration).mean())
+        return constant(rate)
+
+
+class Never(model.Compressor):
+    """A kind of model that has no smaller variant."""
+
+    def compress(self, predictor, calibration):
+        return None
+
+
+def constant(rate):
+    from flyball.model.constant import Constant
+
+    return Constant([rate])
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Scorers that take as long as the test says, by the name of the variant."""
+    p99 = {}
+
+    def scorer(folder, digest):
+        value = p99.get(folder.name, 1.0)
+        return {name: evidence.Measurement(name, value, value, value, 1, "1") for name in NAMES}
+
+    monkeypatch.setattr(measure, "scorer", scorer)
+    return p99
+
+
+def shipped(won, folder, **changes):
+    page, held, x, y = won
+    page = part.replace(page, model=part.replace(page.model, **changes))
+    return package.ship(page, held, x, y, {"columns": {}}, folder, 0)
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_two_ships_of_one_contest_are_the_same_bytes(won, tmp_path, measured):
+    first, again = (shipped(won, tmp_path / name)[0] for name in ("first", "again"))
+    assert first.digest == again.digest
+    assert files(tmp_path / "first" / "source") == files(tmp_path / "again" / "source")
+
+
+def test_a_release_holds_all_that_a_machine_and_a_reader_need_and_verifies(won, tmp_path, measured):
+    (variant,) = shipped(won, tmp_path)
+    folder = tmp_path / "source"
+    release.verify(folder, variant.digest)
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        "model", "golden.npz", "golden_answers.npz", "page.txt", "serving.json", "reference.json", "versions.json",
+        "contest.json", "gates.json", "card.md",
+    }  # fmt: skip
+    page, held, _, _ = won
+    assert (folder / "page.txt").read_text() == repr(page) + "\n"
+    gates = json.loads((folder / "gates.json").read_text())
+    assert gates["gates"] == [repr(gate) for gate in page.model.gates]
+    assert [verdict["gate"] for verdict in gates["verdicts"]] == [v.gate for v in variant.verdicts[:1]]
+    card = (folder / "card.md").read_text()
+    assert page.question in card and f"{held.measured['challenger.log_loss'].value:.4g}" in card
+    assert "log_loss (lower is better)" in card
+    (folder / "card.md").write_text(card + "better than that")
+    with pytest.raises(errors.TamperedError):
+        release.verify(folder, variant.digest)
+
+
+def test_it_is_told_whether_the_model_is_the_tested_one(won, tmp_path, measured):
+    page, held, x, _ = won
+    for ship in (model.AsTested(), model.Refit()):
+        name = type(ship).__name__
+        shipped(won, tmp_path / name, ship=ship)
+        assert json.loads((tmp_path / name / "source" / "serving.json").read_text())["ship"] == name
+        with np.load(tmp_path / name / "source" / "golden_answers.npz") as golden:
+            rows = package._golden(held.test.answers["challenger"], held.test.rows)
+            tested = held.predictors["challenger"].predict(x.take(rows))
+            assert np.array_equal(golden["answers"], tested) == (name == "AsTested")
+
+
+def test_the_golden_vectors_span_the_answers(won):
+    held = won[1]
+    answers, rows = held.test.answers["challenger"], held.test.rows
+    golden = package._golden(answers, rows)
+    assert len(golden) == package.GOLDEN == len(set(golden.tolist()))
+    assert {rows[answers.argmin()], rows[answers.argmax()]} <= set(golden.tolist())
+
+
+def test_the_cheapest_variant_that_passes_wins(won, tmp_path, measured):
+    measured |= {"source": 2.0, "Half": 1.0}
+    lenient, strict = (model.Latency(p99=model_ms(5)),), (model.Beats("average_precision", by=0.01),)
+    variants = shipped(won, tmp_path / "a", compress=(Half(), Never()), gates=lenient)
+    assert [variant.name for variant in variants] == ["Half", "source"]
+    assert package.chosen(variants).name == "Half"
+    # Cheaper and worse: its own figures are judged, not those of the model it was made from.
+    variants = shipped(won, tmp_path / "b", compress=(Half(),), gates=strict)
+    assert [(variant.name, variant.passed) for variant in variants] == [("Half", False), ("source", True)]
+    assert package.chosen(variants).name == "source"
+    variants = shipped(won, tmp_path / "c", compress=(Half(),), gates=(model.Latency(p99=model_ms(0.5)),))
+    assert package.chosen(variants) is None and not any(variant.passed for variant in variants)
+
+
+def model_ms(value):
+    from flyball import units
+
+    return units.ms(value)
+
+
+def test_sabotage_judged_by_the_source_s_figures_the_worse_variant_wins(won, tmp_path, measured, monkeypatch):
+    measured |= {"source": 2.0, "Half": 1.0}
+    monkeypatch.setattr(package, "_again", lambda page, held, predictor, x: {})
+    gates = (model.Beats("average_precision", by=0.01),)
+    assert package.chosen(shipped(won, tmp_path, compress=(Half(),), gates=gates)).name == "Half"
+
+
+def test_what_is_published_is_whole_and_lies_under_its_digest(won, tmp_path, measured):
+    (variant,) = shipped(won, tmp_path / "made")
+    place = package.publish(variant, tmp_path / "made", tmp_path / "releases")
+    assert place.name == variant.digest and files(place) == files(tmp_path / "made" / "source")
+    assert package.publish(variant, tmp_path / "made", tmp_path / "releases") == place
+    shutil.rmtree(place / "model")
+    with pytest.raises(errors.TamperedError):
+        package.publish(variant, tmp_path / "made", tmp_path / "releases")
+
+
+def test_a_scorer_that_cannot_run_ships_nothing(won, tmp_path):
+    class Broken(stage.Predictor):
+        def predict(self, x):
+            return np.zeros(len(x))
+
+        def pack(self):
+            return stage.Packed("prior", {"answer": [0.5]}, {})
+
+    page, held, x, y = won
+    release_ = tmp_path / "source"
+    package._write(page, Broken(), Broken(), held, x, {}, release_)
+    digest = release.sealed(release_)
+    (release_ / "golden.npz").write_bytes(b"cut")
+    with pytest.raises(errors.GateError, match="the scorer cannot run source: TamperedError"):
+        measure.scorer(release_, digest)
+
+
+def test_gates_on_what_is_measured_of_a_release_are_left_to_the_run(won):
+    page, held, _, _ = won
+    assert [told["gate"] for told in package.judged(page, held)] == [repr(gate) for gate in page.model.gates[:1]]
+    wrong = part.replace(page, model=part.replace(page.model, gates=(model.Memory(1),)))
+    assert package.judged(wrong, held) == [] and contest.contestants(wrong.model)
