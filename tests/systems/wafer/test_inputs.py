@@ -56,7 +56,11 @@ def test_twins_of_the_whole_data_are_counted_as_known(data_folder):
         (12, "groups of one image with different labels"),
     ]
     left = twins.clean("maps", rows).words("split").texts()
-    assert {split: left.count(split) for split in set(left)} == {"train": 37_234, "val": 12_429, "test": 12_450}
+    assert {split: left.count(split) for split in set(left)} == {
+        "train": 37_234,
+        "val": 12_429,
+        "test": 12_450,
+    }
 
 
 def whole():

@@ -80,7 +80,11 @@ def test_a_map_without_failures():
     found = told(disc(20))
     assert found["fails"] == found["rate"] == found["raw_count"] == found["outer_run"] == 0
     assert found["rows"] == found["columns"] == 20 and found["dies"] == disc(20).sum()
-    assert not found["ring"].any() and not found["raw_largest"].any() and np.isfinite(list(found["radon_z"])).all()
+    assert (
+        not found["ring"].any()
+        and not found["raw_largest"].any()
+        and np.isfinite(list(found["radon_z"])).all()
+    )
 
 
 def test_failures_in_the_middle_are_in_the_inner_rings():

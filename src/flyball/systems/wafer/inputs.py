@@ -50,7 +50,10 @@ def maps() -> tuple[list[Array], list[str], list[str]]:
     with lzma.open(public.file(MAPS)) as packed:
         flat = np.lib.format.read_array(io.BytesIO(packed.read()), allow_pickle=False)
     ends = np.cumsum(shapes.astype(np.int64).prod(axis=1))
-    found = [flat[end - h * w : end].reshape(h, w) for end, (h, w) in zip(ends.tolist(), shapes.tolist(), strict=True)]
+    found = [
+        flat[end - h * w : end].reshape(h, w)
+        for end, (h, w) in zip(ends.tolist(), shapes.tolist(), strict=True)
+    ]
     return found, [split.partition("_")[0] for split in splits], [str(label) for label in labels]
 
 

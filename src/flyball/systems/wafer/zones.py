@@ -255,7 +255,9 @@ def _edges(die: Flags, fail: Flags, rate: Floats) -> dict[str, Array]:
     found: dict[str, Array] = {}
     layer, usual = die, np.maximum(rate, 1e-3)
     for depth in (1, 2, 3):
-        inner = layer & _shift(layer, 1, 0) & _shift(layer, -1, 0) & _shift(layer, 0, 1) & _shift(layer, 0, -1)
+        inner = (
+            layer & _shift(layer, 1, 0) & _shift(layer, -1, 0) & _shift(layer, 0, 1) & _shift(layer, 0, -1)
+        )
         edge, layer = layer & ~inner, inner
         share = (edge & fail).sum((1, 2)) / np.maximum(edge.sum((1, 2)), 1)
         found |= {f"edge{depth}": share, f"edge{depth}_excess": share / usual}
