@@ -65,6 +65,7 @@ def run(page: System, bound: Bound) -> result.Result:
         durable.lock(bound.store / "run.lock", RUN_WAIT_S),
         runs.lease(kept, page.name, page.fingerprint()) as record,
     ):
+        kept.refresh()  # a run that went before may have taken files in meanwhile
         steps = plan.Plan(kept, bound.progress)
         receipt = ingest(kept, steps, bound)
         found = _carry(page, kept, steps, bound, receipt)
