@@ -90,7 +90,8 @@ def listed(kept: Kept) -> list[dict[str, Any]]:
         if told.get("state") == "running" and not _alive(told, path):
             told["state"] = "interrupted"
         found.append(told)
-    return found
+    # The names tell the second; several runs may have begun in it.
+    return sorted(found, key=lambda told: (told["run"][:15], told.get("began", 0)))
 
 
 def interrupted(kept: Kept) -> list[str]:
