@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 2
 # No library reports anything about us to anybody.
 export DO_NOT_TRACK := 1
 
-.PHONY: setup run test check proof bench-pipeline bench-asof bench-startup bench-turbofan clean
+.PHONY: setup run test check proof docs clean
 
 setup: $(STAMP)
 
@@ -40,10 +40,16 @@ check: setup
 	$(BIN)/lint-imports
 
 # The long evidence: ours beside the peers, results equal before times are taken.
-proof: bench-startup bench-asof bench-pipeline bench-turbofan
+BENCHES := startup asof pipeline drives wafer turbofan
 
-bench-pipeline bench-asof bench-startup bench-turbofan: bench-%: setup
+proof: $(BENCHES:%=bench-%)
+
+bench-%: setup
 	$(BIN)/flyball bench $*
+
+# The generated regions of README.md and docs: benchmark tables, part menus, the tree.
+docs: setup
+	$(BIN)/python docs/tables.py
 
 clean:
 	rm -rf .venv build var .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -54,14 +54,18 @@ def run() -> dict[str, Any]:
     return sidebyside.result("asof", ("numpy", "polars"), table)
 
 
-def _correction(rows: data.Rows, moments: features.Moments, value: Any, last: features.Last) -> dict[str, Any]:
+def _correction(
+    rows: data.Rows, moments: features.Moments, value: Any, last: features.Last
+) -> dict[str, Any]:
     """Return how many of 1,000 later corrections leak into earlier answers: 0 for ours, all for event time."""
     import numpy as np
     import polars as pl
 
     keys = [f"m{number:04d}" for number in range(1000)]
     first, late = int(units.days(2)), int(units.days(10))
-    told = data.Rows.of(keys * 2, [first] * 2000, [first] * 1000 + [late] * 1000, {"x": [2.0] * 1000 + [99.0] * 1000})
+    told = data.Rows.of(
+        keys * 2, [first] * 2000, [first] * 1000 + [late] * 1000, {"x": [2.0] * 1000 + [99.0] * 1000}
+    )
     told = data.Rows(told.keys, told.starts, told.at, told.seen, told.columns, unique=("at",))
     asked = features.Moments.of(keys, [int(units.days(5))] * 1000)
     ours = int(np.sum(last.compute({"logs": told}, asked)["logs.x.last"] == 99.0))
@@ -70,5 +74,7 @@ def _correction(rows: data.Rows, moments: features.Moments, value: Any, last: fe
         on="at", by="key", check_sortedness=False,
     )  # fmt: skip
     peer = int((by_event_time["x"] == 99.0).sum())
-    found = sidebyside.row("later corrections returned, of 1000", ours, peer, "join on event time alone", "answers", None)
+    found = sidebyside.row(
+        "later corrections returned, of 1000", ours, peer, "join on event time alone", "answers", None
+    )
     return {**found, "goal": 0.0, "met": ours == 0}

@@ -28,7 +28,11 @@ def run() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         rows = _side_by_side(place)
-    for axis, sizes in (("rows", (10**5, 10**6, 10**7)), ("machines", (10, 100, 1000)), ("files", (10, 500, 5000))):
+    for axis, sizes in (
+        ("rows", (10**5, 10**6, 10**7)),
+        ("machines", (10, 100, 1000)),
+        ("files", (10, 500, 5000)),
+    ):
         rows += _growth(axis, sizes)
     return sidebyside.result("pipeline", ("lightgbm", "polars", "deltalake", "numpy"), rows)
 
@@ -45,9 +49,13 @@ def page(columns: int, trees: int) -> Any:
         data=data.Fleet(
             key="machine",
             clock=data.WallClock(),
-            tables=(data.Table("logs", columns={**dict.fromkeys(names, "number"), "y": "bool"}, unique=("at",)),),
+            tables=(
+                data.Table("logs", columns={**dict.fromkeys(names, "number"), "y": "bool"}, unique=("at",)),
+            ),
         ),
-        features=features.AsOf(asked=features.Each("logs"), columns=tuple(features.Last(f"logs.{n}") for n in names)),
+        features=features.AsOf(
+            asked=features.Each("logs"), columns=tuple(features.Last(f"logs.{n}") for n in names)
+        ),
         labels=labels.Given("logs.y", answer=labels.Probability()),
         model=model.Contest(
             baseline=model.Prior(),
@@ -76,10 +84,14 @@ def fleet(machines: int, hours: int, columns: int, seed: int = 0) -> Any:
     chance = 1 / (1 + np.exp(4 - signal))
     out = pl.DataFrame(frame).select(
         pl.format("m{}", pl.col("machine").cast(pl.String).str.zfill(4)).alias("machine"),
-        (pl.lit(1_700_000_000_000_000) + pl.col("at") * 3_600_000_000).cast(pl.Datetime("us", "UTC")).alias("at"),
+        (pl.lit(1_700_000_000_000_000) + pl.col("at") * 3_600_000_000)
+        .cast(pl.Datetime("us", "UTC"))
+        .alias("at"),
     )
     named = {f"x{number:02d}": values[number] for number in range(columns)}
-    return out.with_columns(**{name: pl.Series(column) for name, column in named.items()}, y=pl.Series(rng.random(n) < chance))
+    return out.with_columns(
+        **{name: pl.Series(column) for name, column in named.items()}, y=pl.Series(rng.random(n) < chance)
+    )
 
 
 def _side_by_side(place: Path) -> list[dict[str, Any]]:
@@ -103,7 +115,9 @@ def _side_by_side(place: Path) -> list[dict[str, Any]]:
         sidebyside.row(case.format("Parquet"), ours, peer, name, "s", goal=1.3),
         sidebyside.row(case.format("CSV"), csv, peer, name + " (from Parquet)", "s", goal=None),
     ]
-    rows += [sidebyside.row(f"  of which {step}", taken, None, "", "s", goal=None) for step, taken in parts.items()]
+    rows += [
+        sidebyside.row(f"  of which {step}", taken, None, "", "s", goal=None) for step, taken in parts.items()
+    ]
     found = sidebyside.row("contest statistics and gates", contest, None, "", "s", goal=None)
     return [*rows, {**found, "goal": 60.0, "met": contest <= 60.0}]
 
@@ -112,6 +126,7 @@ def _bare(file: Path) -> tuple[float, Any]:
     """Return the time of LightGBM with nothing around it, and its answers."""
     import lightgbm as lgb
     import polars as pl
+
     from flyball.features import stage as features
     from flyball.labels import stage as labels
 
@@ -175,9 +190,13 @@ def _growth(axis: str, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
     rows = []
     for what, unit in (("seconds", "s"), ("peak_MiB", "MiB")):
         for size, told in zip(sizes, found, strict=True):
-            rows.append(sidebyside.row(f"{axis} {size:,}: ingest and features", told[what], None, "", unit, goal=None))
+            rows.append(
+                sidebyside.row(f"{axis} {size:,}: ingest and features", told[what], None, "", unit, goal=None)
+            )
         exponent = math.log(found[-1][what] / found[-2][what]) / math.log(sizes[-1] / sizes[-2])
-        told = sidebyside.row(f"{what} by {axis}, exponent of the last step", exponent, None, "", "", goal=None)
+        told = sidebyside.row(
+            f"{what} by {axis}, exponent of the last step", exponent, None, "", "", goal=None
+        )
         rows.append({**told, "goal": 1.1, "met": exponent <= 1.1})
     return rows
 

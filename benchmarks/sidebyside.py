@@ -24,7 +24,10 @@ def machine() -> dict[str, Any]:
 
 def versions(*names: str) -> dict[str, str]:
     """Return the versions of Python, flyball and some libraries."""
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in ("flyball", *names)}}
+    return {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("flyball", *names)},
+    }
 
 
 def seconds(work: Callable[[], Any], runs: int = 5) -> float:
@@ -44,7 +47,13 @@ def process_ms(command: list[str], runs: int = 9) -> float:
 
 
 def row(
-    case: str, ours: float, peer: float | None, peer_name: str, unit: str, goal: float | None, lower: bool = True
+    case: str,
+    ours: float,
+    peer: float | None,
+    peer_name: str,
+    unit: str,
+    goal: float | None,
+    lower: bool = True,
 ) -> dict[str, Any]:
     """Return one comparison; `ratio` is ours over the peer's, `met` whether it keeps the goal (None: none set)."""
     ratio = None if peer in (None, 0) else ours / peer

@@ -26,7 +26,14 @@ def results(name: str) -> str:
     for row in told["rows"]:
         peer = "" if row["peer"] is None else f"{figure(row['peer'])} ({row['peer_name']})"
         met = {True: "yes", False: "**no**", None: ""}[row["met"]]
-        cells = (row["case"], f"{figure(row['ours'])} {row['unit']}".strip(), peer, figure(row["ratio"]), figure(row["goal"]), met)
+        cells = (
+            row["case"],
+            f"{figure(row['ours'])} {row['unit']}".strip(),
+            peer,
+            figure(row["ratio"]),
+            figure(row["goal"]),
+            met,
+        )
         lines.append("| " + " | ".join(cell.strip() for cell in cells) + " |")
     where = f"{told['machine']['cpu']}, {told['machine']['cores']} cores"
     versions = ", ".join(f"{library} {version}" for library, version in told["versions"].items())
@@ -82,7 +89,11 @@ def filled(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Rewrite or check every page; return the exit code."""
     stale = []
-    for page in (HOME / "README.md", *sorted((HOME / "docs").rglob("*.md")), *sorted((HOME / "src").rglob("*.md"))):
+    for page in (
+        HOME / "README.md",
+        *sorted((HOME / "docs").rglob("*.md")),
+        *sorted((HOME / "src").rglob("*.md")),
+    ):
         before = page.read_text()
         after = filled(before)
         if after != before:

@@ -56,7 +56,9 @@ def daily(tmp_path_factory: pytest.TempPathFactory) -> types.SimpleNamespace:
         (folder / table).mkdir()
         for day in sorted({line.split(",")[1][:10] for line in lines}):
             file = folder / table / f"{day}.csv"
-            file.write_text("\n".join([head, *(line for line in lines if line.split(",")[1][:10] == day)]) + "\n")
+            file.write_text(
+                "\n".join([head, *(line for line in lines if line.split(",")[1][:10] == day)]) + "\n"
+            )
             files.setdefault(day, []).append(file)
     page = systems.load(str(folder / "page.py"))
     # Read back from its text: a value of its own that no file stands behind.

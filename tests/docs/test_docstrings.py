@@ -6,8 +6,9 @@ import doctest
 import importlib
 import pkgutil
 
-import flyball
 import pytest
+
+import flyball
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

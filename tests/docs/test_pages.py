@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 HOME = Path(__file__).parent.parent.parent
-PAGES = sorted([HOME / "README.md", *(HOME / "docs").glob("*.md"), *(HOME / "src/flyball/systems").glob("*/README.md")])
+PAGES = sorted(
+    [HOME / "README.md", *(HOME / "docs").glob("*.md"), *(HOME / "src/flyball/systems").glob("*/README.md")]
+)
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -37,12 +39,20 @@ def test_console_blocks_run(page: Path, tmp_path: Path) -> None:
                 assert_target(command.split()[1])
                 continue
             done = subprocess.run(
-                command, shell=True, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=600
+                command,
+                shell=True,
+                cwd=tmp_path,
+                env={**os.environ, "PATH": path},
+                capture_output=True,
+                text=True,
+                timeout=600,
             )
             assert done.returncode == 0, f"{command}: exit {done.returncode}: {done.stderr[-2000:]}"
             for line in expected:
                 pattern = ".*".join(re.escape(piece) for piece in line.strip().split("..."))
-                assert re.search(pattern, done.stdout), f"{command} does not print {line!r} but:\n{done.stdout[-2000:]}"
+                assert re.search(pattern, done.stdout), (
+                    f"{command} does not print {line!r} but:\n{done.stdout[-2000:]}"
+                )
 
 
 def commands(text: str) -> list[tuple[str, list[str]]]:
@@ -56,9 +66,13 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
 
 
 def assert_target(name: str) -> None:
-    assert re.search(rf"^{name}:", (HOME / "Makefile").read_text(), re.MULTILINE), f"no target {name!r} in the Makefile"
+    assert re.search(rf"^{name}:", (HOME / "Makefile").read_text(), re.MULTILINE), (
+        f"no target {name!r} in the Makefile"
+    )
 
 
 def test_generated_regions_are_fresh() -> None:
-    done = subprocess.run([sys.executable, "docs/tables.py", "--check"], cwd=HOME, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "docs/tables.py", "--check"], cwd=HOME, capture_output=True, text=True
+    )
     assert done.returncode == 0, f"run `python docs/tables.py`:\n{done.stdout}{done.stderr}"

@@ -50,7 +50,14 @@ def conv(channels: int, width: int, side: int, outputs: int, drop: float) -> Any
 
 
 def recurrent(
-    channels: int, width: int, kernel: int, units: int, side: int, outputs: int, drop: float, cell: str = "gru"
+    channels: int,
+    width: int,
+    kernel: int,
+    units: int,
+    side: int,
+    outputs: int,
+    drop: float,
+    cell: str = "gru",
 ) -> Any:
     """Return a causal convolution and a recurrent layer ("gru", "lstm") over (n, steps, channels), (n, side) beside."""
     torch = extras.need("torch", "nets", "to build a net")

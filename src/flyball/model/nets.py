@@ -140,7 +140,9 @@ class Recurrent(Learner):
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from _head_problems(self.caps, self.mix)
         if self.cell not in ("gru", "lstm"):
-            yield errors.Problem("cell", f"no cell {self.cell!r}", errors.did_you_mean(self.cell, ("gru", "lstm")))
+            yield errors.Problem(
+                "cell", f"no cell {self.cell!r}", errors.did_you_mean(self.cell, ("gru", "lstm"))
+            )
 
     def fit(self, x: features.Matrix, y: labels.Answers, kind: labels.Kind, seed: int) -> Predictor:
         """Return the trained net."""

@@ -25,11 +25,11 @@ WEAR = (
     "water_temp", "handler_cycle", "co2_power", "water_flow",
 )  # fmt: skip
 #: Warnings that a failing component gives before it stops.
-WARNINGS = tuple(
-    f"{part}-W{number}"
-    for part, numbers in (("DG", "123"), ("LA", "123"), ("VA", "123567"), ("WS", "123"), ("RS", "123"), ("CW", "123"), ("WH", "123"))
-    for number in numbers
-)  # fmt: skip
+WARNINGS = (
+    *("DG-W1", "DG-W2", "DG-W3", "LA-W1", "LA-W2", "LA-W3", "WS-W1", "WS-W2", "WS-W3"),
+    *("VA-W1", "VA-W2", "VA-W3", "VA-W5", "VA-W6", "VA-W7", "RS-W1", "RS-W2", "RS-W3"),
+    *("CW-W1", "CW-W2", "CW-W3", "WH-W1", "WH-W2", "WH-W3"),
+)
 
 system = System(
     name="scanner",
@@ -41,10 +41,16 @@ system = System(
             data.Table("telemetry", columns=CHANNELS, arrives=hours(4), time="time", unique=("at",)),
             data.Table("events", columns={"code": "category"}, arrives=hours(1), time="time"),
             data.Table(
-                "repairs", columns={"part": "category", "kind": "category", "failed": "bool"}, arrives=DAY, time="time"
+                "repairs",
+                columns={"part": "category", "kind": "category", "failed": "bool"},
+                arrives=DAY,
+                time="time",
             ),
         ),
-        expect=(data.Missing("telemetry.co2_power", at_most=0.05), data.Missing("telemetry.jitter", at_most=0.05)),
+        expect=(
+            data.Missing("telemetry.co2_power", at_most=0.05),
+            data.Missing("telemetry.jitter", at_most=0.05),
+        ),
     ),
     features=features.AsOf(
         asked=features.Every(DAY),
@@ -54,7 +60,9 @@ system = System(
             features.Count("events.code", over=(days(2), days(7)), each=WARNINGS),
         ),
     ),
-    labels=labels.FailsWithin(WEEK, event="repairs.failed", gap=DAY, blackout=DAY, alive="telemetry", wait=days(3)),
+    labels=labels.FailsWithin(
+        WEEK, event="repairs.failed", gap=DAY, blackout=DAY, alive="telemetry", wait=days(3)
+    ),
     model=model.Contest(
         baseline=model.Threshold(columns=tuple(f"events.code.{code}.count.7d" for code in WARNINGS)),
         challenger=model.BoostedTrees(
@@ -64,7 +72,12 @@ system = System(
             min_rows=100,
             row_share=0.5,
             feature_share=0.3,
-            monotone={"events.*": 1, "telemetry.[!w]*": 1, "telemetry.water_temp*": 1, "telemetry.water_flow*": -1},
+            monotone={
+                "events.*": 1,
+                "telemetry.[!w]*": 1,
+                "telemetry.water_temp*": 1,
+                "telemetry.water_flow*": -1,
+            },
         ),
         choose=model.Rolling(folds=3, guard=days(11)),
         test=model.Latest(share=0.25, guard=days(11)),
