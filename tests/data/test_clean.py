@@ -1,3 +1,5 @@
+import types
+
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
@@ -60,7 +62,10 @@ def test_categories_are_held_when_named():
 
 
 def test_mistakes_are_told():
-    assert [problem.place for problem in data.Clip("t.x", 2, 1).problems(None)] == ["low"]
+    table = data.Table("t", columns={"x": "number", "word": "category"})
+    page = types.SimpleNamespace(data=data.Fleet("machine", None, (table,)))
+    assert [problem.place for problem in data.Clip("t.x", 2, 1).problems(page)] == ["low"]
+    assert [problem.place for problem in data.Clip("t.word", 0, 1).problems(page)] == ["column"]
     assert [problem.place for problem in data.HoldGaps(units.steps(0)).problems(None)] == ["at_most"]
     assert (
         data.HoldGaps(units.days(1)).lookback() == int(units.DAY) and not data.Clip("t.x", 0, 1).fleetwide()

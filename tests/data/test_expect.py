@@ -1,3 +1,5 @@
+import types
+
 import pytest
 
 from flyball import data
@@ -29,6 +31,8 @@ def test_nothing_is_said_of_another_table_or_of_no_rows():
 
 
 def test_mistakes_are_told():
-    assert list(data.Missing("t.x", at_most=2).problems(None)) and list(
-        data.Between("t.x", 1, 1).problems(None)
-    )
+    table = data.Table("t", columns={"x": "number", "word": "category"})
+    page = types.SimpleNamespace(data=data.Fleet("machine", None, (table,)))
+    assert [problem.place for problem in data.Missing("t.x", at_most=2).problems(page)] == ["at_most"]
+    assert [problem.place for problem in data.Between("t.x", 1, 1).problems(page)] == ["low"]
+    assert [problem.place for problem in data.Between("t.word", 0, 1).problems(page)] == ["column"]

@@ -73,7 +73,13 @@ def go(daily, arrived):
         release.verify(folder / "releases" / told["release"], told["release"])
         rows = kept.answers()
         answers = [rows.at.tolist(), rows.columns["answer"].tolist(), rows.columns["release"].texts()]
-        return {**{name: told[name] for name in ("contest", "rolling", "release", "threshold", "watch", "outcomes")}, "answers": answers}
+        return {
+            **{
+                name: told[name]
+                for name in ("contest", "rolling", "release", "threshold", "watch", "outcomes")
+            },
+            "answers": answers,
+        }
 
     goes.page = page
     return goes
@@ -167,7 +173,9 @@ def test_a_killed_command_is_shown_as_interrupted_and_gone_on_with(go, undisturb
 
 
 @pytest.mark.parametrize("limit", [300, 20_000])
-def test_a_file_that_cannot_grow_ends_a_run_with_a_clear_error(go, undisturbed, daily, arrived, tmp_path, limit):
+def test_a_file_that_cannot_grow_ends_a_run_with_a_clear_error(
+    go, undisturbed, daily, arrived, tmp_path, limit
+):
     """The limit of the process on the size of a file is a disk that is full in earnest, below Python."""
     child = process(daily, arrived, tmp_path / "store", limit=limit)
     _, err = child.communicate()
@@ -208,7 +216,9 @@ def test_a_disk_that_fills_up_in_any_phase_leaves_what_was_there(go, undisturbed
         kept = Store.open(folder, go.page.data)
         release.verify(folder / "releases" / first.release, first.release)
         rows = kept.answers()
-        assert len(rows) >= len(before) and set(before.columns["release"].texts()) <= set(rows.columns["release"].texts())
+        assert len(rows) >= len(before) and set(before.columns["release"].texts()) <= set(
+            rows.columns["release"].texts()
+        )
         again = go(folder)
         assert {name: again[name] for name in ("contest", "release", "watch")} == {
             name: told[name] for name in ("contest", "release", "watch")

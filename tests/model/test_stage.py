@@ -6,7 +6,10 @@ from flyball import labels, model
 
 
 def test_learners_and_metrics_must_fit_the_answer():
-    page = types.SimpleNamespace(labels=types.SimpleNamespace(kind=lambda: labels.Quantity()))
+    page = types.SimpleNamespace(
+        labels=types.SimpleNamespace(kind=lambda: labels.Quantity()),
+        features=types.SimpleNamespace(names=lambda: ("a", "b")),
+    )
     contest = model.Contest(
         model.Prior(),
         model.Logistic(),

@@ -24,7 +24,14 @@ def sent(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """No report is drawn and no scorer measured in a process of its own: both are tried elsewhere."""
-    told = {"p50_ms": 0.1, "p99_ms": 0.2, "p999_ms": 0.3, "resident_bytes": 5e7, "size_bytes": 1e3, "agreement": 0.0}
+    told = {
+        "p50_ms": 0.1,
+        "p99_ms": 0.2,
+        "p999_ms": 0.3,
+        "resident_bytes": 5e7,
+        "size_bytes": 1e3,
+        "agreement": 0.0,
+    }
 
     def measured(folder, digest):
         return {name: evidence.Measurement(name, value, value, value, 1, "1") for name, value in told.items()}

@@ -9,7 +9,10 @@ from flyball import data, errors, features, part, units
 from flyball.runtime import build, plan
 from flyball.runtime.store import Store
 
-ALWAYS = (features.Rolling("telemetry.vibration", over=units.days(3), by="mean"), features.Last("telemetry.current"))
+ALWAYS = (
+    features.Rolling("telemetry.vibration", over=units.days(3), by="mean"),
+    features.Last("telemetry.current"),
+)
 WINDOWS = (
     features.Rolling("telemetry.vibration", over=units.days(3), by="mean"),
     features.Last("telemetry.current", at_most=units.days(2)),
@@ -34,7 +37,10 @@ def days(files, since, until):
 
 def same(a, b):
     assert a.moments.keys == b.moments.keys and list(a.columns) == list(b.columns)
-    assert (a.moments.codes.tobytes(), a.moments.at.tobytes()) == (b.moments.codes.tobytes(), b.moments.at.tobytes())
+    assert (a.moments.codes.tobytes(), a.moments.at.tobytes()) == (
+        b.moments.codes.tobytes(),
+        b.moments.at.tobytes(),
+    )
     for name in a.columns:
         assert a.columns[name].tobytes() == b.columns[name].tobytes(), name
 
@@ -92,7 +98,9 @@ def test_a_file_that_is_sent_again_changes_nothing(bounded, daily, sent):
 
 @pytest.mark.parametrize("columns", [WINDOWS, ALWAYS], ids=["windows", "no bound"])
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_the_order_and_grouping_of_files_the_features_are_the_same_bits(daily, tmp_path, columns, seed):
+def test_whatever_the_order_and_grouping_of_files_the_features_are_the_same_bits(
+    daily, tmp_path, columns, seed
+):
     page = seeing(daily.page, columns)
     whole = Store.open(tmp_path / "whole", page.data)
     whole.ingest(days(daily.files, 0, 20))
@@ -110,7 +118,9 @@ def test_whatever_the_order_and_grouping_of_files_the_features_are_the_same_bits
     same(found, expected)
 
 
-def test_sabotage_keys_that_hold_their_own_day_alone_keep_what_is_stale(bounded, daily, tmp_path, monkeypatch):
+def test_sabotage_keys_that_hold_their_own_day_alone_keep_what_is_stale(
+    bounded, daily, tmp_path, monkeypatch
+):
     monkeypatch.setattr(build, "_within", lambda own, names, days, span: [own[name] for name in names])
     with pytest.raises(AssertionError):
         for seed in range(3):

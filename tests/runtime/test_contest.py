@@ -15,7 +15,9 @@ class Spy(stage.Learner):
         return model.Prior().accepts()
 
     def fit(self, x, y, kind, seed):
-        FITTED.append(({*zip(x.moments.names(), x.moments.at.tolist(), strict=True)}, bool(y.known.all()), seed))
+        FITTED.append(
+            ({*zip(x.moments.names(), x.moments.at.tolist(), strict=True)}, bool(y.known.all()), seed)
+        )
         return model.Prior().fit(x, y, kind, seed)
 
 
@@ -108,7 +110,9 @@ def test_differences_are_paired_and_the_same_on_every_run(daily, world, faster):
     }  # fmt: skip
     m = found.measured
     gap = m["difference.average_precision"]
-    assert gap.value == pytest.approx(m["challenger.average_precision"].value - m["baseline.average_precision"].value)
+    assert gap.value == pytest.approx(
+        m["challenger.average_precision"].value - m["baseline.average_precision"].value
+    )
     assert gap.low <= gap.value <= gap.high
     # An equal contestant differs by nothing in every resample: that is what paired means.
     same = m["difference.again.average_precision"]
@@ -125,7 +129,9 @@ def test_the_threshold_is_settled_on_the_folds(daily, world, faster):
     assert found.threshold == expected
 
 
-@pytest.mark.parametrize(("until", "said"), [(9, "no event|no rows|no fold|no question"), (0, "no question has a known")])
+@pytest.mark.parametrize(
+    ("until", "said"), [(9, "no event|no rows|no fold|no question"), (0, "no question has a known")]
+)
 def test_too_short_a_history_is_a_clear_error(daily, world, faster, until, said):
     x, y, tables = world
     rows = np.flatnonzero(x.moments.at < x.moments.at.min() + until * int(units.DAY))
@@ -136,7 +142,9 @@ def test_too_short_a_history_is_a_clear_error(daily, world, faster, until, said)
 def ceiling(world):
     """The probability of a failure given the truth of every row and no more than nine tenths sure."""
     x, y, _ = world
-    told = dict(zip(zip(x.moments.names(), x.moments.at.tolist(), strict=True), y.value.tolist(), strict=True))
+    told = dict(
+        zip(zip(x.moments.names(), x.moments.at.tolist(), strict=True), y.value.tolist(), strict=True)
+    )
 
     def probability(moments):
         value = np.array([told[pair] for pair in zip(moments.names(), moments.at.tolist(), strict=True)])
@@ -148,12 +156,17 @@ def ceiling(world):
 def test_a_challenger_below_the_ceiling_passes_and_one_above_it_is_a_leak(daily, world, faster):
     page, (x, y, tables) = daily.page, world
     honest = contest.hold(page, x, y, tables, ceiling=ceiling(world))
-    assert honest.measured["ceiling.average_precision"].value > honest.measured["challenger.average_precision"].value
+    assert (
+        honest.measured["ceiling.average_precision"].value
+        > honest.measured["challenger.average_precision"].value
+    )
 
     def weak(moments):
         return np.random.default_rng(0).random(len(moments))
 
-    with pytest.raises(errors.LeakError, match="challenger is better than the ceiling by .* knows the future"):
+    with pytest.raises(
+        errors.LeakError, match=r"challenger is better than the ceiling by .* knows the future"
+    ):
         contest.hold(page, x, y, tables, ceiling=weak)
 
 
@@ -161,7 +174,7 @@ def test_a_planted_column_fails_the_contest_without_a_ceiling(daily, world, fast
     x, y, tables = world
     planted = np.where(y.known, y.value, 0.5) + 0.01 * np.random.default_rng(0).random(len(y))
     leaky = features.Matrix(x.moments, {**x.columns, "telemetry.code.last": planted})
-    with pytest.raises(errors.LeakError, match="column 'telemetry.code.last' alone tells"):
+    with pytest.raises(errors.LeakError, match=r"column 'telemetry\.code\.last' alone tells"):
         contest.hold(daily.page, leaky, y, tables)
 
 

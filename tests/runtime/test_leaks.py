@@ -63,7 +63,9 @@ def test_features_that_look_back_only_are_found_the_same_again(daily, looked):
 def test_a_feature_that_looks_ahead_is_refused_by_name(daily, looked):
     columns = (*daily.page.features.columns, Tomorrow("telemetry.vibration"))
     page = part.replace(daily.page, features=part.replace(daily.page.features, columns=columns))
-    with pytest.raises(errors.LeakError, match=r"column 'telemetry.vibration.tomorrow' of m00 at 2026-01-\d\d .*looks ahead"):
+    with pytest.raises(
+        errors.LeakError, match=r"column 'telemetry.vibration.tomorrow' of m00 at 2026-01-\d\d .*looks ahead"
+    ):
         looked(page)
 
 
@@ -103,7 +105,9 @@ def test_a_column_that_holds_the_answer_is_refused(daily):
         "words": data.Words(y.astype(np.int32), ("runs", "stops")),
     }
     for name, column in found.items():
-        with pytest.raises(errors.LeakError, match=f"column '{name}' alone tells the {int(y.sum())} events of 2000"):
+        with pytest.raises(
+            errors.LeakError, match=f"column '{name}' alone tells the {int(y.sum())} events of 2000"
+        ):
             leaks.alone(daily.page, matrix(noise=noise, **{name: column}), truth(y))
 
 

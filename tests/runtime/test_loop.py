@@ -13,9 +13,14 @@ def fleet(daily, tmp_path, quick):
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     days = list(daily.files)
-    columns = (features.Rolling("telemetry.vibration", over=units.days(3), by="mean"), features.Last("telemetry.vibration", at_most=units.days(2)))
+    columns = (
+        features.Rolling("telemetry.vibration", over=units.days(3), by="mean"),
+        features.Last("telemetry.vibration", at_most=units.days(2)),
+    )
     watch = part.replace(daily.page.monitoring, retrain=(monitoring.Weekly(),), drift=None, concept=())
-    page = part.replace(daily.page, features=part.replace(daily.page.features, columns=columns), monitoring=watch)
+    page = part.replace(
+        daily.page, features=part.replace(daily.page.features, columns=columns), monitoring=watch
+    )
 
     class Fleet:
         bound = run.Bound(tmp_path / "store", inbox)
@@ -38,7 +43,9 @@ def fleet(daily, tmp_path, quick):
 
         def answers(self):
             rows = self.store().answers()
-            return {*zip(rows.segments().tolist(), rows.at.tolist(), rows.columns["release"].texts(), strict=True)}
+            return {
+                *zip(rows.segments().tolist(), rows.at.tolist(), rows.columns["release"].texts(), strict=True)
+            }
 
     return Fleet()
 
@@ -97,7 +104,10 @@ def test_a_week_later_it_trains_and_after_a_long_sleep_once(fleet):
 
 def test_an_alarm_trains_once(fleet, monkeypatch):
     alarmed = part.replace(
-        fleet.page, monitoring=part.replace(fleet.page.monitoring, drift=monitoring.Drift(over=units.WEEK), retrain=(monitoring.OnAlarm(),))
+        fleet.page,
+        monitoring=part.replace(
+            fleet.page.monitoring, drift=monitoring.Drift(over=units.WEEK), retrain=(monitoring.OnAlarm(),)
+        ),
     )
     fleet.send(40)
     first = fleet.round(alarmed)
@@ -106,7 +116,9 @@ def test_an_alarm_trains_once(fleet, monkeypatch):
         if file.name > "telemetry-2026-02-10":
             head, *lines = file.read_text().splitlines()
             cells = [line.split(",") for line in lines]
-            shifted = [f"{key},{time},{float(vibration) + 20},{current}" for key, time, vibration, current in cells]
+            shifted = [
+                f"{key},{time},{float(vibration) + 20},{current}" for key, time, vibration, current in cells
+            ]
             file.write_text("\n".join([head, *shifted]) + "\n")
     noticed = fleet.round(alarmed)
     assert not noticed["trained"] and noticed["watch"]["alarms"] and noticed["release"] == first["release"]
@@ -124,14 +136,23 @@ def test_a_training_that_comes_to_nothing_leaves_the_release_that_serves(fleet, 
     with monkeypatch.context() as patch:
         if wrong == "gate":
             real = package.chosen
-            patch.setattr(package, "chosen", lambda variants: found if (found := real(variants)).digest == first["release"] else None)
+            patch.setattr(
+                package,
+                "chosen",
+                lambda variants: found if (found := real(variants)).digest == first["release"] else None,
+            )
         else:
+
             def short(page, x, *rest, **named):
                 raise errors.DataError("no event among the rows")
 
             patch.setattr(contest, "hold", short)
         told = fleet.round()
-    assert told["trained"] and told["refused"] and (told["release"], told["as_of"]) == (first["release"], first["as_of"])
+    assert (
+        told["trained"]
+        and told["refused"]
+        and (told["release"], told["as_of"]) == (first["release"], first["as_of"])
+    )
     assert "goes on with the release before" in loop.line(told)
     assert max(at for _, at, _ in fleet.answers()) > first["as_of"]
     # It was tried: the calendar counts from then on, and the next day is answered as before.
@@ -164,7 +185,9 @@ def test_a_loop_that_was_cut_off_goes_on_where_it_was(fleet, after, monkeypatch)
             patch.setattr(run, "run", lambda page, bound: (_ for _ in ()).throw(KeyboardInterrupt))
         else:
             real = run.run
-            patch.setattr(run, "run", lambda page, bound: (real(page, bound), (_ for _ in ()).throw(KeyboardInterrupt)))
+            patch.setattr(
+                run, "run", lambda page, bound: (real(page, bound), (_ for _ in ()).throw(KeyboardInterrupt))
+            )
         with pytest.raises(KeyboardInterrupt):
             fleet.round()
     told = fleet.round()
@@ -178,7 +201,10 @@ def test_a_loop_that_was_cut_off_goes_on_where_it_was(fleet, after, monkeypatch)
 def test_two_loops_do_not_go_round_in_one_store(fleet):
     fleet.send(45)
     fleet.round()
-    with durable.lock(fleet.bound.store / "loop.lock"), pytest.raises(errors.StoreError, match="being written to by process"):
+    with (
+        durable.lock(fleet.bound.store / "loop.lock"),
+        pytest.raises(errors.StoreError, match="being written to by process"),
+    ):
         fleet.round()
 
 
@@ -186,7 +212,11 @@ def test_the_loop_ends_after_its_rounds(fleet, monkeypatch):
     slept = []
     monkeypatch.setattr(loop, "once", lambda page, bound: {"round": len(slept)})
     monkeypatch.setattr(loop.time, "sleep", slept.append)
-    assert list(loop.go(fleet.page, fleet.bound, 60.0, rounds=3)) == [{"round": 0}, {"round": 1}, {"round": 2}]
+    assert list(loop.go(fleet.page, fleet.bound, 60.0, rounds=3)) == [
+        {"round": 0},
+        {"round": 1},
+        {"round": 2},
+    ]
     assert len(slept) == 2 and all(59 < pause <= 60 for pause in slept)
 
 
@@ -198,8 +228,12 @@ def test_a_page_without_a_wall_clock_trains_on_what_came(fleet, tmp_path):
         features=features.AsOf(asked=features.Each("parts"), columns=(features.Last("parts.x"),)),
         labels=labels.Given("parts.good", labels.Classes(("false", "true"))),
         model=part.replace(
-            fleet.page.model, choose=model.ByMachine(folds=2), test=model.ByMachine(folds=1, share=0.3), gates=(),
-            metrics=("macro_f1",), challenger=model.BoostedTrees(trees=5),
+            fleet.page.model,
+            choose=model.ByMachine(folds=2),
+            test=model.ByMachine(folds=1, share=0.3),
+            gates=(),
+            metrics=("macro_f1",),
+            challenger=model.BoostedTrees(trees=5),
         ),
         serving=serving.Edge(decide=serving.Review(share=0.1)),
         feedback=feedback.Outcomes(),
@@ -208,7 +242,10 @@ def test_a_page_without_a_wall_clock_trains_on_what_came(fleet, tmp_path):
     inbox.mkdir()
 
     def write(name, since, until):
-        rows = [f"u{n:03d},{(n * 7) % 13},{'true' if (n * 7) % 13 + n % 3 > 7 else 'false'}" for n in range(since, until)]
+        rows = [
+            f"u{n:03d},{(n * 7) % 13},{'true' if (n * 7) % 13 + n % 3 > 7 else 'false'}"
+            for n in range(since, until)
+        ]
         (inbox / name).write_text("unit,x,good\n" + "\n".join(rows) + "\n")
 
     write("parts-1.csv", 0, 150)

@@ -19,7 +19,9 @@ def test_a_release_is_measured_in_a_process_of_its_own(folder):
     assert 0 < found["p50_ms"].value <= found["p99_ms"].value <= found["p999_ms"].value < 1000
     assert found["p99_ms"].unit == "ms" and found["p99_ms"].n >= 500
     assert found["resident_bytes"].value > 1e7 and found["load_s"].value > 0
-    assert found["size_bytes"].value == sum(f.stat().st_size for f in (folder / "model").rglob("*") if f.is_file())
+    assert found["size_bytes"].value == sum(
+        f.stat().st_size for f in (folder / "model").rglob("*") if f.is_file()
+    )
     # Asked one by one in a fresh process it answers what was sealed for all at once, and what the source model does.
     assert found["golden_error"].value < 1e-12 and found["agreement"].value < 1e-6
 
@@ -44,12 +46,23 @@ def test_the_process_has_one_thread_on_one_core_and_only_what_a_machine_has(fold
     measure.scorer(folder, folder.name)
     threads, cores, modules = said[0]
     assert (threads, cores) == ("1", 1)
-    heavy = {"polars", "deltalake", "pyarrow", "torch", "lightgbm", "sklearn", "onnx", "typer", "rich", "matplotlib"}
+    heavy = {
+        "polars",
+        "deltalake",
+        "pyarrow",
+        "torch",
+        "lightgbm",
+        "sklearn",
+        "onnx",
+        "typer",
+        "rich",
+        "matplotlib",
+    }
     assert not heavy & set(modules)
 
 
 def test_what_the_scorer_says_is_the_reason(folder):
-    with pytest.raises(errors.GateError, match="cannot run .*: TamperedError: "):
+    with pytest.raises(errors.GateError, match=r"cannot run .*: TamperedError: "):
         measure.scorer(folder, "0" * 64)
     with pytest.raises(errors.GateError, match="cannot run"):
         measure.scorer(folder.parent / "none", "0" * 64)

@@ -60,7 +60,11 @@ def shipped(won, folder, **changes):
 
 
 def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_two_ships_of_one_contest_are_the_same_bytes(won, tmp_path, measured):
@@ -92,7 +96,7 @@ def test_a_release_holds_all_that_a_machine_and_a_reader_need_and_verifies(won, 
 
 
 def test_it_is_told_whether_the_model_is_the_tested_one(won, tmp_path, measured):
-    page, held, x, _ = won
+    _, held, x, _ = won
     for ship in (model.AsTested(), model.Refit()):
         name = type(ship).__name__
         shipped(won, tmp_path / name, ship=ship)
@@ -156,7 +160,8 @@ def test_a_scorer_that_cannot_run_ships_nothing(won, tmp_path):
         def pack(self):
             return stage.Packed("prior", {"answer": [0.5]}, {})
 
-    page, held, x, y = won
+    page, held, x, _ = won
+
     release_ = tmp_path / "source"
     package._write(page, Broken(), Broken(), held, x, {}, release_)
     digest = release.sealed(release_)
@@ -167,6 +172,8 @@ def test_a_scorer_that_cannot_run_ships_nothing(won, tmp_path):
 
 def test_gates_on_what_is_measured_of_a_release_are_left_to_the_run(won):
     page, held, _, _ = won
-    assert [told["gate"] for told in package.judged(page, held)] == [repr(gate) for gate in page.model.gates[:1]]
+    assert [told["gate"] for told in package.judged(page, held)] == [
+        repr(gate) for gate in page.model.gates[:1]
+    ]
     wrong = part.replace(page, model=part.replace(page.model, gates=(model.Memory(1),)))
     assert package.judged(wrong, held) == [] and contest.contestants(wrong.model)

@@ -44,7 +44,11 @@ def made(found):
 
 
 def test_a_second_run_reuses_every_step(pumps, monkeypatch):
-    for hard in ("flyball.runtime.contest.hold", "flyball.runtime.package.ship", "flyball.features.AsOf.compute"):
+    for hard in (
+        "flyball.runtime.contest.hold",
+        "flyball.runtime.package.ship",
+        "flyball.features.AsOf.compute",
+    ):
         monkeypatch.setattr(hard, lambda *args, **named: pytest.fail("computed again"))
     again = run.run(pumps.result.page, run.Bound(pumps.store, pumps.files))
     assert made(again) == [] and [s.name for s in again.steps] == [s.name for s in pumps.result.steps]
@@ -62,14 +66,28 @@ def test_a_new_day_recomputes_what_it_touches_and_the_training(page, inbox, quic
     after = run.run(page, bound)
     assert set(steps(after)) - set(steps(before)) == {"features/2026-02-10"}
     assert made(after) == sorted(
-        ["ingest", "features/2026-02-10", "labels", "expect", "leaks", "split", "contest", "reference", "ship", "answer", "watch"]
+        [
+            "ingest",
+            "features/2026-02-10",
+            "labels",
+            "expect",
+            "leaks",
+            "split",
+            "contest",
+            "reference",
+            "ship",
+            "answer",
+            "watch",
+        ]
     )
     fresh = run.run(page, run.Bound(tmp_path / "fresh", inbox(41)))
     assert after.release == fresh.release and after.held.measured == fresh.held.measured
     assert build.content(after.x, after.y) == build.content(fresh.x, fresh.y)
 
 
-def test_as_of_an_old_date_a_run_comes_to_the_same_after_later_and_corrected_files(page, inbox, quick, tmp_path):
+def test_as_of_an_old_date_a_run_comes_to_the_same_after_later_and_corrected_files(
+    page, inbox, quick, tmp_path
+):
     bound = run.Bound(tmp_path / "store", inbox(40), as_of=CUT)
     before = run.run(page, bound)
     assert int(before.x.moments.at.max()) <= CUT
@@ -95,13 +113,17 @@ def test_a_run_is_told_as_one_json_object(pumps):
     assert (told["system"], told["fingerprint"]) == ("pumps", pumps.result.page.fingerprint())
     assert all(set(step) >= {"name", "key", "seconds", "reused"} for step in told["steps"])
     assert all(isinstance(step["reused"], bool) and step["seconds"] >= 0 for step in told["steps"])
-    assert {"baseline", "challenger", "ceiling"} <= set(told["contest"]) and told["contest"]["ceiling"] is None
+    assert {"baseline", "challenger", "ceiling"} <= set(told["contest"]) and told["contest"][
+        "ceiling"
+    ] is None
     for who in ("baseline", "challenger"):
         value, low, high = told["contest"][who]["average_precision"]
         assert low <= value <= high
     assert all(set(verdict) >= {"gate", "figure", "limit", "passed"} for verdict in told["verdicts"])
     assert len(told["release"]) == 64
-    (record,) = [r for r in runs.listed(Store.open(pumps.store, pumps.result.page.data)) if r["state"] == "done"][:1]
+    (record,) = [
+        r for r in runs.listed(Store.open(pumps.store, pumps.result.page.data)) if r["state"] == "done"
+    ][:1]
     assert record["result"]["release"] == told["release"]
 
 
@@ -132,9 +154,13 @@ def test_expectations_that_do_not_hold_are_told(page, inbox, quick, tmp_path):
 def test_what_the_newest_questions_are_answered_is_what_the_release_says(page, inbox, quick, tmp_path):
     found = run.run(page, run.Bound(tmp_path / "store", inbox(40)))
     rows = Store.open(tmp_path / "store", page.data).answers()
-    assert {*rows.at.tolist()} == {int(found.x.moments.at.max())} and len(rows) == len({*rows.segments().tolist()})
+    assert {*rows.at.tolist()} == {int(found.x.moments.at.max())} and len(rows) == len(
+        {*rows.segments().tolist()}
+    )
     newest = found.x.take(np.flatnonzero(found.x.moments.at == found.x.moments.at.max()))
-    held = run.unpack.unpack(run.release.read_packed(tmp_path / "store" / "releases" / found.release / "model"))
+    held = run.unpack.unpack(
+        run.release.read_packed(tmp_path / "store" / "releases" / found.release / "model")
+    )
     assert rows.columns["answer"].tolist() == held.predict(newest).tolist()
 
 
@@ -149,9 +175,11 @@ def command(capsys, *arguments):
 
 def test_a_wrong_page_ends_before_anything_is_written(daily, tmp_path, capsys):
     wrong = tmp_path / "wrong.py"
-    text = daily.text.replace('Last("telemetry.current")', 'Last("telemetry.curent")').replace("over=days(3)", "over=3")
+    text = daily.text.replace('Last("telemetry.current")', 'Last("telemetry.curent")').replace(
+        "over=days(3)", "over=3"
+    )
     wrong.write_text(text.replace('event="repairs.failed"', 'event="repairs.broke"'))
-    code, out, err = command(capsys, "run", wrong, "--from", tmp_path, "--store", tmp_path / "store")
+    code, _, err = command(capsys, "run", wrong, "--from", tmp_path, "--store", tmp_path / "store")
     assert code == 2 and "Traceback" not in err and not (tmp_path / "store").exists()
     for mistake in ("did you mean 'telemetry.current'?", "a bare 3 is no window", "'repairs.broke'"):
         assert mistake in err, mistake
@@ -162,7 +190,13 @@ def test_too_little_history_and_a_planted_column_end_with_their_codes(daily, inb
     code, _, err = command(capsys, "run", daily.file, "--from", folder, "--store", tmp_path / "short")
     assert code == 3 and "history" in err
     # The file holds a column that says what only the next three days tell.
-    failed = sorted({line.split(",")[0] + line.split(",")[1][:10] for file in inbox(60).glob("repairs-*") for line in file.read_text().splitlines()[1:]})
+    failed = sorted(
+        {
+            line.split(",")[0] + line.split(",")[1][:10]
+            for file in inbox(60).glob("repairs-*")
+            for line in file.read_text().splitlines()[1:]
+        }
+    )
     days = [str(np.datetime64("2026-01-01") + day) for day in range(64)]
     for file in folder.glob("telemetry-*.csv"):
         head, *lines = file.read_text().splitlines()
@@ -176,7 +210,8 @@ def test_too_little_history_and_a_planted_column_end_with_their_codes(daily, inb
     planted = tmp_path / "planted.py"
     planted.write_text(
         daily.text.replace('"current": "A"}', '"current": "A", "ticket": "number"}').replace(
-            'features.Last("telemetry.current"),', 'features.Last("telemetry.current"), features.Last("telemetry.ticket"),'
+            'features.Last("telemetry.current"),',
+            'features.Last("telemetry.current"), features.Last("telemetry.ticket"),',
         )
     )
     code, _, err = command(capsys, "run", planted, "--from", folder, "--store", tmp_path / "planted")

@@ -55,6 +55,7 @@ class Between(stage.Check):
         return (self.column,)
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
+        yield from stage.no_number(page.data, self.column)
         if not self.low < self.high:
             yield errors.Problem("low", f"{self.low} is not below {self.high}", "give low < high")
 

@@ -178,6 +178,19 @@ def unknown(fleet: Fleet, column: str) -> Iterator[errors.Problem]:
         yield errors.Problem("", f"no column {column!r}", errors.did_you_mean(column, fleet.columns()))
 
 
+def no_number(fleet: Fleet, column: str) -> Iterator[errors.Problem]:
+    """Yield a problem when a column of the page holds no numbers.
+
+    >>> fleet = Fleet("machine", WallClock(), (Table("events", columns={"code": "category"}),))
+    >>> [str(problem) for problem in no_number(fleet, "events.code")]
+    ["column: 'events.code' is declared 'category' and a number is needed, name another column"]
+    """
+    kind = fleet.columns().get(column)
+    if kind in ("category", "text", "image"):
+        what = f"{column!r} is declared {kind!r} and a number is needed"
+        yield errors.Problem("column", what, "name another column")
+
+
 @dataclass(frozen=True, eq=False)
 class Words:
     """A category column: `codes` (n,) int32 into `labels`, -1 where missing.

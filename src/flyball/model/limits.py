@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 from flyball import errors, evidence, units
 from flyball.model.stage import Gate, Measured
@@ -28,6 +30,11 @@ class Latency(Gate):
             told.append(_within(repr(self), measured, "p50_ms", self.p50 / 1000))
         return tuple(told)
 
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield a time without a unit."""
+        for name in ("p99", "p50"):
+            yield from _unitless(name, getattr(self, name), units.Duration, "ms(5)")
+
 
 class Memory(Gate):
     """Holds when the resident memory of the scoring process stays within the limit.
@@ -42,6 +49,10 @@ class Memory(Gate):
     def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
         """Return one verdict, in bytes."""
         return (_within(repr(self), measured, "resident_bytes", float(self.at_most)),)
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield a size without a unit."""
+        yield from _unitless("at_most", self.at_most, units.Bytes, "MiB(75)")
 
 
 class Size(Gate):
@@ -58,6 +69,10 @@ class Size(Gate):
         """Return one verdict, in bytes."""
         return (_within(repr(self), measured, "size_bytes", float(self.at_most)),)
 
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield a size without a unit."""
+        yield from _unitless("at_most", self.at_most, units.Bytes, "MiB(75)")
+
 
 class Agreement(Gate):
     """Holds when no answer of what ships is further than this from the model that the contest judged.
@@ -72,6 +87,12 @@ class Agreement(Gate):
     def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
         """Return one verdict, in units of the answer."""
         return (_within(repr(self), measured, "agreement", self.at_most),)
+
+
+def _unitless(place: str, value: Any, kind: type, example: str) -> Iterator[errors.Problem]:
+    """Yield a problem when a value is a bare number: 5 could be anything."""
+    if value is not None and not isinstance(value, kind):
+        yield errors.Problem(place, f"a bare {value!r} is no limit", f"write it with its unit, such as {example}")
 
 
 def _within(gate: str, measured: Measured, name: str, limit: float) -> evidence.Verdict:

@@ -172,6 +172,7 @@ class Contest(part.Part):
                 can = ", ".join(sorted(accepted.__name__ for accepted in learner.accepts()))
                 what = f"{type(learner).__name__} cannot answer with {type(kind).__name__}"
                 yield errors.Problem(name, what, f"it answers with {can}")
+            yield from _unnamed(name, learner, page)
         if not self.metrics:
             yield errors.Problem(
                 "metrics", "no metric, nobody could win", "name at least one of model.metrics"
@@ -180,3 +181,18 @@ class Contest(part.Part):
         from flyball.model import metrics
 
         yield from metrics.problems(self.metrics, kind)
+
+
+def _unnamed(place: str, learner: Learner, page: Any) -> Iterator[errors.Problem]:
+    """Yield the columns a learner names, by name or pattern, of which the page's features have none.
+
+    A learner inside another one is given other columns than the page's, and is not looked at.
+    """
+    import fnmatch
+
+    names = page.features.names()
+    for field_ in ("columns", "monotone"):
+        for pattern in getattr(learner, field_, None) or ():
+            if pattern not in names and not fnmatch.filter(names, pattern):
+                hint = errors.did_you_mean(pattern, names)
+                yield errors.Problem(f"{place}.{field_}", f"no column {pattern!r} among the features", hint)

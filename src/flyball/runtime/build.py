@@ -89,7 +89,9 @@ def _within(own: Mapping[str, str], names: list[str], days: list[tuple[int, int]
     ]
 
 
-def tables(page: System, store: Store, since: int | None, until: int | None, names: frozenset[str] | None) -> data.Tables:
+def tables(
+    page: System, store: Store, since: int | None, until: int | None, names: frozenset[str] | None
+) -> data.Tables:
     """Return every table of the page, cleaned as declared; `names` limits the store's partitions."""
     return cleaned(page, raw(page, store, since, until, names))
 
@@ -166,7 +168,14 @@ def learned(
     """
     import numpy as np
 
-    key = plan.key(page.labels, page.features.asked, page.data, upstream, as_of, plan.code("data", "features", "labels", "runtime/build.py"))
+    key = plan.key(
+        page.labels,
+        page.features.asked,
+        page.data,
+        upstream,
+        as_of,
+        plan.code("data", "features", "labels", "runtime/build.py"),
+    )
 
     def label(folder: Path) -> None:
         found = tables(page, store, None, None, None)

@@ -125,7 +125,9 @@ def measure(page: System, x: features.Matrix, judged: Judged, prefix: str) -> di
         if len(rows):
             folds = None if judged.folds is None else judged.folds[rows]
             answers = {name: told[rows] for name, told in judged.answers.items()}
-            out |= _measured(page, x, Judged(judged.rows[rows], judged.truth[rows], answers, folds), prefix, f"{label}.")
+            out |= _measured(
+                page, x, Judged(judged.rows[rows], judged.truth[rows], answers, folds), prefix, f"{label}."
+            )
     return out
 
 
@@ -155,7 +157,9 @@ def _known(page: System, y: labels.Answers) -> Ints:
 
     known = np.flatnonzero(y.known)
     if len(known) == 0:
-        raise errors.DataError(f"{page.name}: no question has a known answer yet: wait for outcomes or move the cut")
+        raise errors.DataError(
+            f"{page.name}: no question has a known answer yet: wait for outcomes or move the cut"
+        )
     return known
 
 
@@ -170,10 +174,14 @@ def _enough(page: System, y: labels.Answers, train: Ints, test: Ints) -> None:
 
     for name, rows in (("learn from", train), ("be judged on", test)):
         if len(rows) == 0:
-            raise errors.DataError(f"{page.name}: no rows to {name}: the fleet's history is too short for this page")
+            raise errors.DataError(
+                f"{page.name}: no rows to {name}: the fleet's history is too short for this page"
+            )
         if not isinstance(page.labels.kind(), labels.Quantity) and len(np.unique(y.value[rows])) < 2:
             what = "no event" if not y.value[rows].any() else "one class only"
-            raise errors.DataError(f"{page.name}: {what} among the {len(rows)} rows to {name}: more history is needed")
+            raise errors.DataError(
+                f"{page.name}: {what} among the {len(rows)} rows to {name}: more history is needed"
+            )
 
 
 def _rolling(
@@ -183,7 +191,9 @@ def _rolling(
     import numpy as np
 
     if not inner:
-        raise errors.DataError(f"{page.name}: model.choose gave no fold: the fleet's history is too short for it")
+        raise errors.DataError(
+            f"{page.name}: model.choose gave no fold: the fleet's history is too short for it"
+        )
     kind, every = page.labels.kind(), contestants(page.model)
     rows = np.concatenate([train[fold.test] for fold in inner])
     found: dict[str, list[Array]] = {name: [] for name in every}
@@ -195,7 +205,9 @@ def _rolling(
             done += 1
             progress(done)
     number = np.repeat(np.arange(len(inner)), [len(fold.test) for fold in inner])
-    return Judged(rows, y.value[rows], {name: np.concatenate(pieces) for name, pieces in found.items()}, number)
+    return Judged(
+        rows, y.value[rows], {name: np.concatenate(pieces) for name, pieces in found.items()}, number
+    )
 
 
 def _refuse_leaks(page: System, x: features.Matrix, judged: Judged) -> None:

@@ -72,16 +72,19 @@ def alone(page: System, x: features.Matrix, y: labels.Answers) -> None:
             continue
         for missing in (-np.inf, np.inf):
             area = _area(np.where(np.isnan(values), missing, values), event)
-            if max(area, 1 - area) > PERFECT:
+            area = max(area, 1 - area)
+            if area > PERFECT:
                 raise errors.LeakError(
-                    f"{page.name}: column {name!r} alone tells the {int(event.sum())} events of {len(event)} rows to learn "
-                    f"from (area under the ROC curve {max(area, 1 - area):.4f}): it knows the future. Look at when what it "
-                    f"reads ({_reads(page, name)}) is really known, and take it off the page or mend its `seen`"
+                    f"{page.name}: column {name!r} alone tells the {int(event.sum())} events of {len(event)} rows "
+                    f"to learn from (area under the ROC curve {area:.4f}): it knows the future. See when what "
+                    f"it reads ({_reads(page, name)}) is really known, and take it off the page or mend its `seen`"
                 )
 
 
 def _reads(page: System, name: str) -> str:
-    return next((", ".join(feature.reads()) for feature in page.features.columns if name in feature.names()), name)
+    return next(
+        (", ".join(feature.reads()) for feature in page.features.columns if name in feature.names()), name
+    )
 
 
 def _fleetwide(page: System) -> bool:
@@ -109,7 +112,10 @@ def _refuse(page: System, name: str, moments: features.Moments, was: Any, now: A
     import numpy as np
 
     if isinstance(was, data.Words):
-        was, now = np.array(was.texts(), dtype=object), None if now is None else np.array(now.texts(), dtype=object)
+        was, now = (
+            np.array(was.texts(), dtype=object),
+            None if now is None else np.array(now.texts(), dtype=object),
+        )
         wrong = range(len(was)) if now is None else np.flatnonzero(was != now)
     elif isinstance(was, np.ndarray):
         wrong = range(len(was)) if now is None else _apart(was, now)

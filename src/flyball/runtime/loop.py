@@ -65,7 +65,8 @@ def _round(page: System, bound: Bound, kept: store.Store) -> dict[str, Any]:
     # One write: alarms and the training that they are newer or older than belong together.
     kept.state("loop", {
         "as_of": cut, "tried": now if reason else before.get("tried"), "sources": sources,
-        "trained_because": reason or before.get("trained_because", ""), "release": told["release"], "watch": told["watch"],
+        "trained_because": reason or before.get("trained_because", ""),
+        "release": told["release"], "watch": told["watch"],
         "refused": out["refused"] if reason else before.get("refused", ""),
     })  # fmt: skip
     kept.state("watch", told["watch"])
@@ -101,7 +102,8 @@ def line(told: Mapping[str, Any]) -> str:
     trained = f"trained ({told['because']})" if told["trained"] else "answered"
     trained += f" and goes on with the release before: {told['refused']}" if told["refused"] else ""
     raised = len(told["watch"].get("alarms", []))
-    return f"{told['system']}: {files} file(s), {trained}, release {(told['release'] or 'none')[:12]}, {raised} alarm(s)"
+    release = (told["release"] or "none")[:12]
+    return f"{told['system']}: {files} file(s), {trained}, release {release}, {raised} alarm(s)"
 
 
 def _due(page: System, before: Mapping[str, Any], now: int | None) -> str:

@@ -48,8 +48,8 @@ class Variant:
 
 
 def ship(
-    page: System, held: contests.Held, x: features.Matrix, y: labels.Answers, reference: Mapping[str, Any], folder: Path,
-    seed: int,
+    page: System, held: contests.Held, x: features.Matrix, y: labels.Answers, reference: Mapping[str, Any],
+    folder: Path, seed: int,
 ) -> list[Variant]:  # fmt: skip
     """Write a release folder per variant of the challenger into `folder`, measured and judged, cheapest first."""
     source = _shipped(page, held, x, y, seed)
@@ -77,7 +77,9 @@ def chosen(variants: list[Variant]) -> Variant | None:
     return next((variant for variant in variants if variant.passed), None)
 
 
-def _shipped(page: System, held: contests.Held, x: features.Matrix, y: labels.Answers, seed: int) -> model.Predictor:
+def _shipped(
+    page: System, held: contests.Held, x: features.Matrix, y: labels.Answers, seed: int
+) -> model.Predictor:
     import numpy as np
 
     if isinstance(page.model.ship, model.Refit):
@@ -122,7 +124,10 @@ def _write(
     _json(folder / "reference.json", reference)
     _json(folder / "versions.json", {"page": page.fingerprint(), "libraries": dict(plan.versions())})
     _json(folder / "contest.json", {name: [m.value, m.low, m.high] for name, m in held.measured.items()})
-    _json(folder / "gates.json", {"gates": [repr(gate) for gate in page.model.gates], "verdicts": judged(page, held)})
+    _json(
+        folder / "gates.json",
+        {"gates": [repr(gate) for gate in page.model.gates], "verdicts": judged(page, held)},
+    )
     (folder / "card.md").write_text(card(page, held))
 
 
@@ -136,7 +141,8 @@ def judged(page: System, held: contests.Held) -> list[dict[str, Any]]:
     for gate in page.model.gates:
         with contextlib.suppress(errors.GateError):
             told += [
-                {"gate": v.gate, "figure": v.figure, "limit": v.limit, "passed": v.passed} for v in gate.judge(held.measured)
+                {"gate": v.gate, "figure": v.figure, "limit": v.limit, "passed": v.passed}
+                for v in gate.judge(held.measured)
             ]
     return told
 
@@ -173,6 +179,8 @@ def publish(variant: Variant, folder: Path, releases: Path) -> Path:
 
     target = releases / variant.digest
     if not target.exists():
-        durable.publish(target, lambda place: shutil.copytree(folder / variant.name, place, dirs_exist_ok=True))
+        durable.publish(
+            target, lambda place: shutil.copytree(folder / variant.name, place, dirs_exist_ok=True)
+        )
     release.verify(target)
     return target

@@ -191,7 +191,8 @@ def _leaks(page: System, kept: store.Store, steps: plan.Plan, x: features.Matrix
 
 
 def _split(
-    page: System, steps: plan.Plan, x: features.Matrix, y: labels.Answers, tables: data.Tables, content: str, upstream: str
+    page: System, steps: plan.Plan, x: features.Matrix, y: labels.Answers, tables: data.Tables,
+    content: str, upstream: str,
 ) -> str:  # fmt: skip
     """Return a key of how the rows are parted: a split may read tables, whose other rows are no matter to it."""
     key = plan.key(
@@ -212,7 +213,8 @@ def _split(
 
 
 def _contest(
-    page: System, steps: plan.Plan, x: features.Matrix, y: labels.Answers, tables: data.Tables, upstream: str, bound: Bound
+    page: System, steps: plan.Plan, x: features.Matrix, y: labels.Answers, tables: data.Tables,
+    upstream: str, bound: Bound,
 ) -> contests.Held:  # fmt: skip
     key = plan.key(
         "contest", page.model, page.labels, page.serving.decide, upstream, plan.code(*CONTEST_ROOMS),
