@@ -6,6 +6,8 @@ STAMP := .venv/.set-up
 NATIVE := CMakeLists.txt $(wildcard native/*)
 # Never more threads than a small machine has; set it to run wider.
 export OMP_NUM_THREADS ?= 2
+# A thread that waits sleeps, so that a busy machine does not spend its cores on spinning.
+export OMP_WAIT_POLICY ?= PASSIVE
 # No library reports anything about us to anybody.
 export DO_NOT_TRACK := 1
 
