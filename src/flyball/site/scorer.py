@@ -88,21 +88,21 @@ def _asked_alone(scorer: Scorer, rows: list[features.Matrix]) -> tuple[list[floa
     """
     import resource
 
-    taken, wanted = [], max(ASKED, len(rows))
-    for number in range(wanted * MOST_ROUNDS):
+    taken, asked, wanted = [], 0, max(ASKED, len(rows))
+    until = time.perf_counter() + LONGEST_S
+    while len(taken) < wanted and (asked < wanted or time.perf_counter() < until):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         begun = time.perf_counter()
-        scorer.answer(rows[number % len(rows)])
+        scorer.answer(rows[asked % len(rows)])
         spent = time.perf_counter() - begun
+        asked += 1
         if resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw == before:
             taken.append(spent)
-        if len(taken) >= wanted:
-            break
-    if len(taken) >= min(LEAST, wanted):
-        return taken, 1 - len(taken) / (number + 1)
-    raise errors.DataError(
-        "the core was taken by other work during most questions: measure on a quieter machine"
-    )
+    if len(taken) < LEAST:
+        raise errors.DataError(
+            f"other work took the core during all but {len(taken)} of {asked} questions: measure on a quieter machine"
+        )
+    return taken, 1 - len(taken) / asked
 
 
 def _apart(a: Array, b: Array) -> float:
