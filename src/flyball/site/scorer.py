@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: Single questions asked before anything is timed, and at least how many are timed.
 WARM_UP, ASKED = 20, 2000
-#: Asked at most so many times as often, when other work takes the core in between; so many timed must be left.
-MOST_ROUNDS, LEAST = 4, 500
+#: So long it goes on asking when other work takes the core in between, and so many alone are needed at least.
+LONGEST_S, LEAST = 20.0, 200
 
 
 class Scorer:
