@@ -1,8 +1,8 @@
-"""The turbofan page on NASA's test engines: five seeds, the life cut at 125 and whole, beside two peers on the same rows.
+"""The turbofan page on NASA's test engines: five seeds, the life cut at 125 and whole, beside two peers.
 
-Every contestant learns from the same engines (those with a twin among the test engines are left out) and is judged
-at the last flight of every test engine.  Peers are trained for what they are judged on: on the life cut at 125 for
-the one set of figures, on the whole life for the other.  Seeds run side by side in processes of one thread.
+Every contestant learns from the same rows of the same engines (those with a twin among the test engines are left out)
+and is judged at the last flight of every test engine.  Peers are trained for what they are judged on: on the life cut
+at 125 for the one set of figures, on the whole life for the other.  Seeds run side by side, one thread each.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ def run() -> dict[str, Any]:
     rows += [row for reading in (CUT, WHOLE) for row in _coverage(told, reading)]
     rows += found
     result = sidebyside.result("turbofan", ("numpy", "polars", "lightgbm", "torch", "onnxruntime"), rows)
-    return {**result, "page": PAGE.fingerprint(), "seeds": [{"seed": s, **m} for s, m in zip(SEEDS, told, strict=True)]}
+    return {
+        **result,
+        "page": PAGE.fingerprint(),
+        "seeds": [{"seed": s, **m} for s, m in zip(SEEDS, told, strict=True)],
+    }
 
 
 def _prepare(folder: Path) -> list[dict[str, Any]]:
@@ -102,7 +106,11 @@ def _figures(told: list[dict[str, float]], reading: str) -> list[dict[str, Any]]
             name = f"{subset}.{metric}{reading}"
             mine = [seed[f"{ours}.{name}"] for seed in told]
             aim = goal if metric == "rmse" else None
-            rows.append(sidebyside.row(f"{name}, mean of {len(told)} seeds", statistics.mean(mine), None, "", unit, aim))
+            rows.append(
+                sidebyside.row(
+                    f"{name}, mean of {len(told)} seeds", statistics.mean(mine), None, "", unit, aim
+                )
+            )
             spread = f"{name}, standard deviation over seeds"
             rows.append(sidebyside.row(spread, statistics.stdev(mine), None, "", unit, None))
             for who, label in peers:

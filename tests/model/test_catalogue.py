@@ -50,3 +50,14 @@ def test_the_nasa_score_punishes_late_answers_more():
     late = metrics.measure("nasa_score", QUANTITY, [100.0], [[113.0, 113, 113]])
     assert early == pytest.approx(np.e - 1)
     assert late == pytest.approx(np.exp(1.3) - 1)
+
+
+def test_a_figure_cut_at_a_value_counts_nothing_beyond_it():
+    truth, answers = [100.0, 150.0, 300.0], np.array([[110.0, 90, 120], [180, 120, 200], [120, 100, 400]])
+    cut = np.array([[110.0, 90, 120], [125, 120, 125], [120, 100, 125]])
+    for name in ("rmse", "mae", "nasa_score", "coverage", "interval_width"):
+        told = metrics.measure(f"{name}_cut_at_125", QUANTITY, truth, answers)
+        assert told == pytest.approx(metrics.measure(name, QUANTITY, [100, 125, 125], cut))
+        assert metrics.find(f"{name}_cut_at_125", QUANTITY).higher is metrics.find(name, QUANTITY).higher
+    with pytest.raises(errors.DeclarationError, match="no metric 'rms_cut_at_125'"):
+        metrics.find("rms_cut_at_125", QUANTITY)

@@ -1,4 +1,4 @@
-"""Twins are one flight written twice: found by settings alone, dropped from the weaker side, kept on one side of a fold."""
+"""Twins are one flight written twice: found by settings, dropped from the weaker side, kept together in folds."""
 
 import itertools
 
@@ -51,7 +51,9 @@ def test_twins_stay_on_one_side_and_cuts_are_random_but_repeatable():
     rows = fleet(engines=30, twins=((1, 12), (2, 13), (3, 14)))
     asked = features.Moments.of([key for key in rows.keys for _ in range(40)], [*range(1, 41)] * 30)
     split = Flights(SETTINGS, folds=5, cuts=3)
-    for fold, again in zip(split.split(asked, {"cycles": rows}), split.split(asked, {"cycles": rows}), strict=True):
+    for fold, again in zip(
+        split.split(asked, {"cycles": rows}), split.split(asked, {"cycles": rows}), strict=True
+    ):
         names = np.array(asked.names())
         train, test = set(names[fold.train]), set(names[fold.test])
         assert not train & test

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from flyball import system
+from flyball import part, system
 from flyball.model import onnx, unpack
 from flyball.runtime import run
 from flyball.systems import turbofan
@@ -12,6 +12,14 @@ def test_the_page_has_no_problem_and_reads_back():
     page = turbofan.page.system
     assert list(page.problems()) == []
     assert system.read(repr(page)) == page
+
+
+def test_slices_by_no_column_are_a_problem():
+    page = turbofan.page.system
+    wrong = part.replace(page, model=part.replace(page.model, slices="cycles.subset.lats"))
+    assert [str(problem) for problem in wrong.problems()] == [
+        "model.slices: no column 'cycles.subset.lats' among the features, did you mean 'cycles.subset.last'?"
+    ]
 
 
 def test_a_small_run_goes_through_and_is_reused(small, bound, result):

@@ -7,5 +7,6 @@ from flyball.systems.turbofan.learners import Calibrated, Engines, Reading
 from flyball.systems.turbofan.windows import Inspected, Windows
 
 __all__ = [
-    "Calibrated", "Engines", "Flights", "Harmonise", "Harmonised", "Inspected", "Reading", "TwinFlights", "Windows", "page",
+    "Calibrated", "Engines", "Flights", "Harmonise", "Harmonised", "Inspected", "Reading", "TwinFlights", "Windows",
+    "page",
 ]  # fmt: skip

@@ -62,7 +62,9 @@ class TwinFlights(data.Cleaner):
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         if len({name.partition(".")[0] for name in self.reads()}) > 1:
-            yield errors.Problem("split", "settings and split are not of one table", "name columns of one table")
+            yield errors.Problem(
+                "split", "settings and split are not of one table", "name columns of one table"
+            )
         if len(self.keep) < 2:
             yield errors.Problem("keep", f"{self.keep!r} ranks nothing", "name two splits, strongest first")
         if self.first < 1:
@@ -96,7 +98,9 @@ class TwinFlights(data.Cleaner):
         rank = np.full(len(rows.keys), len(self.keep))
         there = np.diff(rows.starts) > 0
         codes = words.codes[rows.starts[:-1][there]]
-        rank[there] = [len(self.keep) if code < 0 else places.get(words.labels[code], len(self.keep)) for code in codes]
+        rank[there] = [
+            len(self.keep) if code < 0 else places.get(words.labels[code], len(self.keep)) for code in codes
+        ]
         best: dict[bytes, int] = {}
         prints = fingerprints(rows, self.settings, self.first)
         for text, mine in zip(prints, rank.tolist(), strict=True):

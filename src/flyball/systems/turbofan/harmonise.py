@@ -99,11 +99,15 @@ class Harmonised(Transform):
         for name, a, b in (("rise", "mean.10", "mean.new"), ("turn", "mean.10", "mean.40")):
             if a in told and b in told:
                 told[name] = told[a] - told[b]
-        for letter, found in (("h", told), ("z", {w: _applied(self._sums(x, w), self.plain_maps) for w in self.plain})):
+        plain = {w: _applied(self._sums(x, w), self.plain_maps) for w in self.plain}
+        for letter, found in (("h", told), ("z", plain)):
             for window, values in found.items():
-                columns |= {f"{letter}.{sensor}.{window}": values[:, sensor] for sensor in range(values.shape[1])}
+                columns |= {
+                    f"{letter}.{sensor}.{window}": values[:, sensor] for sensor in range(values.shape[1])
+                }
         history = np.maximum(np.asarray(x.columns[f"{self.name}.history"], dtype=np.float64), 1.0)
-        columns |= {"life.cycles": history / 100, "life.log": np.log(history), "life.short": np.minimum(history, 40) / 40}
+        columns |= {"life.cycles": history / 100, "life.log": np.log(history)}
+        columns["life.short"] = np.minimum(history, 40) / 40
         if self.sequence in x.columns:
             columns[self.sequence] = self._steps(x)
         return dataclasses.replace(x, columns=columns)
@@ -111,7 +115,9 @@ class Harmonised(Transform):
     def _sums(self, x: features.Matrix, window: str) -> Array:
         column = x.columns.get(f"{self.name}.{window}")
         if column is None:
-            raise errors.DataError(f"no column {self.name}.{window!s}: {errors.did_you_mean(window, x.columns)}")
+            raise errors.DataError(
+                f"no column {self.name}.{window!s}: {errors.did_you_mean(window, x.columns)}"
+            )
         return column  # type: ignore[return-value]
 
     def _steps(self, x: features.Matrix) -> Array:
@@ -126,7 +132,8 @@ class Harmonised(Transform):
 
     def pack(self) -> Packed:
         """Return the maps."""
-        settings = {"windows": list(self.windows), "plain": list(self.plain), "sequence": self.sequence, "name": self.name}
+        settings: dict[str, Any] = {"windows": list(self.windows), "plain": list(self.plain)}
+        settings |= {"sequence": self.sequence, "name": self.name}
         files = {"maps.npy": arrays.dump(self.maps), "plain.npy": arrays.dump(self.plain_maps)}
         return Packed("turbofan.Harmonised", settings, files)
 
@@ -135,7 +142,9 @@ class Harmonised(Transform):
         """Return the step that was packed."""
         told = packed.settings
         maps, plain = (arrays.load(packed.files[name]) for name in ("maps.npy", "plain.npy"))
-        return Harmonised(tuple(told["windows"]), tuple(told["plain"]), told["sequence"], told["name"], maps, plain)
+        return Harmonised(
+            tuple(told["windows"]), tuple(told["plain"]), told["sequence"], told["name"], maps, plain
+        )
 
 
 def _maps(level: Floats, spread: Floats, inner: Floats) -> Floats:
@@ -160,7 +169,9 @@ def _now(x: features.Matrix, sequence: str) -> tuple[Floats, Ints]:
     import numpy as np
 
     if sequence not in x.columns:
-        raise errors.DataError(f"no column {sequence!r} with the last rows: {errors.did_you_mean(sequence, x.columns)}")
+        raise errors.DataError(
+            f"no column {sequence!r} with the last rows: {errors.did_you_mean(sequence, x.columns)}"
+        )
     last = np.asarray(x.columns[sequence])[:, -1].astype(np.float64)
     d = last.shape[1] - len(conditions.SCALE)
     return last[:, :d], conditions.of(np.nan_to_num(last[:, d:]))

@@ -37,24 +37,36 @@ def prepare(folder: Path, engines: int | None = None) -> None:
             if split == "test":
                 last = frame.group_by("unit", maintain_order=True).agg(pl.col("cycle").max())
                 lives = gzip.decompress(public.file(f"cmapss/RUL_{subset}.txt.gz").read_bytes()).split()
-                left.append(last.with_columns(rul=pl.Series(list(map(int, lives[: last.height])), dtype=pl.Float64)))
+                left.append(
+                    last.with_columns(rul=pl.Series(list(map(int, lives[: last.height])), dtype=pl.Float64))
+                )
     _write(pl.concat(left), folder / "truth.parquet")
 
 
 def _flights(subset: str, split: str, engines: int | None) -> pl.DataFrame:
-    pl = extras.need("polars", "lab", "to read the public data")
-    frame = pl.read_parquet(public.file(f"cmapss/{split}_{subset}.parquet")).sort("unit", "cycle")
+    polars = extras.need("polars", "lab", "to read the public data")
+    frame = polars.read_parquet(public.file(f"cmapss/{split}_{subset}.parquet")).sort("unit", "cycle")
     if engines is not None:
-        frame = frame.filter(pl.col("unit") <= engines)
-    asked = pl.col("cycle") % EVERY == 0 if split == "train" else pl.col("cycle") == pl.col("cycle").max().over("unit")
-    return frame.select(
-        unit=pl.format("{}-{}-{}", pl.lit(subset), pl.lit(split), pl.col("unit").cast(pl.String).str.zfill(3)),
-        cycle="cycle",
-        subset=pl.lit(subset),
-        split=pl.lit(split),
-        inspected=asked,
-        *(pl.col(name).cast(pl.Float64) for name in frame.columns[2:]),
+        frame = frame.filter(polars.col("unit") <= engines)
+    asked = (
+        polars.col("cycle") % EVERY == 0
+        if split == "train"
+        else polars.col("cycle") == polars.col("cycle").max().over("unit")
     )
+    told: pl.DataFrame = frame.select(
+        unit=polars.format(
+            "{}-{}-{}",
+            polars.lit(subset),
+            polars.lit(split),
+            polars.col("unit").cast(polars.String).str.zfill(3),
+        ),
+        cycle="cycle",
+        subset=polars.lit(subset),
+        split=polars.lit(split),
+        inspected=asked,
+        **{name: polars.col(name).cast(polars.Float64) for name in frame.columns[2:]},
+    )
+    return told
 
 
 def _write(frame: pl.DataFrame, file: Path) -> None:

@@ -52,7 +52,8 @@ class Engines(Learner):
         assert isinstance(kind, labels.Quantity)
         rows = whole(x, self.history, self.seen)
         if not len(rows):
-            raise errors.DataError(f"no row with {self.seen} cycles of history: the engines are too young to learn from")
+            what = f"no row with {self.seen} cycles of history"
+            raise errors.DataError(f"{what}: the engines are too young to learn from")
         codes = x.moments.codes[rows]
         weight = 1.0 / np.bincount(codes)[codes]
         value = y.value[rows] if self.cut is None else np.minimum(y.value[rows], self.cut)
@@ -100,8 +101,8 @@ class Reading(Learner):
 class Calibrated(Learner):
     """A learner with an interval that covers the remaining life, cut at `cut`, in about `coverage` of the answers.
 
-    A `share` of the flights (twins together) is held out; their errors, at answers asked anywhere from a share `low` of
-    the life on and after `seen` cycles, give for every range of answers the half width that covers.  Each engine
+    A `share` of the flights (twins together) is held out; their errors, at answers asked anywhere from a share `low`
+    of the life on and after `seen` cycles, give for every range of answers the half width that covers.  Each engine
     weighs the same.  Then the learner learns from all engines (split conformal prediction, Papadopoulos et al. 2002,
     by flight and range of the answer; the last step makes the guarantee approximate).
     """
@@ -131,13 +132,17 @@ class Calibrated(Learner):
         left, now = y.value[held], x.moments.at[held]
         held = held[(left >= 1) & (now >= self.low * (now + left))]
         if not len(held):
-            raise errors.DataError("no inspection of the held-out engines is left for the interval: hold out more")
+            raise errors.DataError(
+                "no inspection of the held-out engines is left for the interval: hold out more"
+            )
         truth = y.value[held] if self.cut is None else np.minimum(y.value[held], self.cut)
         answer = part_.predict(x.take(held))[:, 0]
         codes = x.moments.codes[held]
-        knots, widths = half_widths(answer, np.abs(truth - answer), 1.0 / np.bincount(codes)[codes], self.coverage, self.bins)
+        weight = 1.0 / np.bincount(codes)[codes]
+        knots, widths = half_widths(answer, np.abs(truth - answer), weight, self.coverage, self.bins)
         inner = self.learner.fit(x, y, kind, seed)
-        return conformal.Interval(inner, knots, widths, (kind.low, self.cut if self.cut is not None else kind.high))
+        high = kind.high if self.cut is None else self.cut
+        return conformal.Interval(inner, knots, widths, (kind.low, high))
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         for name in ("coverage", "share"):
@@ -170,7 +175,9 @@ def whole(x: features.Matrix, history: str, seen: int) -> Ints:
     return np.flatnonzero((count >= seen) & (began == latest[x.moments.codes]))
 
 
-def half_widths(answer: Floats, error: Floats, weight: Floats, coverage: float, bins: int) -> tuple[Floats, Floats]:
+def half_widths(
+    answer: Floats, error: Floats, weight: Floats, coverage: float, bins: int
+) -> tuple[Floats, Floats]:
     """Return knots (answers, ascending) and the half width at each that covers the errors of its range.
 
     >>> import numpy as np
@@ -209,5 +216,5 @@ def _key(learner: Learner, x: features.Matrix, y: labels.Answers, seed: int) -> 
         values = column.codes if isinstance(column, data.Words) else column
         if isinstance(values, np.ndarray):
             content = np.ascontiguousarray(values)
-            told.update(f"{name} {content.shape} {zlib.crc32(content.view(np.uint8).reshape(-1))}".encode())
+            told.update(f"{name} {content.shape} {zlib.crc32(content.tobytes())}".encode())
     return told.hexdigest()

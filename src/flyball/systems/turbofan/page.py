@@ -101,11 +101,15 @@ system = System(
     labels=labels.RemainingLife(of="cycles", given="truth.rul"),
     model=model.Contest(
         baseline=Engines(WINDOWS, cut=CUT),
-        challenger=Calibrated(model.Blend((Reading(NET, (1.0,), high=CUT), TREES), weights=(0.9, 0.1)), cut=CUT),
+        challenger=Calibrated(
+            model.Blend((Reading(NET, (1.0,), high=CUT), TREES), weights=(0.9, 0.1)), cut=CUT
+        ),
         peers={
             "lstm": Reading(LSTM, (1.0,), high=CUT),
             # The same three, asked for the whole life.
-            "life": Calibrated(model.Blend((Reading(NET, (0.45 / 0.95, 0.5 / 0.95)), TREES), weights=(0.95, 0.05))),
+            "life": Calibrated(
+                model.Blend((Reading(NET, (0.45 / 0.95, 0.5 / 0.95)), TREES), weights=(0.95, 0.05))
+            ),
             "life_windows": Engines(WINDOWS),
             "life_lstm": Reading(LSTM, (0.0, 1.0)),
         },

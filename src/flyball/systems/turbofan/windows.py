@@ -34,7 +34,9 @@ class Inspected(stage.Asked):
 
     column: str
 
-    def moments(self, tables: data.Tables, since: int | None = None, until: int | None = None) -> stage.Moments:
+    def moments(
+        self, tables: data.Tables, since: int | None = None, until: int | None = None
+    ) -> stage.Moments:
         import numpy as np
 
         table, name = stage.split(self.column)
@@ -82,7 +84,12 @@ class Windows(stage.Feature):
         return (*self.sensors, *self.settings)
 
     def names(self) -> tuple[str, ...]:
-        windows = (*(f"mean.{w}" for w in self.means), "mean.all", "mean.new", *(f"slope.{w}" for w in self.slopes))
+        windows = (
+            *(f"mean.{w}" for w in self.means),
+            "mean.all",
+            "mean.new",
+            *(f"slope.{w}" for w in self.slopes),
+        )
         return (*(f"{self.name}.{window}" for window in windows), f"{self.name}.history")
 
     def compute(self, tables: data.Tables, moments: stage.Moments) -> dict[str, data.Column]:
@@ -91,7 +98,8 @@ class Windows(stage.Feature):
         rows = tables[self.tables()[0]]
         kinds = len(conditions.CENTRES)
         out: dict[str, Any] = {
-            name: np.zeros((len(moments), kinds, len(self.sensors) + 1), dtype=np.float32) for name in self.names()[:-1]
+            name: np.zeros((len(moments), kinds, len(self.sensors) + 1), dtype=np.float32)
+            for name in self.names()[:-1]
         }
         out[self.names()[-1]] = np.zeros(len(moments))
         sensors = np.stack([values.floats(rows, stage.split(name)[1]) for name in self.sensors], axis=1)
@@ -109,12 +117,16 @@ class Windows(stage.Feature):
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         if len(self.tables()) != 1:
-            yield errors.Problem("sensors", "sensors and settings are not of one table", "name one table's columns")
+            yield errors.Problem(
+                "sensors", "sensors and settings are not of one table", "name one table's columns"
+            )
         for place in ("sensors", "settings"):
             for column in getattr(self, place):
                 yield from stage.kind_problems(page, column, "number", place)
         if len(self.settings) != len(conditions.SCALE):
-            yield errors.Problem("settings", f"{len(self.settings)} settings", "name altitude, Mach number, throttle")
+            yield errors.Problem(
+                "settings", f"{len(self.settings)} settings", "name altitude, Mach number, throttle"
+            )
         missing = [name for name in conditions.DAMAGE if name not in self._short()]
         if missing:
             yield errors.Problem("sensors", f"no {', '.join(missing)}", "name the sensors that tell damage")
@@ -124,7 +136,9 @@ class Windows(stage.Feature):
     def _short(self) -> tuple[str, ...]:
         return tuple(stage.split(name)[1] for name in self.sensors)
 
-    def _fill(self, out: dict[str, Any], index: Ints, sensors: Array, settings: Array, lo: Ints, hi: Ints) -> None:
+    def _fill(
+        self, out: dict[str, Any], index: Ints, sensors: Array, settings: Array, lo: Ints, hi: Ints
+    ) -> None:
         """Fill the columns of some moments from their windows `lo:hi` of some rows."""
         import numpy as np
 
@@ -150,7 +164,9 @@ class Windows(stage.Feature):
             for window in self.slopes:
                 start = np.maximum(lo, hi - window)
                 middle = np.append(place, 0)[start] + (hi - start - 1) / 2
-                out[f"{self.name}.slope.{window}"][index, kind] = _slope(total, timed, start, hi, middle, window)
+                out[f"{self.name}.slope.{window}"][index, kind] = _slope(
+                    total, timed, start, hi, middle, window
+                )
 
 
 class _Sums:
