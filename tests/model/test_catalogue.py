@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as peer
 
-from flyball import labels
+from flyball import errors, labels
 from flyball.model import metrics
 
 YES_NO, QUANTITY = labels.Probability(), labels.Quantity()
