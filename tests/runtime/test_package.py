@@ -1,5 +1,7 @@
 import json
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -177,3 +179,21 @@ def test_gates_on_what_is_measured_of_a_release_are_left_to_the_run(won):
     ]
     wrong = part.replace(page, model=part.replace(page.model, gates=(model.Memory(1),)))
     assert package.judged(wrong, held) == [] and contest.contestants(wrong.model)
+
+
+def test_a_compressed_variant_of_a_refitted_model_is_judged_without_its_test_rows(monkeypatch):
+    """The refit has learned from the test rows: its variant must not be judged on them."""
+
+    seen = []
+    compressor = SimpleNamespace(compress=lambda one, rows: f"small {one}")
+    held = SimpleNamespace(predictors={"challenger": "tested"}, trained=np.arange(3), measured={})
+    page = SimpleNamespace(model=SimpleNamespace(compress=(compressor,), gates=()))
+    told = {"p99_ms": evidence.Measurement("p99_ms", 1.0, 1.0, 1.0)}
+    monkeypatch.setattr(package, "_shipped", lambda *_: "refitted")
+    monkeypatch.setattr(package, "_write", lambda *_: None)
+    monkeypatch.setattr(package.release, "sealed", lambda place: place.name)
+    monkeypatch.setattr(package.measure, "scorer", lambda place, digest: told)
+    monkeypatch.setattr(package, "_again", lambda page, held, judged, x: seen.append(judged) or {})
+    x = SimpleNamespace(take=lambda rows: rows)
+    package.ship(page, held, x, None, {}, Path("folder"), 0)
+    assert seen == ["small tested"]

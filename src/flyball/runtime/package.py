@@ -52,21 +52,23 @@ def ship(
     folder: Path, seed: int,
 ) -> list[Variant]:  # fmt: skip
     """Write a release folder per variant of the challenger into `folder`, measured and judged, cheapest first."""
-    source = _shipped(page, held, x, y, seed)
-    variants = {"source": source}
+    source, tested = _shipped(page, held, x, y, seed), held.predictors["challenger"]
+    # A variant of a refitted model has learned from the test rows: what is judged on them is the same variant of the
+    # model that was tested.
+    variants = {"source": (source, tested)}
     calibration = x.take(_some(held.trained, CALIBRATION))
     for compressor in page.model.compress:
-        smaller = compressor.compress(source, calibration)
-        if smaller is not None:
-            variants[type(compressor).__name__] = smaller
+        smaller, judged = (compressor.compress(one, calibration) for one in (source, tested))
+        if smaller is not None and judged is not None:
+            variants[type(compressor).__name__] = (smaller, judged)
     out = []
-    for name, predictor in variants.items():
+    for name, (predictor, judged) in variants.items():
         place = folder / name
         _write(page, predictor, source, held, x, reference, place)
         digest = release.sealed(place)
         measured = dict(held.measured) | measure.scorer(place, digest)
         if name != "source":
-            measured |= _again(page, held, predictor, x)
+            measured |= _again(page, held, judged, x)
         verdicts = tuple(verdict for gate in page.model.gates for verdict in gate.judge(measured))
         out.append(Variant(name, digest, measured, verdicts))
     return sorted(out, key=lambda variant: variant.measured["p99_ms"].value)

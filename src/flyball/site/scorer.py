@@ -88,7 +88,8 @@ def _asked_alone(scorer: Scorer, rows: list[features.Matrix]) -> tuple[list[floa
     """
     import resource
 
-    taken, asked, wanted = [], 0, max(ASKED, len(rows))
+    taken: list[float] = []
+    asked, wanted = 0, max(ASKED, len(rows))
     until = time.perf_counter() + LONGEST_S
     while len(taken) < wanted and (asked < wanted or time.perf_counter() < until):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
