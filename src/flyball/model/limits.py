@@ -92,7 +92,9 @@ class Agreement(Gate):
 def _unitless(place: str, value: Any, kind: type, example: str) -> Iterator[errors.Problem]:
     """Yield a problem when a value is a bare number: 5 could be anything."""
     if value is not None and not isinstance(value, kind):
-        yield errors.Problem(place, f"a bare {value!r} is no limit", f"write it with its unit, such as {example}")
+        yield errors.Problem(
+            place, f"a bare {value!r} is no limit", f"write it with its unit, such as {example}"
+        )
 
 
 def _within(gate: str, measured: Measured, name: str, limit: float) -> evidence.Verdict:
