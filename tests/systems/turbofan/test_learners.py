@@ -138,7 +138,10 @@ def test_two_readings_of_one_net_train_it_once():
     x, y = rows((60,) * 12)
     net = Engines(
         model.Dense(
-            layers=(4,), columns=("left",), caps=(30.0, None), training=model.Training(epochs=20, batch=64, rate=2e-2)
+            layers=(4,),
+            columns=("left",),
+            caps=(30.0, None),
+            training=model.Training(epochs=20, batch=64, rate=2e-2),
         )
     )
     cut = Reading(net, (1.0,), high=30.0).fit(x, y, KIND, 0)
