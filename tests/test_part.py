@@ -334,3 +334,18 @@ def test_every_part_is_spelled_as_a_page_spells_it():
         for kind in vars(room).values():
             if isinstance(kind, type) and issubclass(kind, part.Part):
                 assert names[part.spelled(kind)] is kind
+
+
+def test_a_module_beside_a_systems_part_decides_its_fingerprint(monkeypatch):
+    """What a part of a ready-made system leans on must not change without its steps being computed again."""
+    from flyball.systems import turbofan
+
+    found = next(
+        inner
+        for _, inner in part.walk(turbofan.page.system)
+        if type(inner).__module__.startswith("flyball.systems.turbofan.")
+    )
+    before, source = part.fingerprint(found), part.source
+    changed = "flyball.systems.turbofan.conditions"
+    monkeypatch.setattr(part, "source", lambda module: source(module) + "#" * (module == changed))
+    assert part.fingerprint(found) != before

@@ -18,6 +18,7 @@ dataclasses.FrozenInstanceError: cannot assign to field 'name'
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
@@ -249,13 +250,23 @@ def _modules(value: Any) -> set[str]:
     """Return the modules that hold a page's functions and the parts that no stage has: they decide its result."""
     found = set()
     for _, inner in walk(value):
-        if isinstance(inner, Function):
-            found.add(inner.module)
-        elif (home := type(inner).__module__).startswith("flyball.systems.") or not home.startswith(
-            "flyball."
-        ):
+        home = inner.module if isinstance(inner, Function) else type(inner).__module__
+        if home.startswith("flyball.systems."):
+            found |= _beside(home)
+        elif isinstance(inner, Function) or not home.startswith("flyball."):
             found.add(home)
     return found
+
+
+def _beside(home: str) -> set[str]:
+    """Return the modules of a ready-made system's folder: its parts lean on one another.
+
+    The page itself is told by its value, and what prepares its input by the files that come in.
+    """
+    package = ".".join(home.split(".")[:3])
+    folder = os.path.dirname(sys.modules[package].__file__ or "")
+    names = (name[:-3] for name in os.listdir(folder) if name.endswith(".py"))
+    return {f"{package}.{name}" for name in names if name not in ("__init__", "page", "inputs")}
 
 
 def parse(text: str, names: Mapping[str, Callable[..., Any]]) -> Any:
