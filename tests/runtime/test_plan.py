@@ -86,3 +86,17 @@ def test_versions_of_what_is_missing_are_empty():
     found = dict(plan.versions(("numpy", "no-such-library")))
     assert found["numpy"]
     assert found["no-such-library"] == ""
+
+
+def test_seconds_that_went_in_before_are_told(tmp_path):
+    class Keeper:
+        def step(self, key):
+            return None
+
+        def keep(self, key, write):
+            write(tmp_path)
+            return tmp_path
+
+    steps = plan.Plan(Keeper())
+    steps.carry("features", "key", lambda folder: None, already=12.0)
+    assert 12.0 <= steps.steps[0].seconds < 13.0

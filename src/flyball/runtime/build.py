@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -125,9 +126,11 @@ def matrix(page: System, store: Store, steps: plan.Plan) -> tuple[features.Matri
     if not every:
         raise errors.DataError(f"{page.name}: the store holds no rows: give it files with `flyball ingest`")
     missing = [item for item in every if store.step(item.key) is None]
+    begun = time.perf_counter()
     for number, (item, x) in enumerate(_computed(page, store, missing)):
         steps.progress("features", number, len(missing))
-        steps.carry(f"features/{item.name}", item.key, partial(_write, x))
+        steps.carry(f"features/{item.name}", item.key, partial(_write, x), time.perf_counter() - begun)
+        begun = time.perf_counter()
     done = {item.key for item in missing}
     found = []
     for item in every:

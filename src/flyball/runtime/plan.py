@@ -47,13 +47,16 @@ class Plan:
     progress: Callable[[str, int, int], None] = lambda name, done, total: None
     steps: list[Step] = field(default_factory=list)
 
-    def carry(self, name: str, key: str, make: Callable[[Path], None]) -> Path:
-        """Return the folder with the step's result, computed by `make` unless the key is kept already."""
+    def carry(self, name: str, key: str, make: Callable[[Path], None], already: float = 0.0) -> Path:
+        """Return the folder with the step's result, computed by `make` unless the key is kept already.
+
+        `already` are seconds that went into the result before (several results computed from one read).
+        """
         begun = time.perf_counter()
         kept = self.keeper.step(key)
         reused = kept is not None
         folder = kept if kept is not None else self.keeper.keep(key, make)
-        self.steps.append(Step(name, key, time.perf_counter() - begun, reused))
+        self.steps.append(Step(name, key, already + time.perf_counter() - begun, reused))
         return folder
 
     def note(self, name: str, key: str, seconds: float, reused: bool) -> None:
