@@ -38,7 +38,7 @@ def test_a_smaller_budget_gives_wider_limits():
 
 
 def test_machines_come_and_go_and_groups_stand_in_for_many():
-    code, window, values = fleet(machines=null.MOST_UNITS + 200, windows=3, rows=1)
+    code, window, values = fleet(machines=null.MOST_UNITS + 200, windows=4, rows=1)
     there = RNG.random(len(code)) < 0.7
     found = limits({name: column[there] for name, column in values.items()}, code[there], window[there])
     assert [round(one["rows"] / found[0]["rows"], 4) for one in found] == list(null.SIZES)
@@ -49,3 +49,12 @@ def test_machines_come_and_go_and_groups_stand_in_for_many():
 def test_one_block_says_nothing():
     code, window, values = fleet(machines=1, windows=1)
     assert limits(values, code, window) == []
+
+
+def test_a_reference_of_few_windows_keeps_the_usual_band():
+    """Three windows do not tell how the whole fleet moves from one to the next."""
+    for windows, least in ((null.LEAST_WINDOWS - 1, null.BAND), (null.LEAST_WINDOWS, 0.0)):
+        code, window, values = fleet(machines=300, windows=windows, rows=4)
+        found = limits(values, code, window)[0]["limit"]["x"]
+        assert found >= least
+        assert (found == null.BAND) == bool(least)

@@ -92,7 +92,7 @@ def test_what_came_after_the_reference_is_held_against_it(shift, alarms):
     x, later = matrix(range(70)), matrix(range(70, 84), shift=shift)
     rows = np.arange(len(x))
     judged = types.SimpleNamespace(rows=rows, answers={"challenger": x.columns["x"]})
-    held = types.SimpleNamespace(rolling=judged, test=judged, predictors={"challenger": Fixed()})
+    held = types.SimpleNamespace(trained=rows, test=judged, predictors={"challenger": Fixed()})
     watch = page(drift=detector)
     kept = watching.reference(watch, held, x, seed=0)
     found = watching.drift(watch, held, x, later, kept)

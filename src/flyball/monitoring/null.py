@@ -32,6 +32,10 @@ SIZES = (1.0, 0.25, 0.0625)
 #: The least spread that a column is given: shares closer than this are the same for all anybody cares.
 LEAST_SPREAD = 2e-3
 
+#: With fewer whole windows than this nobody knows how the fleet as a whole moves from one window to the next: there the
+#: usual band of the population stability index is the least limit.
+LEAST_WINDOWS, BAND = 4, 0.2
+
 Limits = Sequence[Mapping[str, Any]]
 
 
@@ -70,8 +74,8 @@ def limits(
             # Few windows: the next one lies beyond k of n with probability (n + 1 - k) / (n + 1), so take that k.
             n = len(as_it_was)
             most = max(most, _quantile(as_it_was, mean, spread, share * (n + 1) / n - 1 / n))
-        rows = blocks.rows * size
-        out.append({"rows": rows, "limit": dict(zip(names, (mean + most * spread).tolist(), strict=True))})
+        limit = np.maximum(mean + most * spread, BAND if len(as_it_was) < LEAST_WINDOWS else 0.0)
+        out.append({"rows": blocks.rows * size, "limit": dict(zip(names, limit.tolist(), strict=True))})
     return out
 
 

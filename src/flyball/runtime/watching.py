@@ -20,15 +20,15 @@ LISTED = 12
 
 
 def reference(page: System, held: contests.Held, x: features.Matrix, seed: int) -> dict[str, Any]:
-    """Return what the drift detector keeps: the columns of the folds' rows, and the answers to the test rows.
+    """Return what the drift detector keeps: the columns of the rows learned from, and the answers to the test rows.
 
-    The answers have a reference of their own because those of the folds come from predictors that learned from fewer
-    rows: they lie elsewhere though nothing drifted.
+    The answers have a reference of their own because those to rows that were learned from are sharper: they lie
+    elsewhere though nothing drifted.
     """
     detector = page.monitoring.drift
     if detector is None:
         return {}
-    columns = _halved(detector).reference(x.take(held.rolling.rows), None, seed)
+    columns = _halved(detector).reference(x.take(held.trained), None, seed)
     test = features.Matrix(x.moments[held.test.rows], {})
     answers = _halved(detector).reference(test, held.test.answers["challenger"], seed)
     return {"detector": columns.detector, "columns": columns.settings, "answers": answers.settings}
@@ -41,7 +41,7 @@ def drift(
     detector = page.monitoring.drift
     if detector is None or not kept:
         return ()
-    rows = _after(asked, x, held.rolling.rows)
+    rows = _after(asked, x, held.trained)
     rows = rows if len(rows) else x.take(held.test.rows)
     name = kept["detector"]
     found = _halved(detector).watch(monitoring.Reference(name, kept["columns"]), rows, None)
