@@ -256,3 +256,23 @@ def test_a_run_that_waits_too_long_says_who_holds_the_store(page, inbox, tmp_pat
     (tmp_path / "store").mkdir()
     with durable.lock(tmp_path / "store" / "run.lock"), pytest.raises(errors.StoreError, match="by process"):
         run.run(page, run.Bound(tmp_path / "store", inbox(4)))
+
+
+def test_a_release_is_made_again_when_its_reference_is_another(daily):
+    """The reference travels in the release: one that was described anew must not leave the old one in it."""
+
+    class Asked(Exception):
+        pass
+
+    class Steps:
+        def carry(self, name, key, make):
+            raise Asked(key)
+
+    def key(reference):
+        bound = run.Bound(store=None)
+        with pytest.raises(Asked) as asked:
+            run._ship(daily.page, None, Steps(), None, None, None, reference, "upstream", bound)
+        return str(asked.value)
+
+    assert key({"columns": {"x": 1}}) == key({"columns": {"x": 1}})
+    assert key({"columns": {"x": 1}}) != key({"columns": {"x": 2}})

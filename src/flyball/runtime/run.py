@@ -256,6 +256,7 @@ def _ship(
         "ship",
         page,
         upstream,
+        json.dumps(reference, sort_keys=True),
         plan.code(*CONTEST_ROOMS, "site", "runtime/package.py", "runtime/measure.py"),
         plan.versions(),
     )
