@@ -136,7 +136,8 @@ def test_no_problem(page):
 
 def test_the_test_week_of_a_real_fleet(data_folder):
     """198 drive-days of 58 drives are positive in 2013-05-06 to 05-12, and 137 drives vanish without a failure."""
-    polars = pytest.importorskip("polars")
+    import polars
+
     found = polars.read_parquet(
         data_folder / "backblaze_2013" / "drive_days_2013-04-10_2013-05-19.parquet",
         columns=["date", "serial_number", "failure"],

@@ -276,3 +276,23 @@ def test_a_release_is_made_again_when_its_reference_is_another(daily):
 
     assert key({"columns": {"x": 1}}) == key({"columns": {"x": 1}})
     assert key({"columns": {"x": 1}}) != key({"columns": {"x": 2}})
+
+
+def test_the_reference_is_described_again_when_what_describes_it_changed(daily, monkeypatch):
+    class Asked(Exception):
+        pass
+
+    class Steps:
+        def carry(self, name, key, make):
+            raise Asked(key)
+
+    def key():
+        with pytest.raises(Asked) as asked:
+            run._reference(daily.page, Steps(), None, None, "upstream", run.Bound(store=None))
+        return str(asked.value)
+
+    before, code = key(), run.plan.code
+    monkeypatch.setattr(
+        run.plan, "code", lambda *rooms: code(*rooms) + "#" * ("runtime/watching.py" in rooms)
+    )
+    assert key() != before

@@ -28,10 +28,7 @@ class Beats(Gate):
 
     def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
         """Return one verdict per opponent."""
-        told = [_difference(measured, self.metric, self.on)]
-        if self.against == "all":
-            told += _peers(measured, self.metric, self.on)
-        return tuple(_verdict(repr(self), one, self.by) for one in told)
+        return tuple(_verdict(repr(self), one, self.by) for one in _opponents(measured, self))
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from _problems(self, page)
@@ -54,13 +51,16 @@ class NotWorse(Gate):
 
     def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
         """Return one verdict per opponent."""
-        told = [_difference(measured, self.metric, self.on)]
-        if self.against == "all":
-            told += _peers(measured, self.metric, self.on)
-        return tuple(_verdict(repr(self), one, -self.than) for one in told)
+        return tuple(_verdict(repr(self), one, -self.than) for one in _opponents(measured, self))
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from _problems(self, page)
+
+
+def _opponents(measured: Measured, gate: Beats | NotWorse) -> list[evidence.Measurement]:
+    """Return the paired differences that the gate looks at: to the baseline, and to each peer where all count."""
+    peers = _peers(measured, gate.metric, gate.on) if gate.against == "all" else []
+    return [_difference(measured, gate.metric, gate.on), *peers]
 
 
 def _prefix(on: str) -> str:

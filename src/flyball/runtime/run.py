@@ -235,7 +235,7 @@ def _reference(
         page.monitoring.drift,
         page.model,
         upstream,
-        plan.code(*CONTEST_ROOMS, "monitoring"),
+        plan.code(*CONTEST_ROOMS, "monitoring", "runtime/watching.py"),
         bound.seed,
     )
 

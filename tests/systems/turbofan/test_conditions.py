@@ -1,7 +1,6 @@
 """The six conditions: told by the settings, jitter or not, and what a new engine shows in each."""
 
 import numpy as np
-import pytest
 
 from flyball.systems.turbofan import conditions, inputs
 
@@ -24,7 +23,8 @@ def test_a_new_engine_has_no_damage_and_wear_adds_up_in_spreads():
 
 
 def test_levels_are_those_of_young_training_engines(data_folder):
-    pl = pytest.importorskip("polars")
+    import polars as pl
+
     young = pl.concat([inputs._flights(s, "train", None) for s in inputs.SUBSETS]).filter(
         pl.col("cycle") <= 30
     )

@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pytest
 
 from flyball import data, features
 from flyball.systems.turbofan import Flights, TwinFlights, inputs
@@ -68,7 +67,8 @@ def test_twins_stay_on_one_side_and_cuts_are_random_but_repeatable():
 
 def test_the_twins_of_the_training_engines_are_those_counted_by_hand(tmp_path, data_folder):
     """120 pairs among 709 engines: 26 FD001-FD003, 88 FD002-FD004, 6 inside FD002."""
-    pl = pytest.importorskip("polars")
+    import polars as pl
+
     flown = {}
     for subset in inputs.SUBSETS:
         frame = inputs._flights(subset, "train", None)

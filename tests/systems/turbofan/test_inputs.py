@@ -2,8 +2,6 @@
 
 import hashlib
 
-import pytest
-
 from flyball.systems.turbofan import inputs
 
 
@@ -18,7 +16,8 @@ def test_files_are_the_same_bytes_again(files, tmp_path):
 
 
 def test_a_training_engine_is_asked_every_third_flight_and_a_test_engine_at_its_last(files):
-    pl = pytest.importorskip("polars")
+    import polars as pl
+
     for file in files.glob("cycles-*.parquet"):
         frame = pl.read_parquet(file)
         last = pl.col("cycle") == pl.col("cycle").max().over("unit")
@@ -29,6 +28,7 @@ def test_a_training_engine_is_asked_every_third_flight_and_a_test_engine_at_its_
 
 def test_the_life_left_stands_at_the_last_flight_of_every_test_engine(files):
     """The first of FD001's test engines flew 31 times and had 112 flights left (RUL_FD001.txt, line 1)."""
-    pl = pytest.importorskip("polars")
+    import polars as pl
+
     truth = pl.read_parquet(files / "truth.parquet")
     assert truth.height == 24 and truth.row(0) == ("FD001-test-001", 31, 112.0)
