@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.set-up
-NATIVE := CMakeLists.txt $(wildcard native/*)
+NATIVE := CMakeLists.txt $(wildcard native/*.* native/*/*.*)
 # Never more threads than a small machine has; set it to run wider.
 export OMP_NUM_THREADS ?= 2
 # A thread that waits sleeps, so that a busy machine does not spend its cores on spinning.
@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  scikit-build-core nanobind cmake ninja
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  --no-build-isolation -e '.[all,dev]'
+	  --no-build-isolation -e '.[all,dev,peers]'
 	@touch $@
 
 run: setup

@@ -42,6 +42,36 @@ def seconds(work: Callable[[], Any], runs: int = 5) -> float:
     return statistics.median(taken)
 
 
+def versus(ours: Callable[[], Any], peer: Callable[[], Any], runs: int = 5) -> tuple[float, float]:
+    """Return the median seconds of both, taken in turns so that a busy moment hits both; a first pair not counted."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for number in range(runs + 1):
+        for work, times in zip((ours, peer), taken, strict=True):
+            begun = time.perf_counter()
+            work()
+            if number:
+                times.append(time.perf_counter() - begun)
+    return statistics.median(taken[0]), statistics.median(taken[1])
+
+
+def each_path(
+    case: str, work: Callable[[int], Any], samples: int, twin_samples: int, unit: str = "ns/sample"
+) -> list[dict[str, Any]]:
+    """Return a row for each path other than this machine's widest: plainer C++, and the Python twin.
+
+    `work(n)` runs the case on n samples; the twin is given fewer, as it is slow.
+    """
+    from flyball.kernels import backend
+
+    rows = []
+    for path in backend.available()[1:]:
+        many = twin_samples if path == "reference" else samples
+        with backend.using(path):
+            took = seconds(lambda many=many: work(many), runs=1 if path == "reference" else 5)
+        rows.append(row(f"{case} [{path}]", took / many * 1e9, None, "", unit, None))
+    return rows
+
+
 def process_ms(command: list[str], runs: int = 9) -> float:
     """Return the median wall time of a whole process in milliseconds, after one that is not counted.
 

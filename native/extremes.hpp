@@ -13,7 +13,7 @@ struct Extremes {
 };
 
 // A comparison with a missing value is false, so it is skipped by itself.
-FLYBALL_PATHS static Extremes extremes_of(const double* rows, std::int64_t length) {
+static Extremes extremes_of(const double* rows, std::int64_t length) {
   Lanes low, high;
   fill(low, kInf);
   fill(high, -kInf);

@@ -8,13 +8,6 @@
 #include <cstring>
 #include <limits>
 
-// The compiler writes each such function for several instruction sets; the loader picks once.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(FLYBALL_ONE_PATH)
-#define FLYBALL_PATHS __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FLYBALL_PATHS
-#endif
-
 namespace flyball {
 
 using Lanes = double __attribute__((vector_size(64)));

@@ -13,7 +13,7 @@ struct Tally {
   double shifted;  // sum of (value - shift)
 };
 
-FLYBALL_PATHS static Tally tally(const double* rows, std::int64_t length, double shift) {
+static Tally tally(const double* rows, std::int64_t length, double shift) {
   Lanes sum{}, shifted{}, zero{}, by;
   Marks count{};
   fill(by, shift);
@@ -29,7 +29,7 @@ FLYBALL_PATHS static Tally tally(const double* rows, std::int64_t length, double
 }
 
 // Sum of squared deviations about shift + centre; what the rounding of the centre left is taken out.
-FLYBALL_PATHS static double scatter(const double* rows, std::int64_t length, double shift, double centre,
+static double scatter(const double* rows, std::int64_t length, double shift, double centre,
                                     double count) {
   Lanes squares{}, rest{}, zero{}, by, about;
   fill(by, shift);

@@ -11,7 +11,7 @@ struct Line {
   double value;     // sum of (value - first value)
 };
 
-FLYBALL_PATHS static Line line_sums(const double* rows, const double* positions, std::int64_t length,
+static Line line_sums(const double* rows, const double* positions, std::int64_t length,
                                     double first_value) {
   Lanes at{}, sum{}, zero{}, shift, start;
   Marks count{};
@@ -29,7 +29,7 @@ FLYBALL_PATHS static Line line_sums(const double* rows, const double* positions,
   return {fold(count), fold(at), fold(sum)};
 }
 
-FLYBALL_PATHS static double line_slope(const double* rows, const double* positions, std::int64_t length,
+static double line_slope(const double* rows, const double* positions, std::int64_t length,
                                        double first_value, Line means) {
   Lanes across{}, along{}, zero{}, shift, start, mean_x, mean_t;
   fill(shift, first_value);

@@ -56,5 +56,30 @@ def test_without_a_native_module_the_twins_answer():
 
 
 def test_a_wrong_wish_is_told():
-    with pytest.raises(errors.DeclarationError, match="say 'native' or 'reference'"):
+    with pytest.raises(
+        errors.DeclarationError, match="say 'native', 'avx512', 'avx2', 'plain' or 'reference'"
+    ):
         backend.choose("fast")
+
+
+def test_the_widest_path_of_this_processor_answers():
+    assert backend.choose("native")[0] == backend.available()[0]
+    # What a processor runs, it runs in every narrower width too.
+    assert backend.available() == (*backend.PATHS, "reference")[-len(backend.available()) :]
+
+
+@pytest.mark.skipif("avx512" in backend.available(), reason="this processor runs every path")
+def test_a_path_that_this_processor_does_not_run_is_told():
+    with pytest.raises(errors.DeclarationError, match="asks for avx512: this processor runs"):
+        backend.choose("avx512")
+
+
+def test_another_path_answers_within_the_block_and_no_longer():
+    before = backend.path, backend.compiled
+    for path in backend.available():
+        with backend.using(path):
+            assert backend.path == path
+            assert (backend.compiled is None) == (path == "reference")
+    with pytest.raises(RuntimeError), backend.using("reference"):
+        raise RuntimeError
+    assert (backend.path, backend.compiled) == before

@@ -1,35 +1,43 @@
 """The C++ under sanitizers, and the same bits from the plainest instruction set as from this machine's."""
 
 import pathlib
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
 
 from flyball import kernels
+from flyball.kernels import backend
 
 HERE = pathlib.Path(__file__).parent
-NATIVE = HERE.parents[1] / "native"
 ORDER = ("count", "sum", "mean", "std", "min", "max", "median", "slope", "first", "last")
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("g++") is None, reason="NOT RUN: no g++ here to build under sanitizers"),
-    pytest.mark.skipif(not kernels.native, reason="NOT RUN: the native kernels are not built here"),
-]
+pytestmark = pytest.mark.skipif(not kernels.native, reason="NOT RUN: the native kernels are not built here")
+RUNS = [path for path in backend.available() if path != "reference"]
+# Programs that check themselves against plain loops and end with 0; those named here share memory between threads.
+PROGRAMS = sorted(source for source in (HERE / "native").glob("*.cpp") if source.stem != "windows")
+THREADED: set[str] = set()
+
+
+@pytest.mark.parametrize("path", RUNS)
+@pytest.mark.parametrize("source", PROGRAMS, ids=lambda source: source.stem)
+def test_clean_under_address_and_undefined(build, source, path):
+    run = subprocess.run([build(source, path)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "source", [source for source in PROGRAMS if source.stem in THREADED], ids=lambda s: s.stem
+)
+def test_clean_under_thread(build, source):
+    run = subprocess.run([build(source, sanitize="thread")], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    """The operators as a program that stops at the first bad read, leak or undefined step."""
-    built = tmp_path_factory.mktemp("sanitized") / "sanitized"
-    command = ["g++", "-std=c++20", "-O1", "-g", "-ffp-contract=off", "-DFLYBALL_ONE_PATH", "-Wno-psabi"]
-    command += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{NATIVE}"]
-    made = subprocess.run([*command, HERE / "sanitized.cpp", "-o", built], capture_output=True, text=True)
-    if "cannot find -lasan" in made.stderr or "cannot find -lubsan" in made.stderr:
-        pytest.skip("NOT RUN: g++ has no sanitizer libraries here")
-    assert made.returncode == 0, made.stderr
-    return built
+def program(build):
+    """The operators over windows as a program that stops at the first bad read, leak or undefined step."""
+    return build(HERE / "native" / "windows.cpp")
 
 
 def series(rows, rng):

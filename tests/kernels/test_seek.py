@@ -3,7 +3,6 @@
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
-import pytest
 
 from flyball import kernels
 from flyball.kernels import reference
@@ -75,8 +74,3 @@ def test_strided_and_read_only():
     times = np.arange(20)[::2]
     times.flags.writeable = False
     assert kernels.asof(times, np.array([0, 10]), np.array([7, 0])[::-1], np.array([0, 0])).tolist() == [0, 3]
-
-
-@pytest.mark.parametrize(("starts", "sorted_"), [([0, 2, 4], True), ([0, 4], False), ([0, 0, 2, 4, 4], True)])
-def test_sorted_within(starts, sorted_):
-    assert reference.sorted_within(np.array([1, 5, 2, 2]), np.array(starts)) is sorted_

@@ -1,7 +1,4 @@
-"""The operators once more, slow and plain: what the C++ is tested against, and what answers without it.
-
-Arguments come checked (`flyball.kernels.checks`). Read this to know what an operator means.
-"""
+"""Statistics over given windows, one window at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["asof", "sorted_within", "windows"]
+__all__ = ["windows"]
 
 
 def windows(
@@ -45,32 +42,6 @@ def windows(
             else:
                 made[name][window] = _OF_ONE[name](xs)
     return made
-
-
-def asof(
-    times: NDArray[np.int64],
-    starts: NDArray[np.int64],
-    moments: NDArray[np.int64],
-    segments: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Return the last row at or before each moment, searching each segment: see `flyball.kernels.asof`."""
-    import numpy as np
-
-    out = np.full(len(moments), -1, np.int64)
-    for segment in np.unique(segments):
-        start, stop = starts[segment], starts[segment + 1]
-        asked = np.flatnonzero(segments == segment)
-        after = np.searchsorted(times[start:stop], moments[asked], side="right")
-        out[asked] = np.where(after > 0, start + after - 1, -1)
-    return out
-
-
-def sorted_within(times: NDArray[np.int64], starts: NDArray[np.int64]) -> bool:
-    """Whether the times never fall within a segment."""
-    import numpy as np
-
-    falls = np.flatnonzero(times[1:] < times[:-1]) + 1
-    return bool(np.isin(falls, starts).all())
 
 
 def _sum(xs: list[float]) -> float:

@@ -1,0 +1,44 @@
+"""Every C++ path that this processor runs, one after another, and the C++ built without Python."""
+
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from flyball.kernels import backend
+
+NATIVE = pathlib.Path(__file__).parents[2] / "native"
+MARCH = {
+    "plain": [],
+    "avx2": ["-march=x86-64-v3"],
+    "avx512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+}
+
+
+@pytest.fixture(params=[path for path in backend.available() if path != "reference"])
+def path(request):
+    """The test runs once for each path; one that the processor does not run is missing from the names."""
+    with backend.using(request.param):
+        yield request.param
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """Build a C++ program on the kernels: `build(source, path="plain", sanitize="address,undefined")`."""
+    if shutil.which("g++") is None:
+        pytest.skip("NOT RUN: no g++ here to build under sanitizers")
+
+    def built(source, path="plain", sanitize="address,undefined"):
+        program = tmp_path_factory.mktemp("native") / source.stem
+        command = ["g++", "-std=c++20", "-O1", "-g", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"]
+        command += [*MARCH[path], f"-I{NATIVE}", f"-I{NATIVE / 'include'}", "-pthread"]
+        if sanitize:
+            command += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
+        made = subprocess.run([*command, source, "-o", program], capture_output=True, text=True)
+        if "cannot find -l" in made.stderr:
+            pytest.skip("NOT RUN: g++ has no sanitizer libraries here")
+        assert made.returncode == 0, made.stderr
+        return program
+
+    return built
