@@ -42,7 +42,7 @@ check: setup
 	$(BIN)/lint-imports
 
 # The long evidence: ours beside the peers, results equal before times are taken.
-BENCHES := startup asof pipeline drives wafer turbofan
+BENCHES := startup asof kernels avx512 wheel pipeline drives wafer turbofan
 
 proof: $(BENCHES:%=bench-%)
 
