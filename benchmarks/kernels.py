@@ -27,7 +27,7 @@ def run(names: tuple[str, ...] = OPERATORS) -> dict[str, Any]:
     for name in names:
         operator = importlib.import_module(f"benchmarks.operators.{name}")
         libraries |= set(operator.LIBRARIES)
-        table += operator.rows()
+        table += [{**row, "part": name} for row in operator.rows()]
     told = sidebyside.result("kernels", tuple(sorted(libraries)), table)
     return {**told, "machine": {**told["machine"], "paths": list(backend.available())}}
 

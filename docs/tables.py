@@ -1,6 +1,7 @@
 """Fills the generated regions of README.md and docs/*.md: benchmark tables, part menus, the tree.
 
 A region begins with `<!-- results: NAME -->`, `<!-- parts: ROOM -->` or `<!-- tree -->` and ends with `<!-- end -->`.
+`results: NAME.PART` is the rows of one part of a subject, such as one operator of the kernels.
 `python docs/tables.py` rewrites them, `python docs/tables.py --check` says which are out of date and exits 1.
 """
 
@@ -17,13 +18,14 @@ REGION = re.compile(r"<!-- (results|parts|tree)(?:: ([\w.-]+))? -->\n.*?<!-- end
 
 
 def results(name: str) -> str:
-    """Return the table of one benchmark's result file."""
+    """Return the table of one benchmark's result file, or of one part of it."""
+    name, _, part = name.partition(".")
     file = HOME / "benchmarks" / "results" / f"{name}.json"
     if not file.is_file():
         return f"Not measured yet: `flyball bench {name}`."
     told = json.loads(file.read_text())
     lines = ["| case | ours | peer | ratio | goal | met |", "|---|---|---|---|---|---|"]
-    for row in told["rows"]:
+    for row in (row for row in told["rows"] if row.get("part", "") == part):
         peer = "" if row["peer"] is None else f"{figure(row['peer'])} ({row['peer_name']})"
         met = {True: "yes", False: "**no**", None: ""}[row["met"]]
         cells = (
@@ -35,6 +37,8 @@ def results(name: str) -> str:
             met,
         )
         lines.append("| " + " | ".join(cell.strip() for cell in cells) + " |")
+    if len(lines) == 2:
+        return f"Not measured yet: `flyball bench {name}`."
     where = f"{told['machine']['cpu']}, {told['machine']['cores']} cores"
     versions = ", ".join(f"{library} {version}" for library, version in told["versions"].items())
     return "\n".join([*lines, "", f"`flyball bench {name}` on {where}; {versions}."])
