@@ -1,0 +1,371 @@
+// Mean, standard deviation, extremes, slope and z-score over moving windows of some series side by side.
+#pragma once
+
+#include <type_traits>
+
+#include "moving_blocks.hpp"
+
+namespace flyball {
+
+enum Statistic { kMean, kStd, kMin, kMax, kSlope, kZscore, kStatistics };
+
+// What is asked: windows of `over` rows, or of the times in (t - over, t].
+struct Plan {
+  std::int64_t over;
+  bool timed;
+  double least;  // fewer values than this: NaN
+  double ddof;
+  int place[kStatistics];  // where each statistic lies in the answer; below 0 where it is not asked
+
+  bool asks(Statistic which) const { return place[which] >= 0; }
+  std::int64_t block_of(std::int64_t at) const {
+    return at >= 0 ? at / over : -1 - (-1 - at) / over;
+  }
+};
+
+template <class T>
+struct Source {
+  const T* data;
+  std::int64_t row, lane;  // steps, in elements
+
+  Source shifted(std::int64_t rows, std::int64_t lanes) const {
+    return {data + rows * row + lanes * lane, row, lane};
+  }
+};
+
+template <class T>
+struct Sink {
+  T* data;
+  std::int64_t statistic, row, lane;
+
+  Sink shifted(std::int64_t rows, std::int64_t lanes) const {
+    return {data ? data + rows * row + lanes * lane : nullptr, statistic, row, lane};
+  }
+};
+
+constexpr std::int64_t kNoBlock = std::numeric_limits<std::int64_t>::min();
+
+// G series that move together. Lanes past the given ones hold zeros.
+template <int G>
+class Group {
+ public:
+  Group(const Plan& plan, int lanes, std::int64_t next) : plan_(plan), lanes_(lanes), next_(next) {
+    known_.resize(kStretch);
+  }
+
+  // `times` holds n of them, never falling, where windows are of times. Without a sink the rows are only taken
+  // in: they came before what will be pushed.
+  template <class T>
+  void push(Source<T> from, std::int64_t n, const std::int64_t* times, Sink<T> to) {
+    for (std::int64_t done = 0; done < n;) {
+      const std::int64_t many = take(from, n - done, times);
+      emit(many, to);
+      done += many;
+      from = from.shifted(many, 0);
+      to = to.shifted(many, 0);
+      if (times) times += many;
+    }
+  }
+
+  const Block<G>& older() const { return older_; }
+  const Block<G>& newer() const { return newer_; }
+  // The older block's first row that a window to come may hold; all of them where blocks are counted in rows.
+  std::int64_t left() const { return plan_.timed ? left_ : 0; }
+
+ private:
+  // Takes rows into the newer block up to the next of: its end, a stretch's end, another pivot.
+  template <class T>
+  std::int64_t take(const Source<T>& from, std::int64_t most, const std::int64_t* times) {
+    const std::int64_t id = plan_.block_of(times ? *times : next_);
+    if (id != id_) turn(id, times ? *times : next_);
+    std::int64_t many = reach(std::min(most, kStretch), times);
+    double* rows = newer_.room(many);
+    const bool finite = gather(from, many, rows);
+    many = settle(many, finite, times, rows);
+    gaps_ = !finite || !newer_.finite || !older_.finite;
+    newer_.finite &= finite;
+    if (times) newer_.times.insert(newer_.times.end(), times, times + many);
+    left_ = from_[many - 1];
+    first_ = newer_.length;
+    newer_.length += many;
+    next_ += many;
+    return many;
+  }
+
+  void turn(std::int64_t id, std::int64_t time) {
+    std::swap(older_, newer_);
+    if (id != id_ + 1) older_.clear();
+    newer_.clear();
+    id_ = id;
+    axis_ = {plan_.timed, time};
+    left_ = 0;
+    settled_ = counting_ = false;
+    count_.turn();
+    level_.turn();
+    spread_.turn();
+    bounds_.turn();
+    crossed_.turn();
+  }
+
+  // How many rows share block and stretch, and where the older part of each one's window begins.
+  std::int64_t reach(std::int64_t most, const std::int64_t* times) {
+    if (!times) {
+      most = std::min(most, plan_.over - newer_.length);
+      const std::int64_t first = older_.length ? newer_.length + 1 : 0;
+      if (older_.length) most = std::min(most, kStretch - first % kStretch);
+      for (std::int64_t k = 0; k < most; ++k) from_[k] = older_.length ? first + k : 0;
+      return most;
+    }
+    const std::int64_t end = (id_ + 1) * plan_.over;
+    std::int64_t many = 0;
+    for (std::int64_t left = left_; many < most && times[many] < end; ++many) {
+      const std::int64_t gone = times[many] - plan_.over;
+      while (left < older_.length && older_.times[static_cast<std::size_t>(left)] <= gone) ++left;
+      if (many && left / kStretch != from_[0] / kStretch) break;
+      from_[many] = left;
+    }
+    return many;
+  }
+
+  // Returns whether all of it is finite: neither missing nor infinite.
+  template <class T>
+  bool gather(const Source<T>& from, std::int64_t many, double* rows) const {
+    double check = 0;
+    if (lanes_ == G && from.lane == 1) {
+      Pack<G> odd = Pack<G>::all(0);
+      for (std::int64_t k = 0; k < many; ++k) {
+        const Pack<G> row = Pack<G>::load(from.data + k * from.row);
+        row.store(rows + k * G);
+        odd = odd + row * Pack<G>::all(0);
+      }
+      return !(odd != Pack<G>::all(0)).any();
+    }
+    if (lanes_ < G) std::fill(rows, rows + many * G, 0.0);
+    for (int g = 0; g < lanes_; ++g) {
+      const T* lane = from.data + g * from.lane;
+      for (std::int64_t k = 0; k < many; ++k) rows[k * G + g] = static_cast<double>(lane[k * from.row]);
+    }
+    for (std::int64_t k = 0; k < many * G; ++k) check += rows[k] * 0.0;
+    return check == 0;
+  }
+
+  // The pivot of a lane is its first finite value in the newer block; until there is one, the older block's
+  // last. Where it changes, a piece begins.
+  std::int64_t settle(std::int64_t many, bool finite, const std::int64_t* times, const double* rows) {
+    if (settled_) return many;
+    if (finite && newer_.length == 0) {
+      pivot_ = {Pack<G>::load(rows), Pack<G>::all(0)};
+      settled_ = true;
+      return many;
+    }
+    if (newer_.length == 0) lean();
+    for (std::int64_t k = 0; k < many; ++k) {
+      if (!found(rows + k * G)) continue;
+      if (k > 0) return k;
+      const double at = times ? static_cast<double>(*times - axis_.base) : static_cast<double>(newer_.length);
+      adopt(rows, at);
+      if (settled_) return many;
+    }
+    return many;
+  }
+
+  bool found(const double* row) const {
+    for (int g = 0; g < G; ++g) {
+      if (!own_[g] && std::isfinite(row[g])) return true;
+    }
+    return false;
+  }
+
+  void adopt(const double* row, double at) {
+    settled_ = true;
+    for (int g = 0; g < G; ++g) {
+      if (!own_[g] && std::isfinite(row[g])) {
+        own_[g] = true;
+        pivot_.centre.set(g, row[g]);
+        pivot_.origin.set(g, at);
+      }
+      settled_ &= own_[g];
+    }
+    level_.forget();
+    spread_.forget();
+    crossed_.forget();
+  }
+
+  // Leans on the older block's last finite values, for lanes that begin without one.
+  void lean() {
+    for (int g = 0; g < G; ++g) {
+      own_[g] = false;
+      std::int64_t at = older_.length - 1;
+      while (at >= 0 && !std::isfinite(older_.row(at)[g])) --at;
+      pivot_.centre.set(g, at < 0 ? 0 : older_.row(at)[g]);
+      pivot_.origin.set(g, at < 0 ? 0 : axis_.older(older_, at));
+    }
+  }
+
+  // What a statistic needs of the number of values in a window.
+  struct Known {
+    Pack<G> inverse, freed;  // 1 / n, 1 / (n - ddof)
+    Pack<G> veil;            // zero, or NaN where there are too few; added, it makes -0.0 and 0.0 one value
+  };
+
+  FLYBALL_INLINE Known known(const Pack<G>& count) const {
+    const Pack<G> one = Pack<G>::all(1), none = Pack<G>::all(kNaN), free = count - Pack<G>::all(plan_.ddof);
+    return {one / count, where(free > Pack<G>::all(0), one / free, none),
+            where(count >= Pack<G>::all(plan_.least), Pack<G>::all(0), none)};
+  }
+
+  struct Place {
+    double* to = nullptr;
+    std::int64_t step = 0;
+
+    FLYBALL_INLINE void put(std::int64_t row, const Pack<G>& value) const { value.store(to + row * step); }
+  };
+
+  template <class T>
+  void emit(std::int64_t many, const Sink<T>& to) {
+    for (int s = 0; s < kStatistics; ++s) {
+      places_[s] = {};
+      if (to.data && plan_.place[s] >= 0) places_[s] = place(s, to.data + plan_.place[s] * to.statistic, many, to);
+    }
+    if (gaps_) {
+      compute<true>(many);
+    } else {
+      compute<false>(many);
+    }
+    for (int s = 0; s < kStatistics; ++s) {
+      if (places_[s].to) scatter(s, many, to.data + plan_.place[s] * to.statistic, to);
+    }
+  }
+
+  // Straight into the answer where its lanes lie side by side, else by way of a tile.
+  template <class T>
+  static constexpr bool kSame = std::is_same_v<T, double>;
+  template <class T>
+  bool straight(const Sink<T>& to) const {
+    return kSame<T> && lanes_ == G && (to.lane == 1 || G == 1);
+  }
+  template <class T>
+  Place place(int statistic, T* data, std::int64_t many, const Sink<T>& to) {
+    if constexpr (kSame<T>) {
+      if (straight(to)) {
+        for (std::int64_t k = 0; G > 1 && k < many; ++k) __builtin_prefetch(data + k * to.row, 1);
+        return {data, to.row};
+      }
+    }
+    tile_.resize(static_cast<std::size_t>(kStatistics * kStretch * G));
+    return {tile_.data() + statistic * kStretch * G, G};
+  }
+  template <class T>
+  void scatter(int statistic, std::int64_t many, T* data, const Sink<T>& to) const {
+    if (straight(to)) return;
+    const double* tile = tile_.data() + statistic * kStretch * G;
+    if (to.lane == 1) {
+      for (std::int64_t k = 0; k < many; ++k) {
+        for (int g = 0; g < lanes_; ++g) data[k * to.row + g] = static_cast<T>(tile[k * G + g]);
+      }
+    } else {
+      for (int g = 0; g < lanes_; ++g) {
+        T* lane = data + g * to.lane;
+        for (std::int64_t k = 0; k < many; ++k) lane[k * to.row] = static_cast<T>(tile[k * G + g]);
+      }
+    }
+  }
+
+  template <bool kGaps>
+  void compute(std::int64_t many) {
+    if constexpr (kGaps) count(many);
+    if (plan_.asks(kStd) || plan_.asks(kZscore)) {
+      run<kGaps>(spread_, many, [this](auto... row) __attribute__((always_inline)) { put_moments(row...); });
+    } else if (plan_.asks(kMean)) {
+      run<kGaps>(level_, many, [this](auto... row) __attribute__((always_inline)) { put_moments(row...); });
+    }
+    if (plan_.asks(kMin) || plan_.asks(kMax)) {
+      run<kGaps>(bounds_, many, [this](auto... row) __attribute__((always_inline)) { put_bounds(row...); });
+    }
+    if (plan_.asks(kSlope)) {
+      run<kGaps>(crossed_, many, [this](auto... row) __attribute__((always_inline)) { put_slope(row...); });
+    }
+  }
+
+  // Values are counted only where some are missing: elsewhere there are as many as rows.
+  void count(std::int64_t many) {
+    if (!counting_) count_.newer.count = Pack<G>::all(static_cast<double>(first_));
+    counting_ = true;
+    run<true>(count_, many, [this](std::int64_t k, const Pack<G>&, const Counts<G>& both, const Known&) {
+      known_[static_cast<std::size_t>(k)] = known(both.count);
+    });
+  }
+
+  template <bool kGaps, class Part, class Put>
+  FLYBALL_INLINE void run(Halves<G, Part>& halves, std::int64_t many, Put put) {
+    const std::int64_t stretch = from_[0] / kStretch;
+    const Part* older = halves.older(older_, stretch, pivot_, axis_) - stretch * kStretch;
+    Part newer = halves.newer;
+    Known now = known_[0];
+    std::int64_t rows = -1;
+    for (std::int64_t k = 0; k < many; ++k) {
+      const double at = Part::kPlaced ? axis_.newer(newer_, first_ + k) : 0;
+      const Pack<G> value = Pack<G>::load(newer_.row(first_ + k));
+      newer.template enter<kGaps>({value, at}, pivot_);
+      if constexpr (kGaps) {
+        now = known_[static_cast<std::size_t>(k)];
+      } else if (const std::int64_t held = first_ + k + 1 + older_.length - from_[k]; held != rows) {
+        rows = held;
+        now = known(Pack<G>::all(static_cast<double>(rows)));
+      }
+      put(k, value, newer.with(older[from_[k]]), now);
+    }
+    halves.newer = newer;
+  }
+
+  template <class Part>
+  FLYBALL_INLINE void put_moments(std::int64_t k, const Pack<G>& value, const Part& both, const Known& now) {
+    const Pack<G> zero = Pack<G>::all(0), centre = pivot_.centre, mean = both.sum * now.inverse;
+    if (places_[kMean].to) places_[kMean].put(k, centre + mean + now.veil);
+    if constexpr (Part::kSpread) {
+      const Pack<G> squares = both.square - both.sum * mean;
+      const Pack<G> deviation = root(where(squares < zero, zero, squares) * now.freed);
+      if (places_[kStd].to) places_[kStd].put(k, deviation + now.veil);
+      if (places_[kZscore].to) {
+        const Pack<G> score = (value - centre - mean) / deviation;
+        places_[kZscore].put(k, where(deviation > zero, score, Pack<G>::all(kNaN)) + now.veil);
+      }
+    }
+  }
+
+  FLYBALL_INLINE void put_bounds(std::int64_t k, const Pack<G>&, const Bounds<G>& both, const Known& now) {
+    if (places_[kMin].to) places_[kMin].put(k, both.low + now.veil);
+    if (places_[kMax].to) places_[kMax].put(k, both.high + now.veil);
+  }
+
+  FLYBALL_INLINE void put_slope(std::int64_t k, const Pack<G>&, const Crossed<G>& both, const Known& now) {
+    const Pack<G> across = both.cross - both.along * (both.sum * now.inverse);
+    const Pack<G> along = both.square - both.along * (both.along * now.inverse);
+    const Pack<G> slope = where(along > Pack<G>::all(0), across / along, Pack<G>::all(kNaN));
+    // An infinite value has no slope: times zero it is missing.
+    if (places_[kSlope].to) places_[kSlope].put(k, slope + (both.sum * Pack<G>::all(0) + now.veil));
+  }
+
+  Plan plan_;
+  int lanes_;
+  std::int64_t next_;              // the number of the row that comes next
+  std::int64_t id_ = kNoBlock;     // of the newer block
+  Block<G> older_, newer_;
+  Axis axis_{};
+  Pivot<G> pivot_;
+  bool own_[G] = {};               // lanes whose pivot is a value of the newer block
+  bool settled_ = false, counting_ = false, gaps_ = false;
+  Halves<G, Counts<G>> count_;
+  Halves<G, Sums<G, false>> level_;
+  Halves<G, Sums<G, true>> spread_;
+  Halves<G, Bounds<G>> bounds_;
+  Halves<G, Crossed<G>> crossed_;
+  // The piece at work: its first row, where the older parts begin, the counts, and where answers go.
+  std::int64_t first_ = 0, left_ = 0;
+  std::int64_t from_[kStretch];
+  std::vector<Known> known_;
+  Place places_[kStatistics];
+  std::vector<double> tile_;
+};
+
+}  // namespace flyball
