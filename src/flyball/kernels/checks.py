@@ -35,7 +35,7 @@ def floating(name: str, values: Any) -> NDArray[Any]:
 
     if not isinstance(values, np.ndarray) and hasattr(values, "to_numpy"):
         values = values.to_numpy()
-    if not isinstance(values, np.ndarray) or values.dtype not in (np.float64, np.float32):
+    if not isinstance(values, np.ndarray) or values.dtype.newbyteorder("=") not in (np.float64, np.float32):
         raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
     return np.require(values, values.dtype.newbyteorder("="), "A")
 
