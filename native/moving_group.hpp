@@ -49,9 +49,7 @@ constexpr std::int64_t kNoBlock = std::numeric_limits<std::int64_t>::min();
 template <int G>
 class Group {
  public:
-  Group(const Plan& plan, int lanes, std::int64_t next) : plan_(plan), lanes_(lanes), next_(next) {
-    known_.resize(kStretch);
-  }
+  Group(const Plan& plan, int lanes, std::int64_t next) : plan_(plan), lanes_(lanes), next_(next) {}
 
   // `times` holds n of them, never falling, where windows are of times. Without a sink the rows are only taken
   // in: they came before what will be pushed.
@@ -130,23 +128,20 @@ class Group {
   // Returns whether all of it is finite: neither missing nor infinite.
   template <class T>
   bool gather(const Source<T>& from, std::int64_t many, double* rows) const {
-    double check = 0;
-    if (lanes_ == G && from.lane == 1) {
-      Pack<G> odd = Pack<G>::all(0);
-      for (std::int64_t k = 0; k < many; ++k) {
-        const Pack<G> row = Pack<G>::load(from.data + k * from.row);
-        row.store(rows + k * G);
-        odd = odd + row * Pack<G>::all(0);
+    if (G > 1 && lanes_ == G && from.lane == 1) {
+      for (std::int64_t k = 0; k < many; ++k) Pack<G>::load(from.data + k * from.row).store(rows + k * G);
+    } else {
+      if (lanes_ < G) std::fill(rows, rows + many * G, 0.0);
+      for (int g = 0; g < lanes_; ++g) {
+        const T* lane = from.data + g * from.lane;
+        for (std::int64_t k = 0; k < many; ++k) rows[k * G + g] = static_cast<double>(lane[k * from.row]);
       }
-      return !(odd != Pack<G>::all(0)).any();
     }
-    if (lanes_ < G) std::fill(rows, rows + many * G, 0.0);
-    for (int g = 0; g < lanes_; ++g) {
-      const T* lane = from.data + g * from.lane;
-      for (std::int64_t k = 0; k < many; ++k) rows[k * G + g] = static_cast<double>(lane[k * from.row]);
+    std::int64_t odd = 0;
+    for (std::int64_t k = 0; k < many * G; ++k) {
+      odd |= std::fabs(rows[k]) <= std::numeric_limits<double>::max() ? 0 : -1;
     }
-    for (std::int64_t k = 0; k < many * G; ++k) check += rows[k] * 0.0;
-    return check == 0;
+    return odd == 0;
   }
 
   // The pivot of a lane is its first finite value in the newer block; until there is one, the older block's
@@ -291,6 +286,7 @@ class Group {
   void count(std::int64_t many) {
     if (!counting_) count_.newer.count = Pack<G>::all(static_cast<double>(first_));
     counting_ = true;
+    known_.resize(kStretch);
     run<true>(count_, many, [this](std::int64_t k, const Pack<G>&, const Counts<G>& both, const Known&) {
       known_[static_cast<std::size_t>(k)] = known(both.count);
     });
@@ -301,7 +297,7 @@ class Group {
     const std::int64_t stretch = from_[0] / kStretch;
     const Part* older = halves.older(older_, stretch, pivot_, axis_) - stretch * kStretch;
     Part newer = halves.newer;
-    Known now = known_[0];
+    Known now{};
     std::int64_t rows = -1;
     for (std::int64_t k = 0; k < many; ++k) {
       const double at = Part::kPlaced ? axis_.newer(newer_, first_ + k) : 0;
@@ -309,7 +305,8 @@ class Group {
       newer.template enter<kGaps>({value, at}, pivot_);
       if constexpr (kGaps) {
         now = known_[static_cast<std::size_t>(k)];
-      } else if (const std::int64_t held = first_ + k + 1 + older_.length - from_[k]; held != rows) {
+      } else if (const std::int64_t held = first_ + k + 1 + older_.length - from_[k];
+                           plan_.timed || held != rows) {  // of times, nearly every row has another: no guess
         rows = held;
         now = known(Pack<G>::all(static_cast<double>(rows)));
       }

@@ -56,7 +56,7 @@ class MovingMoments {
   static constexpr int kGroup = 8;
   static constexpr std::int64_t kSlab = 256;
   // Longer windows would spill eight segments' blocks out of the cache.
-  static constexpr std::int64_t kSegmentedMost = 4096;
+  static constexpr std::int64_t kSegmentedMost = 16384;
 
   // All channels of few rows after one another, so that they are read while they are in the cache.
   std::int64_t slab_rows() const {

@@ -23,10 +23,21 @@ constexpr int kRegisterLanes = 4;
 constexpr int kRegisterLanes = 2;
 #endif
 
+// One lane is a plain number: the compiler has no registers for vectors of one.
 template <int G>
-using Register __attribute__((vector_size(8 * G))) = double;
+struct Hardware {
+  typedef double Numbers __attribute__((vector_size(8 * G)));
+  typedef std::int64_t Marks __attribute__((vector_size(8 * G)));
+};
+template <>
+struct Hardware<1> {
+  using Numbers = double;
+  using Marks = bool;
+};
 template <int G>
-using Mask __attribute__((vector_size(8 * G))) = std::int64_t;
+using Register = typename Hardware<G>::Numbers;
+template <int G>
+using Mask = typename Hardware<G>::Marks;
 
 // A register, or two halves: never an array, which the compiler would keep in memory.
 template <class Whole, class Half, bool kWhole>
@@ -61,7 +72,9 @@ struct Pack : Split<Register<G>, Pack<G / 2>, (G <= kRegisterLanes)> {
     }
   }
   FLYBALL_INLINE static Pack load(const float* from) {
-    if constexpr (kWhole) {
+    if constexpr (G == 1) {
+      return {{static_cast<double>(*from)}};
+    } else if constexpr (kWhole) {
       Pack made;
       for (int g = 0; g < G; ++g) made.whole[g] = static_cast<double>(from[g]);
       return made;
@@ -89,7 +102,9 @@ struct Pack : Split<Register<G>, Pack<G / 2>, (G <= kRegisterLanes)> {
 template <int G>
 struct Which : Split<Mask<G>, Which<G / 2>, (G <= kRegisterLanes)> {
   FLYBALL_INLINE bool any() const {
-    if constexpr (G <= kRegisterLanes) {
+    if constexpr (G == 1) {
+      return this->whole;
+    } else if constexpr (G <= kRegisterLanes) {
       std::int64_t bits = 0;
       for (int g = 0; g < G; ++g) bits |= this->whole[g];
       return bits != 0;
@@ -132,6 +147,8 @@ template <int G>
 FLYBALL_INLINE Pack<G> root(const Pack<G>& of) {
   if constexpr (!Pack<G>::kWhole) {
     return {{root(of.low), root(of.high)}};
+  } else if constexpr (G == 1) {
+    return {{std::sqrt(of.whole)}};
 #if defined(__AVX512F__)
   } else if constexpr (G == 8) {
     return {{(Register<G>)_mm512_maskz_sqrt_pd(0xff, (__m512d)of.whole)}};

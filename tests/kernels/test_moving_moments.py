@@ -119,7 +119,12 @@ def test_as_bottleneck(path, dtype, window, least):
     values = rng.normal(size=(4, 1000)).astype(dtype)
     values[:, rng.random(1000) < 0.2] = np.nan
     got = kernels.moving_moments(values, window, min_count=least)
-    for name, peer in (("mean", bn.move_mean), ("std", bn.move_std), ("min", bn.move_min), ("max", bn.move_max)):
+    for name, peer in (
+        ("mean", bn.move_mean),
+        ("std", bn.move_std),
+        ("min", bn.move_min),
+        ("max", bn.move_max),
+    ):
         want = peer(values.astype(np.float64), window, least)
         assert got[name].dtype == dtype
         np.testing.assert_allclose(got[name], want, rtol=1e-6, atol=1e-6, err_msg=name)
@@ -184,7 +189,9 @@ def test_what_left_the_window_leaves_no_trace(path, shock):
             got = kernels.moving_moments(shocked, **named)
             want = kernels.moving_moments(values, **named)
             # The pivot may be another value while the shock's block lasts: the same but for rounding.
-            close({n: f[at + 100 :] for n, f in got.items()}, {n: f[at + 100 :] for n, f in want.items()}, 1e-10)
+            close(
+                {n: f[at + 100 :] for n, f in got.items()}, {n: f[at + 100 :] for n, f in want.items()}, 1e-10
+            )
 
 
 def test_float32_extremes(path):
@@ -320,7 +327,8 @@ def test_wrong_pushes_take_nothing_in():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"version": 2}, {"seen": 3}, {"seen": -1}, {"rows": np.ones((2, 1))}, {"over": 0}, {"by": ("x",)}]
+    "wrong",
+    [{"version": 2}, {"seen": 3}, {"seen": -1}, {"rows": np.ones((2, 1))}, {"over": 0}, {"by": ("x",)}],
 )
 def test_a_wrong_state_is_refused(wrong):
     moving = kernels.MovingMoments(3)

@@ -115,7 +115,8 @@ class MovingMoments:
     ) -> None:
         self._plan = _Plan(window, by, over, min_count, ddof)
         self._channels = None if channels is None else checks.whole("channels", channels, 1, 2**31)
-        self._seen, self._last = 0, None
+        self._seen = 0
+        self._last: int | None = None
         self._engine = self._plan.engine(self._channels or 1, 0)
 
     @property
@@ -133,7 +134,9 @@ class MovingMoments:
 
         taken = checks.floating("values", values)
         shape = "(n,)" if self._channels is None else f"(n, {self._channels})"
-        if taken.ndim != len(shape.split()) or taken.shape[1:] != ((self._channels,) if self._channels else ()):
+        if taken.ndim != len(shape.split()) or taken.shape[1:] != (
+            (self._channels,) if self._channels else ()
+        ):
             raise ValueError(f"values: needs the shape {shape}, not {taken.shape}")
         when = self._plan.times(times, len(taken), self._last)
         out = np.empty((len(self._plan.by), *taken.shape), taken.dtype)
@@ -185,7 +188,9 @@ class _Plan:
         if (window is None) == (over is None):
             raise ValueError("window: give either window, in samples, or over, in the unit of times")
         self.timed = window is None
-        self.over = checks.whole("over" if self.timed else "window", over if self.timed else window, 1, _LONGEST)
+        self.over = checks.whole(
+            "over" if self.timed else "window", over if self.timed else window, 1, _LONGEST
+        )
         self.by = checks.names(by, MOMENTS)
         fewest = 1 if self.timed else self.over
         most = _LONGEST if self.timed else self.over
@@ -216,7 +221,9 @@ class _Plan:
             row = int(falls.argmax()) + 1
             raise ValueError(f"times: {taken[row]} after {taken[row - 1]} at {row}, sort the samples by time")
         if last is not None and taken[0] < last:
-            raise ValueError(f"times: {taken[0]} is before {last}, the last time pushed, sort the samples by time")
+            raise ValueError(
+                f"times: {taken[0]} is before {last}, the last time pushed, sort the samples by time"
+            )
         if taken[0] < -_FURTHEST or taken[-1] > _FURTHEST:
             raise ValueError("times: one is beyond 2**62, count them from a nearer day or in a coarser unit")
         return taken
