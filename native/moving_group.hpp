@@ -1,47 +1,9 @@
 // Mean, standard deviation, extremes, slope and z-score over moving windows of some series side by side.
 #pragma once
 
-#include <type_traits>
-
-#include "moving_blocks.hpp"
+#include "moving_answers.hpp"
 
 namespace flyball {
-
-enum Statistic { kMean, kStd, kMin, kMax, kSlope, kZscore, kStatistics };
-
-// What is asked: windows of `over` rows, or of the times in (t - over, t].
-struct Plan {
-  std::int64_t over;
-  bool timed;
-  double least;  // fewer values than this: NaN
-  double ddof;
-  int place[kStatistics];  // where each statistic lies in the answer; below 0 where it is not asked
-
-  bool asks(Statistic which) const { return place[which] >= 0; }
-  std::int64_t block_of(std::int64_t at) const {
-    return at >= 0 ? at / over : -1 - (-1 - at) / over;
-  }
-};
-
-template <class T>
-struct Source {
-  const T* data;
-  std::int64_t row, lane;  // steps, in elements
-
-  Source shifted(std::int64_t rows, std::int64_t lanes) const {
-    return {data + rows * row + lanes * lane, row, lane};
-  }
-};
-
-template <class T>
-struct Sink {
-  T* data;
-  std::int64_t statistic, row, lane;
-
-  Sink shifted(std::int64_t rows, std::int64_t lanes) const {
-    return {data ? data + rows * row + lanes * lane : nullptr, statistic, row, lane};
-  }
-};
 
 constexpr std::int64_t kNoBlock = std::numeric_limits<std::int64_t>::min();
 
@@ -49,10 +11,11 @@ constexpr std::int64_t kNoBlock = std::numeric_limits<std::int64_t>::min();
 template <int G>
 class Group {
  public:
-  Group(const Plan& plan, int lanes, std::int64_t next) : plan_(plan), lanes_(lanes), next_(next) {}
+  Group(const Plan& plan, int lanes, std::int64_t next)
+      : plan_(plan), lanes_(lanes), next_(next), answers_(plan, lanes) {}
 
-  // `times` holds n of them, never falling, where windows are of times. Without a sink the rows are only taken
-  // in: they came before what will be pushed.
+  // `times` holds n of them, never falling, where windows are of times. Without a sink the rows are only
+  // taken in: they came before what will be pushed.
   template <class T>
   void push(Source<T> from, std::int64_t n, const std::int64_t* times, Sink<T> to) {
     for (std::int64_t done = 0; done < n;) {
@@ -197,88 +160,38 @@ class Group {
     }
   }
 
-  // What a statistic needs of the number of values in a window.
-  struct Known {
-    Pack<G> inverse, freed;  // 1 / n, 1 / (n - ddof)
-    Pack<G> veil;            // zero, or NaN where there are too few; added, it makes -0.0 and 0.0 one value
-  };
-
-  FLYBALL_INLINE Known known(const Pack<G>& count) const {
-    const Pack<G> one = Pack<G>::all(1), none = Pack<G>::all(kNaN), free = count - Pack<G>::all(plan_.ddof);
-    return {one / count, where(free > Pack<G>::all(0), one / free, none),
-            where(count >= Pack<G>::all(plan_.least), Pack<G>::all(0), none)};
-  }
-
-  struct Place {
-    double* to = nullptr;
-    std::int64_t step = 0;
-
-    FLYBALL_INLINE void put(std::int64_t row, const Pack<G>& value) const { value.store(to + row * step); }
-  };
-
   template <class T>
   void emit(std::int64_t many, const Sink<T>& to) {
-    for (int s = 0; s < kStatistics; ++s) {
-      places_[s] = {};
-      if (to.data && plan_.place[s] >= 0) places_[s] = place(s, to.data + plan_.place[s] * to.statistic, many, to);
-    }
+    answers_.open(many, to);
     if (gaps_) {
       compute<true>(many);
     } else {
       compute<false>(many);
     }
-    for (int s = 0; s < kStatistics; ++s) {
-      if (places_[s].to) scatter(s, many, to.data + plan_.place[s] * to.statistic, to);
-    }
-  }
-
-  // Straight into the answer where its lanes lie side by side, else by way of a tile.
-  template <class T>
-  static constexpr bool kSame = std::is_same_v<T, double>;
-  template <class T>
-  bool straight(const Sink<T>& to) const {
-    return kSame<T> && lanes_ == G && (to.lane == 1 || G == 1);
-  }
-  template <class T>
-  Place place(int statistic, T* data, std::int64_t many, const Sink<T>& to) {
-    if constexpr (kSame<T>) {
-      if (straight(to)) {
-        for (std::int64_t k = 0; G > 1 && k < many; ++k) __builtin_prefetch(data + k * to.row, 1);
-        return {data, to.row};
-      }
-    }
-    tile_.resize(static_cast<std::size_t>(kStatistics * kStretch * G));
-    return {tile_.data() + statistic * kStretch * G, G};
-  }
-  template <class T>
-  void scatter(int statistic, std::int64_t many, T* data, const Sink<T>& to) const {
-    if (straight(to)) return;
-    const double* tile = tile_.data() + statistic * kStretch * G;
-    if (to.lane == 1) {
-      for (std::int64_t k = 0; k < many; ++k) {
-        for (int g = 0; g < lanes_; ++g) data[k * to.row + g] = static_cast<T>(tile[k * G + g]);
-      }
-    } else {
-      for (int g = 0; g < lanes_; ++g) {
-        T* lane = data + g * to.lane;
-        for (std::int64_t k = 0; k < many; ++k) lane[k * to.row] = static_cast<T>(tile[k * G + g]);
-      }
-    }
+    answers_.close(many, to);
   }
 
   template <bool kGaps>
   void compute(std::int64_t many) {
+    const auto moments = [this](std::int64_t k, const Pack<G>& value, const auto& both, const Known<G>& now)
+                             __attribute__((always_inline)) {
+      answers_.put_moments(k, value, pivot_.centre, both, now);
+    };
+    const auto bounds = [this](std::int64_t k, const Pack<G>&, const auto& both, const Known<G>& now)
+                            __attribute__((always_inline)) { answers_.put_bounds(k, both, now); };
+    const auto slope = [this](std::int64_t k, const Pack<G>&, const auto& both, const Known<G>& now)
+                           __attribute__((always_inline)) { answers_.put_slope(k, both, now); };
     if constexpr (kGaps) count(many);
     if (plan_.asks(kStd) || plan_.asks(kZscore)) {
-      run<kGaps>(spread_, many, [this](auto... row) __attribute__((always_inline)) { put_moments(row...); });
+      run<kGaps>(spread_, many, moments);
     } else if (plan_.asks(kMean)) {
-      run<kGaps>(level_, many, [this](auto... row) __attribute__((always_inline)) { put_moments(row...); });
+      run<kGaps>(level_, many, moments);
     }
     if (plan_.asks(kMin) || plan_.asks(kMax)) {
-      run<kGaps>(bounds_, many, [this](auto... row) __attribute__((always_inline)) { put_bounds(row...); });
+      run<kGaps>(bounds_, many, bounds);
     }
     if (plan_.asks(kSlope)) {
-      run<kGaps>(crossed_, many, [this](auto... row) __attribute__((always_inline)) { put_slope(row...); });
+      run<kGaps>(crossed_, many, slope);
     }
   }
 
@@ -287,8 +200,8 @@ class Group {
     if (!counting_) count_.newer.count = Pack<G>::all(static_cast<double>(first_));
     counting_ = true;
     known_.resize(kStretch);
-    run<true>(count_, many, [this](std::int64_t k, const Pack<G>&, const Counts<G>& both, const Known&) {
-      known_[static_cast<std::size_t>(k)] = known(both.count);
+    run<true>(count_, many, [this](std::int64_t k, const Pack<G>&, const Counts<G>& both, const Known<G>&) {
+      known_[static_cast<std::size_t>(k)] = answers_.known(both.count);
     });
   }
 
@@ -297,7 +210,7 @@ class Group {
     const std::int64_t stretch = from_[0] / kStretch;
     const Part* older = halves.older(older_, stretch, pivot_, axis_) - stretch * kStretch;
     Part newer = halves.newer;
-    Known now{};
+    Known<G> now{};
     std::int64_t rows = -1;
     for (std::int64_t k = 0; k < many; ++k) {
       const double at = Part::kPlaced ? axis_.newer(newer_, first_ + k) : 0;
@@ -306,41 +219,13 @@ class Group {
       if constexpr (kGaps) {
         now = known_[static_cast<std::size_t>(k)];
       } else if (const std::int64_t held = first_ + k + 1 + older_.length - from_[k];
-                           plan_.timed || held != rows) {  // of times, nearly every row has another: no guess
+                 plan_.timed || held != rows) {  // of times, nearly every row has another: no guess
         rows = held;
-        now = known(Pack<G>::all(static_cast<double>(rows)));
+        now = answers_.known(Pack<G>::all(static_cast<double>(rows)));
       }
       put(k, value, newer.with(older[from_[k]]), now);
     }
     halves.newer = newer;
-  }
-
-  template <class Part>
-  FLYBALL_INLINE void put_moments(std::int64_t k, const Pack<G>& value, const Part& both, const Known& now) {
-    const Pack<G> zero = Pack<G>::all(0), centre = pivot_.centre, mean = both.sum * now.inverse;
-    if (places_[kMean].to) places_[kMean].put(k, centre + mean + now.veil);
-    if constexpr (Part::kSpread) {
-      const Pack<G> squares = both.square - both.sum * mean;
-      const Pack<G> deviation = root(where(squares < zero, zero, squares) * now.freed);
-      if (places_[kStd].to) places_[kStd].put(k, deviation + now.veil);
-      if (places_[kZscore].to) {
-        const Pack<G> score = (value - centre - mean) / deviation;
-        places_[kZscore].put(k, where(deviation > zero, score, Pack<G>::all(kNaN)) + now.veil);
-      }
-    }
-  }
-
-  FLYBALL_INLINE void put_bounds(std::int64_t k, const Pack<G>&, const Bounds<G>& both, const Known& now) {
-    if (places_[kMin].to) places_[kMin].put(k, both.low + now.veil);
-    if (places_[kMax].to) places_[kMax].put(k, both.high + now.veil);
-  }
-
-  FLYBALL_INLINE void put_slope(std::int64_t k, const Pack<G>&, const Crossed<G>& both, const Known& now) {
-    const Pack<G> across = both.cross - both.along * (both.sum * now.inverse);
-    const Pack<G> along = both.square - both.along * (both.along * now.inverse);
-    const Pack<G> slope = where(along > Pack<G>::all(0), across / along, Pack<G>::all(kNaN));
-    // An infinite value has no slope: times zero it is missing.
-    if (places_[kSlope].to) places_[kSlope].put(k, slope + (both.sum * Pack<G>::all(0) + now.veil));
   }
 
   Plan plan_;
@@ -357,12 +242,11 @@ class Group {
   Halves<G, Sums<G, true>> spread_;
   Halves<G, Bounds<G>> bounds_;
   Halves<G, Crossed<G>> crossed_;
-  // The piece at work: its first row, where the older parts begin, the counts, and where answers go.
+  // The piece at work: its first row, where the older parts begin, the counts and the answers.
   std::int64_t first_ = 0, left_ = 0;
   std::int64_t from_[kStretch];
-  std::vector<Known> known_;
-  Place places_[kStatistics];
-  std::vector<double> tile_;
+  std::vector<Known<G>> known_;
+  Answers<G> answers_;
 };
 
 }  // namespace flyball

@@ -28,12 +28,12 @@ class MovingMoments {
     if (one_) {
       push_series(from, n, times, to);
     } else {
-      const std::int64_t slab = from.lane == 1 ? slab_rows() : std::max<std::int64_t>(n, 1);
-      for (std::int64_t done = 0; done < n; done += slab) {
-        const std::int64_t many = std::min(slab, n - done);
+      for (std::int64_t done = 0; done < n; done += kSlab) {
+        const std::int64_t many = std::min(kSlab, n - done);
         for (std::size_t g = 0; g < groups_.size(); ++g) {
           const auto lane = static_cast<std::int64_t>(g) * kGroup;
-          groups_[g].push(from.shifted(done, lane), many, times ? times + done : nullptr, to.shifted(done, lane));
+          groups_[g].push(from.shifted(done, lane), many, times ? times + done : nullptr,
+                          to.shifted(done, lane));
         }
       }
     }
@@ -54,14 +54,10 @@ class MovingMoments {
 
  private:
   static constexpr int kGroup = 8;
-  static constexpr std::int64_t kSlab = 256;
+  // Rows of all channels: few enough to find their pages again, enough to keep a group's sums in the cache.
+  static constexpr std::int64_t kSlab = 2048;
   // Longer windows would spill eight segments' blocks out of the cache.
   static constexpr std::int64_t kSegmentedMost = 16384;
-
-  // All channels of few rows after one another, so that they are read while they are in the cache.
-  std::int64_t slab_rows() const {
-    return plan_.timed || plan_.over > kSlab ? kSlab : kSlab / plan_.over * plan_.over;
-  }
 
   // One series: as eight of its segments side by side, where it is long enough. A window depends on its own
   // and the previous block only, so a segment needs the one block before it.
@@ -82,7 +78,9 @@ class MovingMoments {
     for (std::int64_t k = 0; k < over; ++k) {
       double* row = before.data() + k * kGroup;
       if (last.length == over) row[0] = *last.row(k);
-      for (int g = 1; g < kGroup; ++g) row[g] = static_cast<double>(from.data[(g * segment - over + k) * from.row]);
+      for (int g = 1; g < kGroup; ++g) {
+        row[g] = static_cast<double>(from.data[(g * segment - over + k) * from.row]);
+      }
     }
     wide.push(Source<double>{before.data(), kGroup, 1}, over, nullptr, Sink<double>{nullptr, 0, 0, 0});
     wide.push(Source<T>{from.data, from.row, segment * from.row}, segment, nullptr,
