@@ -57,7 +57,7 @@ class MovingMoments {
   // Rows of all channels: few enough to find their pages again, enough to keep a group's sums in the cache.
   static constexpr std::int64_t kSlab = 2048;
   // Longer windows would spill eight segments' blocks out of the cache.
-  static constexpr std::int64_t kSegmentedMost = 16384;
+  static constexpr std::int64_t kSegmentedMost = 4096;
 
   // One series: as eight of its segments side by side, where it is long enough. A window depends on its own
   // and the previous block only, so a segment needs the one block before it.
