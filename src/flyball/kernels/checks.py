@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["bounds", "integers", "names", "offsets", "positions", "series"]
+__all__ = ["bounds", "floating", "integers", "names", "offsets", "positions", "series", "whole"]
 
 
 def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
@@ -23,6 +23,32 @@ def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
         raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
     _flat(name, values)
     return np.ascontiguousarray(values, np.float64)
+
+
+def floating(name: str, values: Any) -> NDArray[Any]:
+    """Return the values as an aligned float64 or float32 array of native byte order, copied only where need be.
+
+    What knows `to_numpy` (a Polars or pandas column) is asked for its array: without a copy where it has one
+    chunk and no nulls; nulls become NaN.
+    """
+    import numpy as np
+
+    if not isinstance(values, np.ndarray) and hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if not isinstance(values, np.ndarray) or values.dtype.newbyteorder("=") not in (np.float64, np.float32):
+        raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
+    return np.require(values, values.dtype.newbyteorder("="), "A")
+
+
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """Return the whole number, within its bounds."""
+    import numpy as np
+
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{name}: needs a whole number, not {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name}: {value} is outside {least}..{most}, give one within")
+    return int(value)
 
 
 def integers(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
