@@ -65,8 +65,9 @@ def available() -> tuple[str, ...]:
 def using(asked: str) -> Iterator[None]:
     """Answer by another path within the block: for tests and measurements, not for threads side by side.
 
-    >>> with using("reference"):
-    ...     path
+    >>> from flyball.kernels import backend
+    >>> with backend.using("reference"):
+    ...     backend.path
     'reference'
     """
     global path, compiled
