@@ -9,7 +9,20 @@ machine's rows lie: one call serves four hundred machines.
 """
 
 from flyball.kernels.backend import native
+from flyball.kernels.logcounts import LogCounts
+from flyball.kernels.loglayout import KeptLine, LogLayout
+from flyball.kernels.logscan import LogScan, scan_log
 from flyball.kernels.seek import asof
 from flyball.kernels.sliding import STATISTICS, windows
 
-__all__ = ["STATISTICS", "asof", "native", "windows"]
+__all__ = [
+    "STATISTICS",
+    "KeptLine",
+    "LogCounts",
+    "LogLayout",
+    "LogScan",
+    "asof",
+    "native",
+    "scan_log",
+    "windows",
+]

@@ -1,0 +1,114 @@
+// Bytes side by side: 64 at a time as marks in a word, 32 at a time in range, up to 32 as a key.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#include "lanes.hpp"
+
+namespace flyball {
+
+using Bytes = unsigned char __attribute__((vector_size(32)));
+
+FLYBALL_INLINE Bytes load_bytes(const char* from) {
+  Bytes v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+// Whether no bit is set.
+template <typename V>
+FLYBALL_INLINE bool none(const V& marks) {
+  static_assert(sizeof(V) == 32);
+#if defined(__AVX2__)
+  __m256i v;
+  std::memcpy(&v, &marks, sizeof v);
+  return _mm256_testz_si256(v, v);
+#else
+  std::uint64_t w[4];
+  std::memcpy(w, &marks, sizeof w);
+  return (w[0] | w[1] | w[2] | w[3]) == 0;
+#endif
+}
+
+// Bit i is set where byte i of the 64 at `from` equals `wanted`.
+FLYBALL_INLINE std::uint64_t equal_64(const char* from, char wanted) {
+#if defined(__AVX512BW__)
+  return _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(from), _mm512_set1_epi8(wanted));
+#elif defined(__AVX2__)
+  const __m256i w = _mm256_set1_epi8(wanted);
+  const auto half = [&](const char* p) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, w)));
+  };
+  return half(from) | static_cast<std::uint64_t>(half(from + 32)) << 32;
+#elif defined(__SSE2__)
+  const __m128i w = _mm_set1_epi8(wanted);
+  std::uint64_t marks = 0;
+  for (int i = 0; i < 4; ++i) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from) + i);
+    marks |= static_cast<std::uint64_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(v, w))) << (16 * i);
+  }
+  return marks;
+#else
+  // Eight at a time: the top bit of each byte that is zero once the wanted one is taken off, gathered by
+  // one multiplication.
+  std::uint64_t marks = 0;
+  for (int i = 0; i < 8; ++i) {
+    std::uint64_t v = 0;
+    for (int j = 0; j < 8; ++j) v |= static_cast<std::uint64_t>(static_cast<unsigned char>(from[8 * i + j])) << 8 * j;
+    v ^= 0x0101010101010101ULL * static_cast<unsigned char>(wanted);
+    const std::uint64_t low = 0x7f7f7f7f7f7f7f7fULL;
+    const std::uint64_t zero = ~(((v & low) + low) | v | low);
+    marks |= ((zero >> 7) * 0x0102040810204080ULL) >> 56 << (8 * i);
+  }
+  return marks;
+#endif
+}
+
+// The lowest `many` bits, many <= 63.
+FLYBALL_INLINE std::uint64_t low_bits(std::size_t many) { return (std::uint64_t{1} << many) - 1; }
+
+struct Ones {
+  unsigned char bytes[64] = {};
+  constexpr Ones() {
+    for (int i = 0; i < 32; ++i) bytes[i] = 255;
+  }
+};
+alignas(64) inline constexpr Ones kOnes;
+
+// 32 bytes of which the first `length` are 255 and the rest 0.
+FLYBALL_INLINE const char* ones(std::size_t length) {
+  return reinterpret_cast<const char*>(kOnes.bytes) + 32 - length;
+}
+
+// The bytes of a short name as words, zero behind its end. A name that holds zeros is told apart by its length.
+template <int Words>
+struct Key {
+  std::uint64_t words[Words] = {};
+
+  // 8 * Words bytes must be readable at `text`; length <= 8 * Words.
+  static FLYBALL_INLINE Key of(const char* text, std::size_t length) {
+    Key key, kept;
+    std::memcpy(key.words, text, sizeof key.words);
+    std::memcpy(kept.words, ones(length), sizeof kept.words);
+    for (int i = 0; i < Words; ++i) key.words[i] &= kept.words[i];
+    return key;
+  }
+
+  bool operator==(const Key&) const = default;
+};
+
+// Whether the first `length` <= 32 bytes are all printable ASCII other than a space; 32 must be readable.
+FLYBALL_INLINE bool printable_32(const char* text, std::size_t length) {
+  const Bytes v = load_bytes(text);
+  return none(((v < 33) | (v > 126)) & reinterpret_cast<decltype(v < 33)>(load_bytes(ones(length))));
+}
+
+}  // namespace flyball
