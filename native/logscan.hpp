@@ -71,7 +71,7 @@ class LogScan {
     start_ = nullptr;
     if (broken) {
       ++tally_.lines;
-      aside(open_offset_, Reason::cut_off, open_);
+      aside(open_offset_, Reason::cut_off, open_.substr(0, layout_.longest));
     } else {
       close();
     }

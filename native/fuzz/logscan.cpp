@@ -72,7 +72,7 @@ class Plain {
       const std::string line = input.substr(at, (open ? input.size() : found) - at);
       ++told_.sums[0];
       if (open && set_.broken) {
-        aside(at, Reason::cut_off, line.substr(0, layout_.longest + 1));
+        aside(at, Reason::cut_off, line.substr(0, layout_.longest));
       } else {
         whole(at, line);
       }

@@ -12,10 +12,11 @@ __all__ = ["KINDS", "Plain", "kind_of"]
 
 KINDS = ("plain", "gz", "zst")
 
-PIECE = 1024
-"""Compressed bytes unpacked at a time: 1 KiB makes 1 MiB of gz at most, and 32 MiB of zst."""
+PIECE = 512
+"""Compressed bytes unpacked at a time: they make half a MiB of gz at most, and 16 MiB of zst."""
 
 WINDOW = 2**27
+"""How far back a zst may reach, and so what its reader holds: 128 MiB, which is what zstd allows by default."""
 
 
 def kind_of(head: bytes) -> str:
@@ -34,7 +35,7 @@ def kind_of(head: bytes) -> str:
 class Plain:
     """Iterates over the plain bytes of compressed chunks; `incomplete` then says what is missing, or nothing.
 
-    Compressed bytes are taken 1 KiB at a time, on a grid that does not depend on the chunks: a damaged piece is
+    Compressed bytes are taken 512 at a time, on a grid that does not depend on the chunks: a damaged piece is
     given up as a whole, all before it is given out. `budget` bounds the plain bytes, so that a small file that
     unpacks without end is told, not followed. Frames (zst) and members (gz) may follow one another.
 

@@ -210,8 +210,8 @@ def scan_log(
             scan.push(chunk)
         return scan.finish()
     plain = compressed.Plain(whole, kind, budget)
-    for chunk in plain:
-        scan.push(chunk)
+    for piece in plain:
+        scan.push(piece)
     told = scan.finish(broken=bool(plain.incomplete))
     return LogCounts(**{**vars(told), "incomplete": plain.incomplete})
 
@@ -225,11 +225,15 @@ def _chunks(source: Any) -> Iterator[memoryview]:
                 yield room[:many]
         return
     try:
+        memoryview(source)
+    except TypeError:
+        if not isinstance(source, Iterable):
+            raise ValueError(
+                f"source: needs a path, bytes or chunks of bytes, not {type(source).__name__}"
+            ) from None
+    else:
         yield _view("source", source)
         return
-    except ValueError:
-        if not isinstance(source, Iterable):
-            raise
     for number, chunk in enumerate(source):
         yield _view(f"source: chunk {number}", chunk)
 

@@ -69,7 +69,7 @@ class LogScan:
         """Judge the line that is held; after an input that broke off it is malformed."""
         if self.held_length and broken:
             self.lines += 1
-            self._put_aside(CUT_OFF, self.held)
+            self._put_aside(CUT_OFF, self.held[: self.longest])
             self.held, self.held_length = b"", 0
         elif self.held_length:
             self._close()
