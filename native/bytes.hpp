@@ -72,6 +72,11 @@ FLYBALL_INLINE std::uint64_t equal_64(const char* from, char wanted) {
 #endif
 }
 
+// The place of the lowest bit that is set; 63 where none is, without a branch on any instruction set.
+FLYBALL_INLINE std::uint32_t first_bit(std::uint64_t marks) {
+  return static_cast<std::uint32_t>(std::countr_zero(marks | std::uint64_t{1} << 63));
+}
+
 // The lowest `many` bits, many <= 63.
 FLYBALL_INLINE std::uint64_t low_bits(std::size_t many) { return (std::uint64_t{1} << many) - 1; }
 

@@ -163,18 +163,16 @@ class LogScan {
   }
 
   // Where the newlines of a block are. A log has one or none in 64 bytes: two are written at any rate, and only
-  // a third costs a branch.
+  // a third costs a branch that is not foreseen.
   std::size_t newlines(const char* block) {
     std::uint32_t* out = found_.get();
-    for (std::size_t i = 0; i < kBlock; i += 64) {
-      std::uint64_t marks = equal_64(block + i, '\n');
-      std::uint32_t* const next = out + std::popcount(marks);
-      do {
-        for (int twice = 0; twice < 2; ++twice, marks &= marks - 1) {
-          *out++ = static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(std::countr_zero(marks));
-        }
-      } while (marks != 0);
-      out = next;
+    for (std::uint32_t at = 0; at < kBlock; at += 64) {
+      std::uint64_t marks = equal_64(block + at, '\n');
+      const int many = std::popcount(marks);
+      out[0] = at + first_bit(marks);
+      out[1] = at + first_bit(marks &= marks - 1);
+      for (int i = 2; i < many; ++i) out[i] = at + first_bit(marks &= marks - 1);
+      out += many;
     }
     return static_cast<std::size_t>(out - found_.get());
   }

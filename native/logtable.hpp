@@ -58,7 +58,8 @@ class LogTable {
 
   // The group must not be there yet.
   void insert(const Group& group) {
-    if (2 * ++size_ > places_.size()) grow();
+    ++size_;
+    if (size_ * (size_ < kSmall ? 4 : 2) > places_.size()) grow();
     put(group);
   }
 
@@ -90,6 +91,9 @@ class LogTable {
       if (group.count != 0) put(group);
     }
   }
+
+  // While a table is small it may be emptier: then hardly any group stands beside its place.
+  static constexpr std::size_t kSmall = 32768;
 
   bool by_machine_;
   std::vector<Group> places_;
