@@ -14,26 +14,29 @@
 
 namespace flyball {
 
-using Bytes = unsigned char __attribute__((vector_size(32)));
-
-FLYBALL_INLINE Bytes load_bytes(const char* from) {
-  Bytes v;
-  std::memcpy(&v, from, sizeof v);
-  return v;
-}
-
-// Whether no bit is set.
-template <typename V>
-FLYBALL_INLINE bool none(const V& marks) {
-  static_assert(sizeof(V) == 32);
+// Whether each of 32 bytes lies between its own two bounds.
+FLYBALL_INLINE bool between_32(const char* text, const unsigned char* low, const unsigned char* high) {
 #if defined(__AVX2__)
-  __m256i v;
-  std::memcpy(&v, &marks, sizeof v);
-  return _mm256_testz_si256(v, v);
+  const auto load = [](const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); };
+  const __m256i v = load(text);
+  const __m256i outside = _mm256_or_si256(_mm256_subs_epu8(load(low), v), _mm256_subs_epu8(v, load(high)));
+  return _mm256_testz_si256(outside, outside);
+#elif defined(__SSE2__)
+  const auto load = [](const void* from) { return _mm_loadu_si128(static_cast<const __m128i*>(from)); };
+  __m128i outside = _mm_setzero_si128();
+  for (int i = 0; i < 32; i += 16) {
+    const __m128i v = load(text + i);
+    outside = _mm_or_si128(outside, _mm_subs_epu8(load(low + i), v));
+    outside = _mm_or_si128(outside, _mm_subs_epu8(v, load(high + i)));
+  }
+  return _mm_movemask_epi8(_mm_cmpeq_epi8(outside, _mm_setzero_si128())) == 0xffff;
 #else
-  std::uint64_t w[4];
-  std::memcpy(w, &marks, sizeof w);
-  return (w[0] | w[1] | w[2] | w[3]) == 0;
+  int outside = 0;
+  for (int i = 0; i < 32; ++i) {
+    const auto v = static_cast<unsigned char>(text[i]);
+    outside |= (v < low[i]) | (v > high[i]);
+  }
+  return outside == 0;
 #endif
 }
 
@@ -80,18 +83,18 @@ FLYBALL_INLINE std::uint32_t first_bit(std::uint64_t marks) {
 // The lowest `many` bits, many <= 63.
 FLYBALL_INLINE std::uint64_t low_bits(std::size_t many) { return (std::uint64_t{1} << many) - 1; }
 
-struct Ones {
+// 32 bytes of one kind and 32 of another: read from the middle backwards, they serve any length up to 32.
+struct Sliding {
   unsigned char bytes[64] = {};
-  constexpr Ones() {
-    for (int i = 0; i < 32; ++i) bytes[i] = 255;
-  }
-};
-alignas(64) inline constexpr Ones kOnes;
 
-// 32 bytes of which the first `length` are 255 and the rest 0.
-FLYBALL_INLINE const char* ones(std::size_t length) {
-  return reinterpret_cast<const char*>(kOnes.bytes) + 32 - length;
-}
+  constexpr Sliding(unsigned char inside, unsigned char behind) {
+    for (int i = 0; i < 64; ++i) bytes[i] = i < 32 ? inside : behind;
+  }
+
+  // 32 bytes, the first `length` of the one kind.
+  FLYBALL_INLINE const unsigned char* of(std::size_t length) const { return bytes + 32 - length; }
+};
+alignas(64) inline constexpr Sliding kKept(255, 0), kLowest('!', 0), kHighest('~', 255);
 
 // The bytes of a short name as words, zero behind its end. A name that holds zeros is told apart by its length.
 template <int Words>
@@ -102,7 +105,7 @@ struct Key {
   static FLYBALL_INLINE Key of(const char* text, std::size_t length) {
     Key key, kept;
     std::memcpy(key.words, text, sizeof key.words);
-    std::memcpy(kept.words, ones(length), sizeof kept.words);
+    std::memcpy(kept.words, kKept.of(length), sizeof kept.words);
     for (int i = 0; i < Words; ++i) key.words[i] &= kept.words[i];
     return key;
   }
@@ -112,8 +115,7 @@ struct Key {
 
 // Whether the first `length` <= 32 bytes are all printable ASCII other than a space; 32 must be readable.
 FLYBALL_INLINE bool printable_32(const char* text, std::size_t length) {
-  const Bytes v = load_bytes(text);
-  return none(((v < 33) | (v > 126)) & reinterpret_cast<decltype(v < 33)>(load_bytes(ones(length))));
+  return between_32(text, kLowest.of(length), kHighest.of(length));
 }
 
 }  // namespace flyball

@@ -43,7 +43,12 @@ class LogScan {
  public:
   LogScan(LogLayout layout, const LogChoice& choice)
       : layout_(std::move(layout)), choice_(choice), levels_(layout_.levels), table_(choice.by_machine),
-        joined_(layout_.joined()), iso_(layout_.clock == Clock::iso || layout_.clock == Clock::iso_space) {}
+        iso_(layout_.clock == Clock::iso || layout_.clock == Clock::iso_space) {
+    const bool usual = layout_.columns == 4 && layout_.text && layout_.timestamp == 0 && layout_.machine == 1 &&
+                       layout_.level == 2 && layout_.code == 3 && layout_.joined() < 0;
+    lines_ = usual ? choice.by_machine ? &LogScan::lines<true, true> : &LogScan::lines<false, true>
+                   : choice.by_machine ? &LogScan::lines<true, false> : &LogScan::lines<false, false>;
+  }
 
   void push(const char* from, std::int64_t many) {
     const char* const end = from + many;
@@ -59,7 +64,7 @@ class LogScan {
     }
     if (open_length_ == 0) {
       start_ = from;
-      at = choice_.by_machine ? lines<true>(at, end) : lines<false>(at, end);
+      at = (this->*lines_)(at, end);
       hold(at, end);
     }
     tally_.bytes += many;
@@ -142,31 +147,28 @@ class LogScan {
   static constexpr std::int64_t kPassed = INT32_MIN;
   static constexpr std::int64_t kPassedMost = 65536;
 
-  // All whole lines of [at, end); returns where the last, unfinished one begins.
-  template <bool ByMachine>
+  // All whole lines of [at, end); returns where the last, unfinished one begins. Usual: the columns are
+  // timestamp, machine, level and code, with a text behind, which the compiler then knows.
+  template <bool ByMachine, bool Usual>
   const char* lines(const char* at, const char* const end) {
-    const char* block = at;
-    for (; end - block >= static_cast<std::ptrdiff_t>(kBlock); block += kBlock) {
-      const std::size_t many = newlines(block);
+    for (const char* block = at; block < end; block += kBlock) {
+      const std::size_t many = newlines(block, std::min(kBlock, static_cast<std::size_t>(end - block)));
+      tally_.lines += static_cast<std::int64_t>(many);
       for (std::size_t i = 0; i < many; ++i) {
-        line<ByMachine>(at, block + found_[i], end);
-        at = block + found_[i] + 1;
+        const char* const stop = block + found_[i];
+        line<ByMachine, Usual>(at, stop, end);
+        at = stop + 1;
       }
-    }
-    while (block < end) {
-      const void* found = std::memchr(block, '\n', static_cast<std::size_t>(end - block));
-      if (!found) break;
-      line<ByMachine>(at, static_cast<const char*>(found), end);
-      at = block = static_cast<const char*>(found) + 1;
     }
     return at;
   }
 
   // Where the newlines of a block are. A log has one or none in 64 bytes: two are written at any rate, and only
   // a third costs a branch that is not foreseen.
-  std::size_t newlines(const char* block) {
+  std::size_t newlines(const char* block, std::size_t size) {
     std::uint32_t* out = found_.get();
-    for (std::uint32_t at = 0; at < kBlock; at += 64) {
+    std::uint32_t at = 0;
+    for (; at + 64 <= size; at += 64) {
       std::uint64_t marks = equal_64(block + at, '\n');
       const int many = std::popcount(marks);
       out[0] = at + first_bit(marks);
@@ -174,30 +176,33 @@ class LogScan {
       for (int i = 2; i < many; ++i) out[i] = at + first_bit(marks &= marks - 1);
       out += many;
     }
+    for (; at < size; ++at) {
+      if (block[at] == '\n') *out++ = at;
+    }
     return static_cast<std::size_t>(out - found_.get());
   }
 
-  template <bool ByMachine>
+  template <bool ByMachine, bool Usual>
   FLYBALL_INLINE void line(const char* begin, const char* stop, const char* readable) {
-    ++tally_.lines;
     const auto whole = static_cast<std::size_t>(stop - begin);
     const std::size_t length = whole - (whole > 0 && stop[-1] == '\r');
     if (length == 0) {
       ++tally_.blank;
-    } else if (whole > layout_.longest || readable - begin < kAhead || !quick<ByMachine>(begin, length)) {
+    } else if (whole > layout_.longest || readable - begin < kAhead || !quick<ByMachine, Usual>(begin, length)) {
       slow(tally_.bytes + (begin - start_), {begin, whole}, length);
     }
   }
 
   // Counts the line if it is of the usual kind; says nothing about it otherwise.
-  template <bool ByMachine>
+  template <bool ByMachine, bool Usual>
   FLYBALL_INLINE bool quick(const char* const p, const std::size_t length) {
     std::uint64_t marks = equal_64(p, layout_.separator);
     if (length < 64) marks = (marks & low_bits(length)) | std::uint64_t{1} << length;
+    const int columns = Usual ? 4 : layout_.columns, joined = Usual ? -1 : layout_.joined();
     std::size_t begins[kFieldsMost], lengths[kFieldsMost];
     std::size_t at = 0;
-    for (int i = 0; i < layout_.columns; ++i) {
-      if (i == joined_) marks &= ~(at < 54 ? std::uint64_t{1} << (at + 10) : 0);
+    for (int i = 0; i < columns; ++i) {
+      if (i == joined) marks &= ~(at < 54 ? std::uint64_t{1} << (at + 10) : 0);
       if (marks == 0) return false;
       const auto stop = static_cast<std::size_t>(std::countr_zero(marks));
       marks &= marks - 1;
@@ -206,16 +211,18 @@ class LogScan {
       at = stop + 1;
     }
     // The mark behind the last column is the end of the line if and only if no text follows.
-    if ((at > length) == layout_.text) return false;
+    if ((at > length) == (Usual || layout_.text)) return false;
 
+    const int timestamp = Usual ? 0 : layout_.timestamp, machine_at = Usual ? 1 : layout_.machine;
+    const int level_at = Usual ? 2 : layout_.level, code_at = Usual ? 3 : layout_.code;
     std::int64_t hour;
-    if (!this->hour(p + begins[layout_.timestamp], lengths[layout_.timestamp], hour)) return false;
+    if (!this->hour(p + begins[timestamp], lengths[timestamp], hour)) return false;
 
     std::size_t machine_length = 0;
     Key<4> machine;
-    if (layout_.machine >= 0) {
-      const char* const text = p + begins[layout_.machine];
-      machine_length = lengths[layout_.machine];
+    if (machine_at >= 0) {
+      const char* const text = p + begins[machine_at];
+      machine_length = lengths[machine_at];
       if (machine_length - 1 >= kMachineBytes) return false;
       if constexpr (ByMachine) {
         machine = Key<4>::of(text, machine_length);
@@ -224,13 +231,13 @@ class LogScan {
       }
     }
     int level = 0;
-    if (layout_.level >= 0) {
-      level = levels_.find(p + begins[layout_.level], lengths[layout_.level]);
+    if (level_at >= 0) {
+      level = levels_.find(p + begins[level_at], lengths[level_at]);
       if (level < 0) return false;
     }
-    const std::size_t code_length = lengths[layout_.code];
+    const std::size_t code_length = lengths[code_at];
     if (code_length - 1 >= kCodeBytes) return false;
-    const auto code = Key<2>::of(p + begins[layout_.code], code_length);
+    const auto code = Key<2>::of(p + begins[code_at], code_length);
 
     hour = choice_.levels >> level & 1 ? hour : kPassed;
     const auto meta = Group::pack(hour, choice_.by_level ? level : 0, code_length, ByMachine ? machine_length : 0);
@@ -242,7 +249,7 @@ class LogScan {
 
   // The hour of a timestamp that is good; false for any that is not, with nothing said about it.
   FLYBALL_INLINE bool hour(const char* text, std::size_t length, std::int64_t& out) {
-    if (iso_ && same_hour_.matches(text, length)) [[likely]] {
+    if (same_hour_.matches(text, length)) [[likely]] {
       out = same_hour_.hour();
       return true;
     }
@@ -330,8 +337,8 @@ class LogScan {
   LogChoice choice_;
   Levels levels_;
   LogTable table_;
-  int joined_;
   bool iso_;
+  const char* (LogScan::*lines_)(const char*, const char*);
   SameHour same_hour_;
   LogTally tally_;
   std::vector<KeptLine> kept_;

@@ -136,15 +136,14 @@ class SameHour {
 
   // 32 bytes must be readable at `text`.
   FLYBALL_INLINE bool matches(const char* text, std::size_t length) const {
-    const Bytes v = load_bytes(text);
-    return length == length_ && none((v < low_) | (v > high_));
+    return length == length_ && between_32(text, low_, high_);
   }
 
   // Where the hour in UTC begins at neither minute 0 nor 30 of the local one, nothing is learnt.
   void learn(const char* text, std::size_t length, const Instant& instant) {
     const int shift = instant.zone % 60;
-    if (length > sizeof(Bytes) || (shift != 0 && shift != 30 && shift != -30)) return;
-    for (std::size_t i = 0; i < sizeof(Bytes); ++i) {
+    if (length > kWidth || (shift != 0 && shift != 30 && shift != -30)) return;
+    for (std::size_t i = 0; i < kWidth; ++i) {
       low_[i] = i < length ? static_cast<unsigned char>(text[i]) : 0;
       high_[i] = i < length ? low_[i] : 255;
     }
@@ -156,12 +155,14 @@ class SameHour {
   }
 
  private:
+  static constexpr std::size_t kWidth = 32;
+
   void span(std::size_t i, char low, char high) {
     low_[i] = static_cast<unsigned char>(low);
     high_[i] = static_cast<unsigned char>(high);
   }
 
-  Bytes low_{}, high_{};
+  alignas(32) unsigned char low_[kWidth] = {}, high_[kWidth] = {};
   std::size_t length_ = SIZE_MAX;
   std::int64_t hour_ = 0;
 };
