@@ -160,6 +160,7 @@ class LogScan {
         at = stop + 1;
       }
     }
+    settle<ByMachine>();
     return at;
   }
 
@@ -188,14 +189,35 @@ class LogScan {
     const std::size_t length = whole - (whole > 0 && stop[-1] == '\r');
     if (length == 0) {
       ++tally_.blank;
-    } else if (whole > layout_.longest || readable - begin < kAhead || !quick<ByMachine, Usual>(begin, length)) {
-      slow(tally_.bytes + (begin - start_), {begin, whole}, length);
+    } else if (whole > layout_.longest || readable - begin < kAhead || !quick<ByMachine, Usual>(begin, stop, length)) {
+      settle<ByMachine>();
+      slow(begin, stop);
     }
   }
 
-  // Counts the line if it is of the usual kind; says nothing about it otherwise.
+  // The lines that wait for their groups, in their order. They wait because a group lies anywhere in memory:
+  // while it is fetched, the lines behind are read.
+  template <bool ByMachine>
+  void settle() {
+    for (std::size_t i = 0; i < waiting_; ++i) {
+      const Waiting& line = queue_[i];
+      if (Group* const group = table_.find<ByMachine>(line.hash, line.code, line.machine, line.meta)) {
+        ++group->count;
+      } else {
+        slow(line.begin, line.stop);
+      }
+    }
+    waiting_ = 0;
+  }
+
+  void slow(const char* begin, const char* stop) {
+    const bool carriage = stop[-1] == '\r';
+    slow(tally_.bytes + (begin - start_), {begin, stop}, static_cast<std::size_t>(stop - begin) - carriage);
+  }
+
+  // Sends the line on to its group if all else is good; says nothing about it otherwise.
   template <bool ByMachine, bool Usual>
-  FLYBALL_INLINE bool quick(const char* const p, const std::size_t length) {
+  FLYBALL_INLINE bool quick(const char* const p, const char* const stop, const std::size_t length) {
     std::uint64_t marks = equal_64(p, layout_.separator);
     if (length < 64) marks = (marks & low_bits(length)) | std::uint64_t{1} << length;
     const int columns = Usual ? 4 : layout_.columns, joined = Usual ? -1 : layout_.joined();
@@ -204,11 +226,11 @@ class LogScan {
     for (int i = 0; i < columns; ++i) {
       if (i == joined) marks &= ~(at < 54 ? std::uint64_t{1} << (at + 10) : 0);
       if (marks == 0) return false;
-      const auto stop = static_cast<std::size_t>(std::countr_zero(marks));
+      const auto mark = static_cast<std::size_t>(std::countr_zero(marks));
       marks &= marks - 1;
       begins[i] = at;
-      lengths[i] = stop - at;
-      at = stop + 1;
+      lengths[i] = mark - at;
+      at = mark + 1;
     }
     // The mark behind the last column is the end of the line if and only if no text follows.
     if ((at > length) == (Usual || layout_.text)) return false;
@@ -241,9 +263,15 @@ class LogScan {
 
     hour = choice_.levels >> level & 1 ? hour : kPassed;
     const auto meta = Group::pack(hour, choice_.by_level ? level : 0, code_length, ByMachine ? machine_length : 0);
-    Group* const group = table_.template find<ByMachine>(code, machine, meta);
-    if (group == nullptr) return false;
-    ++group->count;
+    Waiting& line = queue_[waiting_];
+    line.code = code;
+    if constexpr (ByMachine) line.machine = machine;
+    line.meta = meta;
+    line.hash = table_.hash<ByMachine>(code, machine, meta);
+    line.begin = p;
+    line.stop = stop;
+    table_.fetch(line.hash);
+    if (++waiting_ == kQueue) settle<ByMachine>();
     return true;
   }
 
@@ -333,6 +361,14 @@ class LogScan {
     open_length_ = 0;
   }
 
+  struct Waiting {
+    Key<2> code;
+    Key<4> machine;
+    std::uint64_t meta, hash;
+    const char *begin, *stop;
+  };
+  static constexpr std::size_t kQueue = 32;
+
   LogLayout layout_;
   LogChoice choice_;
   Levels levels_;
@@ -346,6 +382,8 @@ class LogScan {
   std::int64_t open_length_ = 0, open_offset_ = 0;
   const char* start_ = nullptr;
   std::int64_t told_ = 0, passed_ = 0;
+  Waiting queue_[kQueue];
+  std::size_t waiting_ = 0;
   std::unique_ptr<std::uint32_t[]> found_{new std::uint32_t[kBlock + 64]};
 };
 

@@ -40,8 +40,19 @@ class LogTable {
   }
 
   template <bool ByMachine>
-  FLYBALL_INLINE Group* find(const Key<2>& code, const Key<4>& machine, std::uint64_t meta) {
-    for (std::size_t i = place<ByMachine>(code, machine, meta);; i = (i + 1) & (places_.size() - 1)) {
+  FLYBALL_INLINE std::uint64_t hash(const Key<2>& code, const Key<4>& machine, std::uint64_t meta) const {
+    std::uint64_t h = code.words[0] * multipliers_[0] + code.words[1] * multipliers_[1] + meta * multipliers_[2];
+    if constexpr (ByMachine) {
+      for (int i = 0; i < 4; ++i) h += machine.words[i] * multipliers_[3 + i];
+    }
+    return h;
+  }
+
+  FLYBALL_INLINE void fetch(std::uint64_t hash) const { __builtin_prefetch(&places_[hash >> shift_]); }
+
+  template <bool ByMachine>
+  FLYBALL_INLINE Group* find(std::uint64_t hash, const Key<2>& code, const Key<4>& machine, std::uint64_t meta) {
+    for (std::size_t i = hash >> shift_;; i = (i + 1) & (places_.size() - 1)) {
       Group& group = places_[i];
       bool same = (group.meta == meta) & (group.code.words[0] == code.words[0]) &
                   (group.code.words[1] == code.words[1]);
@@ -52,14 +63,13 @@ class LogTable {
   }
 
   Group* find(const Group& wanted) {
-    return by_machine_ ? find<true>(wanted.code, wanted.machine, wanted.meta)
-                       : find<false>(wanted.code, wanted.machine, wanted.meta);
+    return by_machine_ ? find<true>(hash(wanted), wanted.code, wanted.machine, wanted.meta)
+                       : find<false>(hash(wanted), wanted.code, wanted.machine, wanted.meta);
   }
 
   // The group must not be there yet.
   void insert(const Group& group) {
-    ++size_;
-    if (size_ * (size_ < kSmall ? 4 : 2) > places_.size()) grow();
+    if (2 * ++size_ > places_.size()) grow();
     put(group);
   }
 
@@ -67,18 +77,13 @@ class LogTable {
   const std::vector<Group>& places() const { return places_; }
 
  private:
-  template <bool ByMachine>
-  FLYBALL_INLINE std::size_t place(const Key<2>& code, const Key<4>& machine, std::uint64_t meta) const {
-    std::uint64_t h = code.words[0] * multipliers_[0] + code.words[1] * multipliers_[1] + meta * multipliers_[2];
-    if constexpr (ByMachine) {
-      for (int i = 0; i < 4; ++i) h += machine.words[i] * multipliers_[3 + i];
-    }
-    return h >> shift_;
+  std::uint64_t hash(const Group& group) const {
+    return by_machine_ ? hash<true>(group.code, group.machine, group.meta)
+                       : hash<false>(group.code, group.machine, group.meta);
   }
 
   void put(const Group& group) {
-    std::size_t i = by_machine_ ? place<true>(group.code, group.machine, group.meta)
-                                : place<false>(group.code, group.machine, group.meta);
+    std::size_t i = hash(group) >> shift_;
     while (places_[i].count != 0) i = (i + 1) & (places_.size() - 1);
     places_[i] = group;
   }
@@ -91,9 +96,6 @@ class LogTable {
       if (group.count != 0) put(group);
     }
   }
-
-  // While a table is small it may be emptier: then hardly any group stands beside its place.
-  static constexpr std::size_t kSmall = 32768;
 
   bool by_machine_;
   std::vector<Group> places_;
