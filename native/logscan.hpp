@@ -17,27 +17,10 @@
 #include "bytes.hpp"
 #include "logline.hpp"
 #include "logtable.hpp"
+#include "logtally.hpp"
 #include "logtime.hpp"
 
 namespace flyball {
-
-struct LogChoice {
-  bool by_machine = false, by_level = false;
-  std::uint32_t levels = ~0U;         // the levels that are counted, as bits
-  std::int64_t keep = 100;            // malformed lines kept whole
-  std::int64_t groups = 1 << 20;      // at most so many are told apart
-};
-
-struct KeptLine {
-  std::int64_t offset;
-  Reason reason;
-  std::string bytes;
-};
-
-struct LogTally {
-  std::int64_t lines = 0, blank = 0, unselected = 0, bytes = 0;
-  std::int64_t malformed[kReasons] = {};
-};
 
 class LogScan {
  public:
@@ -125,17 +108,17 @@ class LogScan {
     return told;
   }
 
-  // The groups in the order of hour, code, machine and level.
-  std::vector<Group> groups() const {
-    std::vector<Group> told;
+  // The groups in the order of hour, code, machine and level; they stand until more is pushed.
+  std::vector<const Group*> groups() const {
+    std::vector<const Group*> told;
     for (const Group& group : table_.places()) {
-      if (group.count != 0 && group.hour() != kPassed) told.push_back(group);
+      if (group.count != 0 && group.hour() != kPassed) told.push_back(&group);
     }
-    std::sort(told.begin(), told.end(), [](const Group& a, const Group& b) {
-      if (a.hour() != b.hour()) return a.hour() < b.hour();
-      if (const int order = a.code_text().compare(b.code_text())) return order < 0;
-      if (const int order = a.machine_text().compare(b.machine_text())) return order < 0;
-      return a.level() < b.level();
+    std::sort(told.begin(), told.end(), [](const Group* a, const Group* b) {
+      if (a->hour() != b->hour()) return a->hour() < b->hour();
+      if (const int order = a->code_text().compare(b->code_text())) return order < 0;
+      if (const int order = a->machine_text().compare(b->machine_text())) return order < 0;
+      return a->level() < b->level();
     });
     return told;
   }
@@ -152,7 +135,7 @@ class LogScan {
   template <bool ByMachine, bool Usual>
   const char* lines(const char* at, const char* const end) {
     for (const char* block = at; block < end; block += kBlock) {
-      const std::size_t many = newlines(block, std::min(kBlock, static_cast<std::size_t>(end - block)));
+      const std::size_t many = newlines(block, std::min(kBlock, static_cast<std::size_t>(end - block)), found_.get());
       tally_.lines += static_cast<std::int64_t>(many);
       for (std::size_t i = 0; i < many; ++i) {
         const char* const stop = block + found_[i];
@@ -162,25 +145,6 @@ class LogScan {
     }
     settle<ByMachine>();
     return at;
-  }
-
-  // Where the newlines of a block are. A log has one or none in 64 bytes: two are written at any rate, and only
-  // a third costs a branch that is not foreseen.
-  std::size_t newlines(const char* block, std::size_t size) {
-    std::uint32_t* out = found_.get();
-    std::uint32_t at = 0;
-    for (; at + 64 <= size; at += 64) {
-      std::uint64_t marks = equal_64(block + at, '\n');
-      const int many = std::popcount(marks);
-      out[0] = at + first_bit(marks);
-      out[1] = at + first_bit(marks &= marks - 1);
-      for (int i = 2; i < many; ++i) out[i] = at + first_bit(marks &= marks - 1);
-      out += many;
-    }
-    for (; at < size; ++at) {
-      if (block[at] == '\n') *out++ = at;
-    }
-    return static_cast<std::size_t>(out - found_.get());
   }
 
   template <bool ByMachine, bool Usual>

@@ -28,19 +28,17 @@ std::string text_of(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size(
 
 // Columns rather than rows: a million groups are five objects.
 nb::tuple groups(const LogScan& scan) {
-  std::vector<Group> told;
   std::vector<std::int64_t> hours, levels, counts;
   std::vector<flyball::Key<2>> codes;
   std::vector<flyball::Key<4>> machines;
   {
     nb::gil_scoped_release unlocked;
-    told = scan.groups();
-    for (const Group& group : told) {
-      hours.push_back(group.hour());
-      codes.push_back(group.code);
-      machines.push_back(group.machine);
-      levels.push_back(group.level());
-      counts.push_back(static_cast<std::int64_t>(group.count));
+    for (const Group* group : scan.groups()) {
+      hours.push_back(group->hour());
+      codes.push_back(group->code);
+      machines.push_back(group->machine);
+      levels.push_back(group->level());
+      counts.push_back(static_cast<std::int64_t>(group->count));
     }
   }
   return nb::make_tuple(bytes_of(hours), bytes_of(codes), bytes_of(machines), bytes_of(levels), bytes_of(counts));

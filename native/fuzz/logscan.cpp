@@ -242,9 +242,9 @@ class Plain {
 
 Told tell(const LogScan& scan) {
   Told told;
-  for (const auto& group : scan.groups()) {
-    told.counts[{group.hour(), std::string(group.code_text()), std::string(group.machine_text()), group.level()}] =
-        static_cast<std::int64_t>(group.count);
+  for (const auto* group : scan.groups()) {
+    told.counts[{group->hour(), std::string(group->code_text()), std::string(group->machine_text()), group->level()}] =
+        static_cast<std::int64_t>(group->count);
   }
   const auto tally = scan.tally();
   told.sums = {tally.lines, tally.blank, tally.unselected, tally.bytes};
