@@ -5,6 +5,7 @@ import copy
 import gzip
 import mmap
 import pickle
+import threading
 
 import hypothesis
 import numpy as np
@@ -294,6 +295,19 @@ def test_a_state_goes_on_where_it_was_and_on_any_path(path):
             scan.push(chunk)
     assert told(scan.finish()) == wanted
     assert told(pickle.loads(pickle.dumps(scan)).counts()) == wanted
+
+
+def test_threads_share_a_scan(path):
+    scan, data = kernels.LogScan(LAYOUT, by=ALL), log(2000)
+    threads = [
+        threading.Thread(target=lambda: [scan.push(data) or scan.counts() for _ in range(10)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told(scan.finish()) == twin([data] * 40, LAYOUT, by=ALL)
 
 
 def damaged():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -79,6 +80,8 @@ class LogScan:
         self._keep, self._groups = _count("keep", keep, 0), _count("groups", groups, 1)
         self._finished = False
         self._engine = self._new_engine()
+        # While bytes are counted other threads run, and must not look into the same scan.
+        self._alone = threading.RLock()
 
     def push(self, chunk: Any) -> None:
         """Count the lines of the next bytes: bytes, or anything that shows its bytes as memory (mmap, arrays)."""
@@ -86,23 +89,27 @@ class LogScan:
             raise ValueError("chunk: the scan is finished, make a new one and merge the two")
         view = _view("chunk", chunk)
         if view.nbytes:
-            self._engine.push(view)
+            with self._alone:
+                self._engine.push(view)
 
     def finish(self, *, broken: bool = False) -> LogCounts:
         """Judge a last line that has no line end, and return the counts.
 
         Where the input broke off (`broken`), that line is malformed: "cut off".
         """
-        self._engine.finish(broken)
-        self._finished = True
-        return self.counts()
+        with self._alone:
+            self._engine.finish(broken)
+            self._finished = True
+            return self.counts()
 
     def counts(self) -> LogCounts:
         """Return the counts of all whole lines so far."""
         import numpy as np
 
-        lines, blank, unselected, size, _, *malformed = self._engine.tally()
-        hours, codes, machines, levels, counts = self._engine.groups()
+        with self._alone:
+            lines, blank, unselected, size, _, *malformed = self._engine.tally()
+            hours, codes, machines, levels, counts = self._engine.groups()
+            kept = self._engine.kept()
         known = np.array(self._layout.levels or ("",))
         return LogCounts(
             hour=np.frombuffer(hours, np.int64) * HOUR,
@@ -113,7 +120,7 @@ class LogScan:
             level=known[np.frombuffer(levels, np.int64)] if "level" in self._by else None,
             count=np.frombuffer(counts, np.int64),
             malformed={name: many for name, many in zip(REASONS, malformed, strict=True) if many},
-            kept=tuple(KeptLine(at, REASONS[reason - 1], line) for at, reason, line in self._engine.kept()),
+            kept=tuple(KeptLine(at, REASONS[reason - 1], line) for at, reason, line in kept),
             lines=lines,
             blank=blank,
             unselected=unselected,
@@ -131,17 +138,21 @@ class LogScan:
         for name, scan in (("self", self), ("other", other)):
             if scan._engine.open_line()[1]:
                 raise ValueError(f"{name}: holds a line that has not ended, finish it first")
-        tally, kept, columns = other._engine.tally(), other._engine.kept(), other._engine.groups()
-        self._engine.add_tally(tally, kept)
-        self._engine.add_groups(*columns)
+        with other._alone:
+            tally, kept, columns = other._engine.tally(), other._engine.kept(), other._engine.groups()
+        with self._alone:
+            self._engine.add_tally(tally, kept)
+            self._engine.add_groups(*columns)
 
     def __getstate__(self) -> dict[str, Any]:
         """Plain numbers and bytes, the same on every path."""
         engine = self._engine
-        return {
-            "version": STATE_VERSION, "terms": self._terms(), "finished": self._finished, "tally": engine.tally(),
-            "kept": engine.kept(), "groups": engine.groups(), "open": engine.open_line(),
-        }  # fmt: skip
+        with self._alone:
+            return {
+                "version": STATE_VERSION, "terms": self._terms(), "finished": self._finished,
+                "tally": engine.tally(), "kept": engine.kept(), "groups": engine.groups(),
+                "open": engine.open_line(),
+            }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a state up on the path that answers here; ValueError where it is not one."""
