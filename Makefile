@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # No library reports anything about us to anybody.
 export DO_NOT_TRACK := 1
 
-.PHONY: setup run test check proof docs clean
+.PHONY: setup run test check fuzz proof docs clean
 
 setup: $(STAMP)
 
@@ -40,6 +40,10 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Minutes of bytes that nobody would write, on the scan of logs; needs clang++.
+fuzz: setup
+	FLYBALL_FUZZ_SECONDS=$${FLYBALL_FUZZ_SECONDS:-300} $(BIN)/python -m pytest -q tests/kernels/test_fuzzed.py
 
 # The long evidence: ours beside the peers, results equal before times are taken.
 BENCHES := startup asof kernels avx512 wheel pipeline drives wafer turbofan

@@ -16,4 +16,5 @@ NB_MODULE(FLYBALL_MODULE, m) {
   bind_windows(m);
   bind_asof(m);
   bind_moving_moments(m);
+  bind_logscan(m);
 }

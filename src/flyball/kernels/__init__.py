@@ -9,8 +9,24 @@ machine's rows lie: one call serves four hundred machines.
 """
 
 from flyball.kernels.backend import native
+from flyball.kernels.logcounts import LogCounts
+from flyball.kernels.loglayout import KeptLine, LogLayout
+from flyball.kernels.logscan import LogScan, scan_log
 from flyball.kernels.moving_moments import MOMENTS, MovingMoments, moving_moments
 from flyball.kernels.seek import asof
 from flyball.kernels.sliding import STATISTICS, windows
 
-__all__ = ["MOMENTS", "STATISTICS", "MovingMoments", "asof", "moving_moments", "native", "windows"]
+__all__ = [
+    "MOMENTS",
+    "STATISTICS",
+    "KeptLine",
+    "LogCounts",
+    "LogLayout",
+    "LogScan",
+    "MovingMoments",
+    "asof",
+    "moving_moments",
+    "native",
+    "scan_log",
+    "windows",
+]

@@ -4,8 +4,9 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 (`flyball.kernels.checks`). Read these to know what an operator means.
 """
 
+from flyball.kernels.reference.logscan import LogScan
 from flyball.kernels.reference.moving_moments import MovingMoments
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sliding import windows
 
-__all__ = ["MovingMoments", "asof", "sorted_within", "windows"]
+__all__ = ["LogScan", "MovingMoments", "asof", "sorted_within", "windows"]
