@@ -113,7 +113,10 @@ class RingReader {
   // One item at once, without waiting.
   bool pop(T& item) {
     const ring::Piece piece = end_.take(1);
-    if (piece.count == 0) return false;
+    if (piece.count == 0) {
+      ring::relax();  // whoever asks again at once would slow the writer down
+      return false;
+    }
     std::memcpy(&item, piece.data, sizeof(T));
     return end_.release();
   }
