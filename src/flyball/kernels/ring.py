@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import math
 import os
@@ -290,16 +291,12 @@ def _packed(kind: np.dtype[Any], channels: int, what: ArrayLike) -> NDArray[np.u
     import numpy as np
 
     given = what.to_numpy() if hasattr(what, "to_numpy") else what
-    if isinstance(given, (np.ndarray, np.generic)):
-        if given.dtype != kind and not (given.ndim == 0 and np.can_cast(given.dtype, kind, "same_kind")):
+    if isinstance(given, (np.ndarray, np.void)):
+        if given.dtype != kind:
             raise ValueError(f"push: the ring holds {kind}, not {given.dtype}, convert it first")
-    try:
-        items = np.asarray(given, kind)
-        kept = not isinstance(given, int) or kind.kind not in "iu" or int(items) == given
-    except (TypeError, ValueError, OverflowError):
-        kept = False
-    if not kept or (kind.kind != "V" and not isinstance(given, np.ndarray) and _narrower(given, kind)):
-        raise ValueError(f"push: {given!r:.60} cannot be an item of {kind}")
+        items = np.asarray(given)
+    else:
+        items = _converted(kind, given)
     one = () if channels == 1 else (channels,)
     if items.shape != one and items.shape[1:] != one:
         fits = "one item or the shape (n,)" if channels == 1 else f"the shape ({channels},) or (n, {channels})"
@@ -307,8 +304,20 @@ def _packed(kind: np.dtype[Any], channels: int, what: ArrayLike) -> NDArray[np.u
     return np.ascontiguousarray(items).reshape(-1).view(np.uint8)
 
 
-def _narrower(given: ArrayLike, kind: np.dtype[Any]) -> bool:
-    """Whether plain Python values would change on their way into the dtype: 1.5 into whole numbers, text into any."""
+def _converted(kind: np.dtype[Any], given: ArrayLike) -> NDArray[Any]:
+    """Return plain Python values as items, where none changes on its way: no 1.5 among whole numbers."""
     import numpy as np
 
-    return not np.can_cast(np.asarray(given).dtype, kind, "same_kind")
+    fits = False
+    with contextlib.suppress(TypeError, ValueError, OverflowError), np.errstate(over="ignore"):
+        items = np.asarray(given, kind)
+        if kind.kind == "V":
+            # A lone value would be put into every field.
+            fits = isinstance(given, (tuple, list)) and items.ndim == isinstance(given, list)
+        else:
+            plain = np.asarray(given)
+            whole = kind.kind in "iu" and plain.dtype.kind in "iu" and bool((plain == items).all())
+            fits = whole or (kind.kind not in "iu" and np.can_cast(plain.dtype, kind, "same_kind"))
+    if not fits:
+        raise ValueError(f"push: {given!r:.60} cannot be an item of {kind}")
+    return items

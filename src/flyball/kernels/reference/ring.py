@@ -131,12 +131,13 @@ class _Locked:
 class RingWriter:
     """The end that fills a ring: see `flyball.kernels.RingWriter`, which checks the arguments."""
 
+    closed = True
+
     def __init__(
         self, path: str, dtype: str, value_bytes: int, channels: int, capacity: int, span: int, readers: int,
         drops: bool, patience: float,
     ) -> None:  # fmt: skip
         wanted = _header(dtype, value_bytes, channels, capacity, span, readers, drops)
-        self.closed = True
         while True:
             try:
                 with _Locked(path) as file:
@@ -269,8 +270,9 @@ class RingWriter:
 class RingReader:
     """An end that empties a ring: see `flyball.kernels.RingReader`, which checks the arguments."""
 
+    closed = True
+
     def __init__(self, path: str, oldest: bool) -> None:
-        self.closed = True
         try:
             with _Locked(path) as file:
                 self._memory = _Memory(path, file)
