@@ -112,6 +112,11 @@ inline void demand(bool holds, const std::string& otherwise, Fault fault = Fault
   if (!holds) throw Error(fault, otherwise);
 }
 
+// The same without making a string each time, for what is asked at every item.
+inline void demand(bool holds, const char* otherwise, Fault fault = Fault::argument) {
+  if (__builtin_expect(!holds, 0)) throw Error(fault, otherwise);
+}
+
 // The header of a ring as declared; Fault::argument names what cannot be.
 inline Header describe(const Layout& layout) {
   const auto number = [](std::uint64_t value) { return std::to_string(value); };

@@ -165,8 +165,12 @@ class Reader {
     }
     if (seen_ >= cursor_ + at_most && seen_ > cursor_) return;
     seen_ = control_->head.load(std::memory_order_acquire);
-    demand(seen_ >= cursor_, path_ + ": the ring is damaged, its head moved back", Fault::layout);
+    if (__builtin_expect(seen_ < cursor_, 0)) refuse_head();
     if (__builtin_expect(control_->epoch.load(std::memory_order_acquire) != epoch_, 0)) cut_at_epoch();
+  }
+
+  [[noreturn, gnu::noinline]] void refuse_head() const {
+    throw Error(Fault::layout, path_ + ": the ring is damaged, its head moved back");
   }
 
   // A span never holds items of two writers.

@@ -150,8 +150,7 @@ class Writer {
 
   // Announces how far the items may be overwritten before any is; false when readers leave no room.
   [[gnu::noinline]] bool extend(std::uint64_t count) {
-    demand(count <= span_, "count: " + std::to_string(count) + " items are more than the span, " +
-                               std::to_string(span_) + ", hand them over in pieces");
+    if (count > span_) refuse_span(count);
     if (head_ + count <= reach_) return true;
     if (memory_->header().overrun == static_cast<std::uint32_t>(Overrun::drop_oldest)) {
       reach_ = head_ + span_;
@@ -187,6 +186,11 @@ class Writer {
       // Only if it still is the same: another reader may have taken the place.
       if (owner != 0 && !lives(owner)) memory_->slot(i).owner.compare_exchange_strong(owner, 0);
     }
+  }
+
+  [[noreturn, gnu::noinline]] void refuse_span(std::uint64_t count) const {
+    throw Error(Fault::argument, "count: " + std::to_string(count) + " items are more than the span, " +
+                                     std::to_string(span_) + ", hand them over in pieces");
   }
 
   [[noreturn, gnu::noinline]] void refuse_commit(std::uint64_t count) const {

@@ -410,6 +410,8 @@ def _header(
             f"capacity: {capacity} items are fewer than two spans of {span}, give {2 * span} or more"
         )
     page, item = mmap.PAGESIZE, value_bytes * channels
+    if capacity * item > 2**46:
+        raise ValueError("capacity: too many items for one address space")
     step = page // math.gcd(page, item)
     capacity = -(-capacity // step) * step
     offset = -(-(SLOTS * 8 + readers * SLOT) // page) * page
