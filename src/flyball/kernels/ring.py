@@ -84,8 +84,8 @@ class RingWriter:
         kind, described = _described(dtype)
         if overrun not in OVERRUNS:
             raise ValueError(f"overrun: no policy {overrun!r}, give {' or '.join(map(repr, OVERRUNS))}")
-        counts = (_count("channels", channels), _count("capacity", capacity, least=2))
-        counts += (0 if span is None else _count("span", span), _count("readers", readers))
+        counts = [_count("channels", channels), _count("capacity", capacity, least=2)]
+        counts += [0 if span is None else _count("span", span), _count("readers", readers)]
         patience = _seconds("wait", wait)
         ends = backend.compiled or reference
         self._end = ends.RingWriter(
@@ -93,9 +93,7 @@ class RingWriter:
         )
         self.name, self.dtype, self.channels = name, kind, channels
         self.capacity, self.span = self._end.told()[2:4]
-        self._end.attach(
-            _items(self._end, kind, channels), functools.partial(_packed, kind, channels)
-        )
+        self._end.attach(_items(self._end, kind, channels), functools.partial(_packed, kind, channels))
         # The native methods themselves: a Python frame between would cost more than the work.
         self.push, self.reserve, self.commit = self._end.push, self._end.reserve, self._end.commit
 
@@ -148,7 +146,7 @@ class RingReader:
     )  # fmt: skip
 
     def __init__(
-        self, name: str, dtype: DTypeLike = None, channels: int | None = None, *, oldest: bool = True
+        self, name: str, dtype: DTypeLike | None = None, channels: int | None = None, *, oldest: bool = True
     ) -> None:
         """Take a reader's place in the ring of that name."""
         path = _path(name)
@@ -246,7 +244,7 @@ def _seconds(name: str, value: float) -> float:
     return float(value)
 
 
-def _described(dtype: DTypeLike) -> tuple[np.dtype[Any], str]:
+def _described(dtype: DTypeLike | None) -> tuple[np.dtype[Any], str]:
     """Return a dtype and its description in NumPy's own notation, which is what lies in the header."""
     import numpy as np
 
@@ -257,7 +255,9 @@ def _described(dtype: DTypeLike) -> tuple[np.dtype[Any], str]:
     except TypeError as error:
         raise ValueError(f"dtype: {error}") from None
     if kind.hasobject or kind.kind not in "biufcmMSUV" or kind.itemsize == 0 or kind.subdtype is not None:
-        raise ValueError(f"dtype: {kind} has no fixed size in memory, give numbers, bytes or a struct of them")
+        raise ValueError(
+            f"dtype: {kind} has no fixed size in memory, give numbers, bytes or a struct of them"
+        )
     described = np.lib.format.dtype_to_descr(kind)
     if np.lib.format.descr_to_dtype(described) != kind:
         raise ValueError(f"dtype: {kind} cannot be written down, give a packed struct with plain names")
@@ -272,11 +272,13 @@ def _understood(path: str, described: str, item_bytes: int, channels: int) -> np
 
     try:
         made = ast.literal_eval(described) if described.startswith("[") else described
-        kind = np.lib.format.descr_to_dtype(made)
+        kind: np.dtype[Any] = np.lib.format.descr_to_dtype(made)  # type: ignore[arg-type]
     except (ValueError, TypeError, SyntaxError, KeyError, IndexError, RecursionError, MemoryError):
         raise errors.RingError(f"{path}: its dtype {described[:60]!r} is none that NumPy knows") from None
     if kind.hasobject or kind.itemsize * channels != item_bytes:
-        raise errors.RingError(f"{path}: its items have {item_bytes} bytes, which are not {channels} x {kind}")
+        raise errors.RingError(
+            f"{path}: its items have {item_bytes} bytes, which are not {channels} x {kind}"
+        )
     return kind
 
 
@@ -299,7 +301,9 @@ def _packed(kind: np.dtype[Any], channels: int, what: ArrayLike) -> NDArray[np.u
         items = _converted(kind, given)
     one = () if channels == 1 else (channels,)
     if items.shape != one and items.shape[1:] != one:
-        fits = "one item or the shape (n,)" if channels == 1 else f"the shape ({channels},) or (n, {channels})"
+        fits = (
+            "one item or the shape (n,)" if channels == 1 else f"the shape ({channels},) or (n, {channels})"
+        )
         raise ValueError(f"push: needs {fits}, not {items.shape}")
     return np.ascontiguousarray(items).reshape(-1).view(np.uint8)
 

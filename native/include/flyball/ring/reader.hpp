@@ -35,6 +35,7 @@ class Reader {
     demand(held_ == 0, "take: the last span is still held, release it first");
     const Piece piece = peek(at_most);
     held_ = piece.count;
+    fetch_ahead();
     return piece;
   }
 
@@ -171,6 +172,17 @@ class Reader {
 
   [[noreturn, gnu::noinline]] void refuse_head() const {
     throw Error(Fault::layout, path_ + ": the ring is damaged, its head moved back");
+  }
+
+  // Asks for the span after this one while this one is worked on: it lies in the writer's cache, and no
+  // processor looks past the end of a page by itself.
+  void fetch_ahead() const {
+    constexpr std::uint64_t kLeast = 1024, kMost = 16384, kLine = 64;
+    const std::uint64_t bytes = held_ * item_bytes_;
+    if (bytes < kLeast) return;
+    const std::uint64_t ahead = std::min({bytes, (seen_ - cursor_ - held_) * item_bytes_, kMost});
+    const unsigned char* next = items_ + at_ + bytes;
+    for (std::uint64_t line = 0; line < ahead; line += kLine) __builtin_prefetch(next + line);
   }
 
   // A span never holds items of two writers.

@@ -68,7 +68,9 @@ class _Memory:
         if magic != MAGIC:
             raise errors.RingError(f"{path}: not a ring, its first bytes are foreign")
         if version != VERSION:
-            raise errors.RingError(f"{path}: a ring of layout version {version}, this library reads {VERSION}")
+            raise errors.RingError(
+                f"{path}: a ring of layout version {version}, this library reads {VERSION}"
+            )
         if checksum != zlib.crc32(self.header[:12] + bytes(4) + self.header[16:]):
             raise errors.RingError(f"{path}: its header is damaged, the checksum does not hold")
         if length != size:
@@ -96,7 +98,7 @@ class _Memory:
         return SLOTS + number * SLOT // 8
 
     def floor(self) -> int:
-        return max(0, self.words[REACH] - self.capacity)
+        return int(max(0, self.words[REACH] - self.capacity))
 
 
 class _Locked:
@@ -157,9 +159,7 @@ class RingWriter:
             )
         words = memory.words
         if _lives(words[WRITER]):
-            raise errors.RingError(
-                f"{path}: process {_pid(words[WRITER])} is writing, one may at a time"
-            )
+            raise errors.RingError(f"{path}: process {_pid(words[WRITER])} is writing, one may at a time")
         self.sequence = self._reach = words[HEAD]
         self.epoch = words[EPOCH] + 1
         words[STARTS + self.epoch % KEPT_STARTS] = self.sequence
@@ -371,7 +371,7 @@ class RingReader:
             if begins > self.sequence:
                 return int(min(head, begins) - self.sequence)
             self.epoch += 1
-        return min(int(head - self.sequence), memory.capacity)
+        return int(min(head - self.sequence, memory.capacity))
 
 
 def _joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
@@ -403,7 +403,9 @@ def _header(
     if channels > 2**20:
         raise ValueError("channels: give 1 to 1048576")
     if len(dtype) >= HEADER - FIELDS.size:
-        raise ValueError("dtype: its description is longer than a header holds, use fewer or shorter field names")
+        raise ValueError(
+            "dtype: its description is longer than a header holds, use fewer or shorter field names"
+        )
     span = span or max(1, capacity // 4)
     if capacity // 2 < span:
         raise ValueError(
@@ -418,9 +420,9 @@ def _header(
     length = offset + capacity * item
     fields = [length, offset, capacity, item, span, channels, readers, int(drops), len(dtype)]
     without = FIELDS.pack(MAGIC, VERSION, 0, *fields) + dtype.encode()
-    return FIELDS.pack(MAGIC, VERSION, zlib.crc32(without.ljust(HEADER, b"\0")), *fields) + dtype.encode().ljust(
-        HEADER - FIELDS.size, b"\0"
-    )
+    return FIELDS.pack(
+        MAGIC, VERSION, zlib.crc32(without.ljust(HEADER, b"\0")), *fields
+    ) + dtype.encode().ljust(HEADER - FIELDS.size, b"\0")
 
 
 def _create(path: str, header: bytes) -> None:
