@@ -67,8 +67,10 @@ class Writer {
 
   // Whether there is room for `count` items within `seconds`.
   bool wait(std::uint64_t count, double seconds) {
+    // Seldom enough that the reader's cursor stays with the reader, who would be slower for every look.
+    constexpr int kBetweenLooks = 16;
     for (int i = spins(); i > 0; --i) {
-      if (extend(count)) return true;
+      if (i % kBetweenLooks == 0 && extend(count)) return true;
       relax();
     }
     const double until = now() + seconds;
