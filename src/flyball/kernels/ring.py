@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
 import math
@@ -266,6 +265,8 @@ def _described(dtype: DTypeLike | None) -> tuple[np.dtype[Any], str]:
 
 def _understood(path: str, described: str, item_bytes: int, channels: int) -> np.dtype[Any]:
     """Return the dtype that a header describes, which another program may have written."""
+    import ast
+
     import numpy as np
 
     from flyball import errors

@@ -18,7 +18,6 @@ import math
 import mmap
 import os
 import pathlib
-import platform
 import struct
 import threading
 import time
@@ -47,7 +46,7 @@ class _Memory:
     """The file in memory: its header, checked, its words, its items."""
 
     def __init__(self, path: str, file: int) -> None:
-        if platform.machine() not in ("x86_64", "AMD64"):
+        if os.uname().machine != "x86_64":
             raise errors.RingError(
                 f"{path}: the Python ring needs x86-64's order of stores, build the native kernels"
             )
