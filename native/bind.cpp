@@ -17,4 +17,5 @@ NB_MODULE(FLYBALL_MODULE, m) {
   bind_asof(m);
   bind_moving_moments(m);
   bind_logscan(m);
+  bind_ring(m);
 }

@@ -4,7 +4,12 @@
 FlyballError
 ├── DeclarationError      the page is wrong: every problem listed at once
 ├── DataError             the world is wrong: a file, a row, a clock, a store
-│   └── StoreError        the store is damaged, locked or full
+│   ├── StoreError        the store is damaged, locked or full
+│   └── RingError         a ring in shared memory is foreign, damaged or taken
+│       ├── RingFullError      no reader made room in time
+│       ├── RingClosedError    this end was closed
+│       └── WriterGoneError    the writer died, and all that it left is read
+│           └── WriterClosedError  the writer closed, and all that it left is read
 ├── GateError             a gate cannot be judged (a failed gate is a value, not an error)
 │   └── LeakError         something knew the future: better than the ceiling, or a planted column
 ├── TrustError            what was signed is not what is here
@@ -56,6 +61,26 @@ class DataError(FlyballError, ValueError):
 
 class StoreError(DataError):
     """The store is damaged, locked by somebody else, or full."""
+
+
+class RingError(DataError):
+    """A ring in shared memory is foreign, damaged, or taken by others."""
+
+
+class RingFullError(RingError, TimeoutError):
+    """No reader made room in the time that the writer waits."""
+
+
+class RingClosedError(RingError):
+    """This end of the ring was closed."""
+
+
+class WriterGoneError(RingError):
+    """The writer of the ring died, and all that it committed is read."""
+
+
+class WriterClosedError(WriterGoneError):
+    """The writer closed the ring, and all that it committed is read."""
 
 
 class GateError(FlyballError, RuntimeError):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not kernels.native, reason="NOT RUN: the native 
 RUNS = [path for path in backend.available() if path != "reference"]
 # Programs that check themselves against plain loops and end with 0; those named here share memory between threads.
 PROGRAMS = sorted(source for source in (HERE / "native").glob("*.cpp") if source.stem != "windows")
-THREADED: set[str] = set()
+THREADED: set[str] = {"ring"}
 
 
 @pytest.mark.parametrize("path", RUNS)

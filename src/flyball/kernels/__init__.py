@@ -13,6 +13,7 @@ from flyball.kernels.logcounts import LogCounts
 from flyball.kernels.loglayout import KeptLine, LogLayout
 from flyball.kernels.logscan import LogScan, scan_log
 from flyball.kernels.moving_moments import MOMENTS, MovingMoments, moving_moments
+from flyball.kernels.ring import RingReader, RingWriter, include
 from flyball.kernels.seek import asof
 from flyball.kernels.sliding import STATISTICS, windows
 
@@ -24,7 +25,10 @@ __all__ = [
     "LogLayout",
     "LogScan",
     "MovingMoments",
+    "RingReader",
+    "RingWriter",
     "asof",
+    "include",
     "moving_moments",
     "native",
     "scan_log",
