@@ -1,0 +1,171 @@
+// Peaks of a whole series, by the rules of scipy.signal.find_peaks and in its order: plateau size, height,
+// threshold, distance, prominence, width.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "prominence.hpp"
+#include "spacing.hpp"
+
+namespace flyball {
+
+struct Rules {
+  Interval plateau_size, height, threshold, prominence, width;
+  bool wants_plateau = false, wants_height = false, wants_threshold = false, wants_prominence = false,
+       wants_width = false;
+  std::int64_t distance = 0;  // fewer than 3 part nothing: maxima are two samples apart by themselves
+  std::int64_t half = 0;      // samples of the prominence window on either side, 0 for no window
+  double share = 0.5;         // the part of the prominence at which the width is taken
+
+  bool walks() const { return wants_prominence || wants_width; }
+};
+
+struct Sides {
+  double left;
+  double right;
+};
+
+// By how much a peak rises over its two neighbours, which are equal to it within a plateau.
+inline Sides thresholds_of(const double* x, std::int64_t at) { return {x[at] - x[at - 1], x[at] - x[at + 1]}; }
+
+// A missing difference (infinite plateaus have one) is kept by an open border only.
+inline bool threshold_holds(const Interval& rule, const Sides& sides, std::int64_t at) {
+  const bool missing_one = missing(sides.left) || missing(sides.right);
+  const double low = missing_one ? kNaN : std::min(sides.left, sides.right);
+  const double high = missing_one ? kNaN : std::max(sides.left, sides.right);
+  return rule.above_low(low, at) && rule.below_high(high, at);
+}
+
+struct Prominence {
+  double prominence;
+  std::int64_t left_base;
+  std::int64_t right_base;
+};
+
+struct Found {
+  // Not yet written memory: pages that stay unused cost nothing.
+  std::unique_ptr<std::int64_t[]> places, spans;
+  std::int64_t count = 0;
+  std::vector<Prominence> prominences;
+  std::vector<Width> widths;
+};
+
+class Finder {
+ public:
+  Finder(const double* x, std::int64_t size, const Rules& rules) : x_(x), size_(size), rules_(rules) {}
+
+  // `order(heights, count)` gives the rising order of the heights where two equal ones contend for a distance.
+  template <typename Order>
+  Found find(Order order) {
+    scan();
+    if (rules_.distance > 2 && found_.count > 1) part(order);
+    if (rules_.walks()) stand_out();
+    return std::move(found_);
+  }
+
+ private:
+  void scan() {
+    const auto room = static_cast<std::size_t>(size_ / 2 + kSlack);
+    found_.places = std::make_unique_for_overwrite<std::int64_t[]>(room);
+    if (rules_.wants_plateau) found_.spans = std::make_unique_for_overwrite<std::int64_t[]>(room);
+    const Interval& height = rules_.height;
+    const bool within_scan = height.plain();
+    const double low = within_scan && height.has_low ? height.low : kLowest;
+    const double high = within_scan && height.has_high ? height.high : kHighest;
+    Maxima maxima{found_.places.get(), found_.spans.get(), 0};
+    local_maxima(x_, 1, size_, low, high, maxima);
+    found_.count = maxima.count;
+    if (!rules_.plateau_size.open()) {
+      keep([&](std::int64_t i) {
+        return rules_.plateau_size.holds(static_cast<double>(found_.spans[i] + 1), found_.places[i]);
+      });
+    }
+    if (!within_scan) keep([&](std::int64_t i) { return height.holds(x_[found_.places[i]], found_.places[i]); });
+    if (!rules_.threshold.open()) {
+      keep([&](std::int64_t i) {
+        return threshold_holds(rules_.threshold, thresholds_of(x_, found_.places[i]), found_.places[i]);
+      });
+    }
+  }
+
+  template <typename Order>
+  void part(Order order) {
+    const auto count = static_cast<std::size_t>(found_.count);
+    std::vector<double> keys(count);
+    const auto heights = [&] {
+      for (std::size_t i = 0; i < count; ++i) keys[i] = x_[found_.places[i]];
+    };
+    heights();
+    const auto kept = std::make_unique_for_overwrite<bool[]>(count);
+    if (!keep_apart(found_.places.get(), keys.data(), found_.count, rules_.distance, kept.get())) {
+      heights();
+      const auto rising = order(keys.data(), found_.count);
+      for (std::size_t i = 0; i < count; ++i) keys[static_cast<std::size_t>(rising[i])] = static_cast<double>(i);
+      keep_apart(found_.places.get(), keys.data(), found_.count, rules_.distance, kept.get());
+    }
+    keep([&](std::int64_t i) { return kept[i]; });
+  }
+
+  void stand_out() {
+    // Blocks cost a pass over the series: only where walks may go over it more often.
+    const std::int64_t half = rules_.half ? std::min(rules_.half, size_) : size_;
+    if (half > Blocks::size(1) && found_.count > 4 * size_ / half) blocks_ = Blocks(x_, size_);
+    found_.prominences.reserve(static_cast<std::size_t>(found_.count));
+    keep([&](std::int64_t i) { return measure(found_.places[i], half); });
+  }
+
+  // Whether the peak keeps the rules; writes its figures if so.
+  bool measure(std::int64_t at, std::int64_t half) {
+    const std::int64_t first = std::max<std::int64_t>(0, at - half), last = std::min(size_ - 1, at + half);
+    const double height = x_[at];
+    const bool roomy = first <= at - 8 && at + 8 <= last;
+    Near left{{at - 1, height}, at, false}, right{{at + 1, height}, at, false};
+    if (roomy) [[likely]] {
+      left = look_near<-1>(x_, at);
+      right = look_near<1>(x_, at);
+    }
+    const double near_left = left.slope.low, near_right = right.slope.low;
+    if (!(left.stopped && right.stopped)) {
+      if (!left.stopped) walk<-1>(x_, blocks_, first, height, left.slope);
+      // The other side can only lessen it.
+      if (rules_.wants_prominence && !rules_.prominence.above_low(height - left.slope.low, at)) return false;
+      if (!right.stopped) walk<1>(x_, blocks_, last, height, right.slope);
+    }
+    Prominence stands{height - std::max(left.slope.low, right.slope.low), left.base, right.base};
+    if (rules_.wants_prominence && !rules_.prominence.holds(stands.prominence, at)) return false;
+    if (left.slope.low < near_left) {
+      stands.left_base = base_of<-1>(x_, blocks_, at, roomy ? at - 9 : at - 1, left.slope);
+    }
+    if (right.slope.low < near_right) {
+      stands.right_base = base_of<1>(x_, blocks_, at, roomy ? at + 9 : at + 1, right.slope);
+    }
+    if (rules_.wants_width) {
+      const Width width = width_of(x_, at, stands.prominence, rules_.share, stands.left_base, stands.right_base);
+      if (!rules_.width.holds(width.width, at)) return false;
+      found_.widths.push_back(width);
+    }
+    found_.prominences.push_back(stands);
+    return true;
+  }
+
+  template <typename Holds>
+  void keep(Holds holds) {
+    std::int64_t kept = 0;
+    for (std::int64_t i = 0; i < found_.count; ++i) {
+      const bool held = holds(i);
+      found_.places[kept] = found_.places[i];
+      if (found_.spans) found_.spans[kept] = found_.spans[i];
+      kept += held;
+    }
+    found_.count = kept;
+  }
+
+  const double* x_;
+  std::int64_t size_;
+  const Rules& rules_;
+  Blocks blocks_;
+  Found found_;
+};
+
+}  // namespace flyball
