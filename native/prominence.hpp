@@ -227,9 +227,10 @@ struct Width {
   double right;
 };
 
-// The peak's width where `share` of its prominence lies above, between its bases.
+// The peak's width where `share` of its prominence lies above, between its bases; `origin` is the number of
+// the first sample.
 inline Width width_of(const double* x, std::int64_t peak, double prominence, double share,
-                      std::int64_t left_base, std::int64_t right_base) {
+                      std::int64_t left_base, std::int64_t right_base, std::int64_t origin = 0) {
   const double height = x[peak] - prominence * share;
   const Four limit{height, height, height, height};
   const auto above = [&](std::int64_t from) {
@@ -240,12 +241,12 @@ inline Width width_of(const double* x, std::int64_t peak, double prominence, dou
   std::int64_t i = peak;
   while (i - 3 > left_base && above(i - 3)) i -= 4;
   while (i > left_base && height < x[i]) --i;
-  auto left = static_cast<double>(i);
+  auto left = static_cast<double>(i + origin);
   if (x[i] < height && x[i + 1] != x[i]) left += (height - x[i]) / (x[i + 1] - x[i]);
   i = peak;
   while (i + 3 < right_base && above(i)) i += 4;
   while (i < right_base && height < x[i]) ++i;
-  auto right = static_cast<double>(i);
+  auto right = static_cast<double>(i + origin);
   if (x[i] < height && x[i - 1] != x[i]) right -= (height - x[i]) / (x[i - 1] - x[i]);
   return {right - left, height, left, right};
 }

@@ -1,4 +1,5 @@
 // Peaks of a series: flyball.kernels.find_peaks and flyball.kernels.Peaks.
+#include "../peak_stream.hpp"
 #include "../peaks.hpp"
 #include "bind.hpp"
 
@@ -83,6 +84,92 @@ nb::dict properties(const double* x, const Rules& rules, const Found& found) {
   return made;
 }
 
+using flyball::Peak;
+using flyball::PeakStream;
+
+nb::bytes records(const std::vector<Peak>& peaks) {
+  return nb::bytes(reinterpret_cast<const char*>(peaks.data()), peaks.size() * sizeof(Peak));
+}
+
+template <typename T>
+Owned<T> column(const std::vector<T>& values) {
+  auto copy = std::make_unique_for_overwrite<T[]>(values.size());
+  std::copy(values.begin(), values.end(), copy.get());
+  return hand_over(std::move(copy), static_cast<std::int64_t>(values.size()));
+}
+template <typename T>
+std::vector<T> column(nb::handle given) {
+  const auto values = nb::cast<Line<T>>(given);
+  return std::vector<T>(values.data(), values.data() + values.size());
+}
+template <typename T, typename Field>
+std::vector<T> each(const std::vector<PeakStream::Waiting>& waiting, Field field) {
+  std::vector<T> values;
+  for (const auto& peak : waiting) values.push_back(peak.*field);
+  return values;
+}
+
+using Waiting = PeakStream::Waiting;
+constexpr std::int64_t Waiting::*kWaitingWhole[] = {&Waiting::place,     &Waiting::span,
+                                                    &Waiting::time,      &Waiting::doubt,
+                                                    &Waiting::left_next, &Waiting::left_open};
+constexpr const char* kWaitingNames[] = {"place", "span", "time", "doubt", "left_next", "left_open"};
+
+nb::dict state_of(const PeakStream& stream) {
+  const PeakStream::State state = stream.state();
+  const flyball::Chain::Columns& rows = stream.chain().columns();
+  nb::dict made, waiting, tops;
+  made["count"] = state.count;
+  made["run"] = state.run;
+  made["rising"] = state.rising;
+  made["ended"] = state.ended;
+  made["samples"] = column(state.samples);
+  for (int i = 0; i < 6; ++i) waiting[kWaitingNames[i]] = column(each<std::int64_t>(state.waiting, kWaitingWhole[i]));
+  waiting["left_low"] = column(each<double>(state.waiting, &Waiting::left_low));
+  made["waiting"] = waiting;
+  tops["place"] = column(rows.places);
+  tops["span"] = column(rows.spans);
+  tops["when"] = column(rows.when);
+  tops["key"] = column(rows.keys);
+  tops["doubt"] = column(rows.doubts);
+  made["tops"] = tops;
+  made["expired"] = rows.expired;
+  return made;
+}
+
+// The state was checked in Python.
+void restore(PeakStream& stream, nb::dict given) {
+  PeakStream::State state;
+  state.count = nb::cast<std::int64_t>(given["count"]);
+  state.run = nb::cast<std::int64_t>(given["run"]);
+  state.rising = nb::cast<std::int64_t>(given["rising"]);
+  state.ended = nb::cast<std::int64_t>(given["ended"]);
+  state.samples = column<double>(given["samples"]);
+  const auto waiting = nb::cast<nb::dict>(given["waiting"]);
+  const auto lows = column<double>(waiting["left_low"]);
+  state.waiting.resize(lows.size());
+  for (int i = 0; i < 6; ++i) {
+    const auto values = column<std::int64_t>(waiting[kWaitingNames[i]]);
+    for (std::size_t k = 0; k < lows.size(); ++k) state.waiting[k].*kWaitingWhole[i] = values[k];
+  }
+  const std::int64_t begin = state.count - static_cast<std::int64_t>(state.samples.size());
+  for (std::size_t k = 0; k < lows.size(); ++k) {
+    Waiting& peak = state.waiting[k];
+    peak.left_low = lows[k];
+    peak.right_next = peak.place + 1;
+    peak.right_low = state.samples[static_cast<std::size_t>(peak.place - begin)];
+  }
+  const auto tops = nb::cast<nb::dict>(given["tops"]);
+  flyball::Chain::Columns rows;
+  rows.places = column<std::int64_t>(tops["place"]);
+  rows.spans = column<std::int64_t>(tops["span"]);
+  rows.when = column<std::int64_t>(tops["when"]);
+  rows.keys = column<double>(tops["key"]);
+  rows.doubts = column<double>(tops["doubt"]);
+  rows.expired = nb::cast<std::int64_t>(given["expired"]);
+  stream.restore(std::move(state), std::move(rows));
+}
+
 }  // namespace
 
 void bind_peaks(nb::module_& m) {
@@ -104,4 +191,20 @@ void bind_peaks(nb::module_& m) {
     const std::int64_t count = found.count;
     return nb::make_tuple(hand_over(std::move(found.places), count), made);
   });
+  nb::class_<PeakStream>(m, "PeakStream")
+      .def("__init__",
+           [](PeakStream* self, nb::tuple given, std::int64_t delay) {
+             new (self) PeakStream(rules_from(given), delay);
+           })
+      .def(
+          "push",
+          [](PeakStream& self, Doubles chunk) {
+            if (self.ended()) throw nb::value_error("push: the stream was finished, begin a new one");
+            const std::span<const double> samples(chunk.data(), chunk.size());
+            return records(self.push(samples));
+          },
+          nb::arg("chunk").noconvert())
+      .def("finish", [](PeakStream& self) { return records(self.finish()); })
+      .def("state", &state_of)
+      .def("restore", &restore);
 }

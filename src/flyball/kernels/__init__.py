@@ -9,8 +9,9 @@ machine's rows lie: one call serves four hundred machines.
 """
 
 from flyball.kernels.backend import native
+from flyball.kernels.peak_stream import Open, Peaks
 from flyball.kernels.peaks import find_peaks
 from flyball.kernels.seek import asof
 from flyball.kernels.sliding import STATISTICS, windows
 
-__all__ = ["STATISTICS", "asof", "find_peaks", "native", "windows"]
+__all__ = ["STATISTICS", "Open", "Peaks", "asof", "find_peaks", "native", "windows"]

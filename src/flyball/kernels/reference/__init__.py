@@ -4,8 +4,9 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 (`flyball.kernels.checks`). Read these to know what an operator means.
 """
 
+from flyball.kernels.reference.peak_stream import PeakStream
 from flyball.kernels.reference.peaks import find_peaks
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sliding import windows
 
-__all__ = ["asof", "find_peaks", "sorted_within", "windows"]
+__all__ = ["PeakStream", "asof", "find_peaks", "sorted_within", "windows"]

@@ -113,20 +113,20 @@ def _base(x: list[float], at: int, walked: range) -> int:
     return base
 
 
-def width_at(x: list[float], row: dict[str, Any], share: float) -> dict[str, float]:
-    """Return the width where `share` of the prominence lies above, with the ends interpolated."""
+def width_at(x: list[float], row: dict[str, Any], share: float, origin: int = 0) -> dict[str, float]:
+    """Return the width where `share` of the prominence lies above; `origin` is the first sample's number."""
     at = row["at"]
     height = x[at] - row["prominences"] * share
     i = at
     while i > row["left_bases"] and height < x[i]:
         i -= 1
-    left = float(i)
+    left = float(i + origin)
     if x[i] < height and x[i + 1] != x[i]:
         left += (height - x[i]) / (x[i + 1] - x[i])
     i = at
     while i < row["right_bases"] and height < x[i]:
         i += 1
-    right = float(i)
+    right = float(i + origin)
     if x[i] < height and x[i - 1] != x[i]:
         right -= (height - x[i]) / (x[i - 1] - x[i])
     return {"widths": right - left, "width_heights": height, "left_ips": left, "right_ips": right}
