@@ -37,18 +37,20 @@ inline bool threshold_holds(const Interval& rule, const Sides& sides, std::int64
   return rule.above_low(low, at) && rule.below_high(high, at);
 }
 
-struct Prominence {
-  double prominence;
-  std::int64_t left_base;
-  std::int64_t right_base;
-};
+// Not yet written memory: pages that stay unused cost nothing.
+template <typename T>
+using Column = std::unique_ptr<T[]>;
+template <typename T>
+Column<T> make_column(std::int64_t rows) {
+  return std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(rows));
+}
 
 struct Found {
-  // Not yet written memory: pages that stay unused cost nothing.
-  std::unique_ptr<std::int64_t[]> places, spans;
   std::int64_t count = 0;
-  std::vector<Prominence> prominences;
-  std::vector<Width> widths;
+  Column<std::int64_t> places, spans;
+  Column<double> prominences;
+  Column<std::int64_t> left_bases, right_bases;
+  Column<double> widths, width_heights, left_ips, right_ips;
 };
 
 class Finder {
@@ -66,9 +68,9 @@ class Finder {
 
  private:
   void scan() {
-    const auto room = static_cast<std::size_t>(size_ / 2 + kSlack);
-    found_.places = std::make_unique_for_overwrite<std::int64_t[]>(room);
-    if (rules_.wants_plateau) found_.spans = std::make_unique_for_overwrite<std::int64_t[]>(room);
+    const std::int64_t room = size_ / 2 + kSlack;
+    found_.places = make_column<std::int64_t>(room);
+    if (rules_.wants_plateau) found_.spans = make_column<std::int64_t>(room);
     const Interval& height = rules_.height;
     const bool within_scan = height.plain();
     const double low = within_scan && height.has_low ? height.low : kLowest;
@@ -91,18 +93,18 @@ class Finder {
 
   template <typename Order>
   void part(Order order) {
-    const auto count = static_cast<std::size_t>(found_.count);
-    std::vector<double> keys(count);
+    const std::int64_t count = found_.count;
+    const Column<double> keys = make_column<double>(count);
     const auto heights = [&] {
-      for (std::size_t i = 0; i < count; ++i) keys[i] = x_[found_.places[i]];
+      for (std::int64_t i = 0; i < count; ++i) keys[i] = x_[found_.places[i]];
     };
     heights();
-    const auto kept = std::make_unique_for_overwrite<bool[]>(count);
-    if (!keep_apart(found_.places.get(), keys.data(), found_.count, rules_.distance, kept.get())) {
+    const Column<bool> kept = make_column<bool>(count);
+    if (!keep_apart(found_.places.get(), keys.get(), count, rules_.distance, kept.get())) {
       heights();
-      const auto rising = order(keys.data(), found_.count);
-      for (std::size_t i = 0; i < count; ++i) keys[static_cast<std::size_t>(rising[i])] = static_cast<double>(i);
-      keep_apart(found_.places.get(), keys.data(), found_.count, rules_.distance, kept.get());
+      const auto rising = order(keys.get(), count);
+      for (std::int64_t i = 0; i < count; ++i) keys[rising[static_cast<std::size_t>(i)]] = static_cast<double>(i);
+      keep_apart(found_.places.get(), keys.get(), count, rules_.distance, kept.get());
     }
     keep([&](std::int64_t i) { return kept[i]; });
   }
@@ -111,41 +113,64 @@ class Finder {
     // Blocks cost a pass over the series: only where walks may go over it more often.
     const std::int64_t half = rules_.half ? std::min(rules_.half, size_) : size_;
     if (half > Blocks::size(1) && found_.count > 4 * size_ / half) blocks_ = Blocks(x_, size_);
-    found_.prominences.reserve(static_cast<std::size_t>(found_.count));
-    keep([&](std::int64_t i) { return measure(found_.places[i], half); });
+    found_.prominences = make_column<double>(found_.count);
+    found_.left_bases = make_column<std::int64_t>(found_.count);
+    found_.right_bases = make_column<std::int64_t>(found_.count);
+    if (rules_.wants_width) {
+      for (auto* column : {&found_.widths, &found_.width_heights, &found_.left_ips, &found_.right_ips}) {
+        *column = make_column<double>(found_.count);
+      }
+    }
+    std::int64_t kept = 0;
+    keep([&](std::int64_t i) {
+      const bool held = measure(found_.places[i], half, kept);
+      kept += held;
+      return held;
+    });
   }
 
-  // Whether the peak keeps the rules; writes its figures if so.
-  bool measure(std::int64_t at, std::int64_t half) {
+  bool may_stand(double prominence, std::int64_t at) const {
+    return !rules_.wants_prominence || rules_.prominence.above_low(prominence, at);
+  }
+
+  // Whether the peak keeps the rules; its figures are written into `row`.
+  bool measure(std::int64_t at, std::int64_t half, std::int64_t row) {
     const std::int64_t first = std::max<std::int64_t>(0, at - half), last = std::min(size_ - 1, at + half);
-    const double height = x_[at];
+    Near left{{at - 1, x_[at]}, at, false}, right{{at + 1, x_[at]}, at, false};
     const bool roomy = first <= at - 8 && at + 8 <= last;
-    Near left{{at - 1, height}, at, false}, right{{at + 1, height}, at, false};
     if (roomy) [[likely]] {
       left = look_near<-1>(x_, at);
       right = look_near<1>(x_, at);
     }
+    if (!(left.stopped & right.stopped) && !walk_on(at, first, last, roomy ? 9 : 1, left, right)) return false;
+    const double prominence = x_[at] - std::max(left.slope.low, right.slope.low);
+    found_.prominences[row] = prominence;
+    found_.left_bases[row] = left.base;
+    found_.right_bases[row] = right.base;
+    if (rules_.wants_prominence && !rules_.wants_width) return rules_.prominence.holds(prominence, at);
+    if (rules_.wants_prominence && !rules_.prominence.holds(prominence, at)) return false;
+    if (!rules_.wants_width) return true;
+    const Width width = width_of(x_, at, prominence, rules_.share, left.base, right.base);
+    found_.widths[row] = width.width;
+    found_.width_heights[row] = width.height;
+    found_.left_ips[row] = width.left;
+    found_.right_ips[row] = width.right;
+    return rules_.width.holds(width.width, at);
+  }
+
+  // Walks the sides that did not end near the peak; false as soon as one forbids the asked prominence, as
+  // the other can only lessen it. `from` is the first step not looked at.
+  bool walk_on(std::int64_t at, std::int64_t first, std::int64_t last, std::int64_t from, Near& left,
+               Near& right) const {
+    const double height = x_[at];
+    if (right.stopped && !may_stand(height - right.slope.low, at)) return false;
     const double near_left = left.slope.low, near_right = right.slope.low;
-    if (!(left.stopped && right.stopped)) {
-      if (!left.stopped) walk<-1>(x_, blocks_, first, height, left.slope);
-      // The other side can only lessen it.
-      if (rules_.wants_prominence && !rules_.prominence.above_low(height - left.slope.low, at)) return false;
-      if (!right.stopped) walk<1>(x_, blocks_, last, height, right.slope);
-    }
-    Prominence stands{height - std::max(left.slope.low, right.slope.low), left.base, right.base};
-    if (rules_.wants_prominence && !rules_.prominence.holds(stands.prominence, at)) return false;
-    if (left.slope.low < near_left) {
-      stands.left_base = base_of<-1>(x_, blocks_, at, roomy ? at - 9 : at - 1, left.slope);
-    }
-    if (right.slope.low < near_right) {
-      stands.right_base = base_of<1>(x_, blocks_, at, roomy ? at + 9 : at + 1, right.slope);
-    }
-    if (rules_.wants_width) {
-      const Width width = width_of(x_, at, stands.prominence, rules_.share, stands.left_base, stands.right_base);
-      if (!rules_.width.holds(width.width, at)) return false;
-      found_.widths.push_back(width);
-    }
-    found_.prominences.push_back(stands);
+    if (!left.stopped) walk<-1>(x_, blocks_, first, height, left.slope);
+    if (!may_stand(height - left.slope.low, at)) return false;
+    if (!right.stopped) walk<1>(x_, blocks_, last, height, right.slope);
+    if (!may_stand(height - right.slope.low, at)) return false;
+    if (left.slope.low < near_left) left.base = base_of<-1>(x_, blocks_, at, at - from, left.slope);
+    if (right.slope.low < near_right) right.base = base_of<1>(x_, blocks_, at, at + from, right.slope);
     return true;
   }
 

@@ -40,7 +40,7 @@ template <typename T>
 using Owned = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
 
 template <typename T>
-Owned<T> hand_over(std::unique_ptr<T[]> values, std::int64_t count) {
+Owned<T> hand_over(flyball::Column<T> values, std::int64_t count) {
   T* raw = values.release();
   const nb::capsule owner(raw, [](void* taken) noexcept { delete[] static_cast<T*>(taken); });
   return Owned<T>(raw, {static_cast<std::size_t>(count)}, owner);
@@ -48,12 +48,12 @@ Owned<T> hand_over(std::unique_ptr<T[]> values, std::int64_t count) {
 
 template <typename T, typename Figure>
 void put(nb::dict& into, const char* name, std::int64_t count, Figure figure) {
-  auto values = std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(count));
+  auto values = flyball::make_column<T>(count);
   for (std::int64_t i = 0; i < count; ++i) values[i] = figure(static_cast<std::size_t>(i));
   into[name] = hand_over(std::move(values), count);
 }
 
-nb::dict properties(const double* x, const Rules& rules, const Found& found) {
+nb::dict properties(const double* x, const Rules& rules, Found& found) {
   nb::dict made;
   const std::int64_t count = found.count;
   const auto* places = found.places.get();
@@ -68,18 +68,17 @@ nb::dict properties(const double* x, const Rules& rules, const Found& found) {
     put<double>(made, "left_thresholds", count, [&](auto i) { return x[places[i]] - x[places[i] - 1]; });
     put<double>(made, "right_thresholds", count, [&](auto i) { return x[places[i]] - x[places[i] + 1]; });
   }
-  const auto& stands = found.prominences;
+  const auto give = [&](const char* name, auto& column) { made[name] = hand_over(std::move(column), count); };
   if (rules.walks()) {
-    put<double>(made, "prominences", count, [&](auto i) { return stands[i].prominence; });
-    put<std::int64_t>(made, "left_bases", count, [&](auto i) { return stands[i].left_base; });
-    put<std::int64_t>(made, "right_bases", count, [&](auto i) { return stands[i].right_base; });
+    give("prominences", found.prominences);
+    give("left_bases", found.left_bases);
+    give("right_bases", found.right_bases);
   }
-  const auto& widths = found.widths;
   if (rules.wants_width) {
-    put<double>(made, "widths", count, [&](auto i) { return widths[i].width; });
-    put<double>(made, "width_heights", count, [&](auto i) { return widths[i].height; });
-    put<double>(made, "left_ips", count, [&](auto i) { return widths[i].left; });
-    put<double>(made, "right_ips", count, [&](auto i) { return widths[i].right; });
+    give("widths", found.widths);
+    give("width_heights", found.width_heights);
+    give("left_ips", found.left_ips);
+    give("right_ips", found.right_ips);
   }
   return made;
 }
@@ -93,7 +92,7 @@ nb::bytes records(const std::vector<Peak>& peaks) {
 
 template <typename T>
 Owned<T> column(const std::vector<T>& values) {
-  auto copy = std::make_unique_for_overwrite<T[]>(values.size());
+  auto copy = flyball::make_column<T>(static_cast<std::int64_t>(values.size()));
   std::copy(values.begin(), values.end(), copy.get());
   return hand_over(std::move(copy), static_cast<std::int64_t>(values.size()));
 }
