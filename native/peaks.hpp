@@ -142,7 +142,7 @@ class Finder {
       left = look_near<-1>(x_, at);
       right = look_near<1>(x_, at);
     }
-    if (!(left.stopped & right.stopped) && !walk_on(at, first, last, roomy ? 9 : 1, left, right)) return false;
+    if (!(left.stopped & right.stopped) && !walk_on(at, first, last, left, right)) return false;
     const double prominence = x_[at] - std::max(left.slope.low, right.slope.low);
     found_.prominences[row] = prominence;
     found_.left_bases[row] = left.base;
@@ -159,19 +159,23 @@ class Finder {
   }
 
   // Walks the sides that did not end near the peak; false as soon as one forbids the asked prominence, as
-  // the other can only lessen it. `from` is the first step not looked at.
-  bool walk_on(std::int64_t at, std::int64_t first, std::int64_t last, std::int64_t from, Near& left,
-               Near& right) const {
+  // the other can only lessen it.
+  bool walk_on(std::int64_t at, std::int64_t first, std::int64_t last, Near& left, Near& right) const {
     const double height = x_[at];
     if (right.stopped && !may_stand(height - right.slope.low, at)) return false;
-    const double near_left = left.slope.low, near_right = right.slope.low;
-    if (!left.stopped) walk<-1>(x_, blocks_, first, height, left.slope);
-    if (!may_stand(height - left.slope.low, at)) return false;
-    if (!right.stopped) walk<1>(x_, blocks_, last, height, right.slope);
-    if (!may_stand(height - right.slope.low, at)) return false;
-    if (left.slope.low < near_left) left.base = base_of<-1>(x_, blocks_, at, at - from, left.slope);
-    if (right.slope.low < near_right) right.base = base_of<1>(x_, blocks_, at, at + from, right.slope);
-    return true;
+    if (!left.stopped && !walk_side<-1>(at, first, left)) return false;
+    return (right.stopped || walk_side<1>(at, last, right)) && may_stand(height - right.slope.low, at);
+  }
+
+  template <int kStep>
+  bool walk_side(std::int64_t at, std::int64_t bound, Near& side) const {
+    look_on<kStep>(x_, bound, x_[at], side);
+    if (!side.stopped) {
+      const Slope known = side.slope;
+      walk<kStep>(x_, blocks_, bound, x_[at], side.slope);
+      if (side.slope.low < known.low) side.base = base_of<kStep>(x_, blocks_, at, known.next, side.slope);
+    }
+    return may_stand(x_[at] - side.slope.low, at);
   }
 
   template <typename Holds>

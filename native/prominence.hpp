@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "lanes.hpp"
@@ -79,6 +80,8 @@ class Blocks {
   std::vector<Level> levels_;
 };
 
+constexpr std::int64_t kFarthest = std::numeric_limits<std::int64_t>::max();
+
 using Four = double __attribute__((vector_size(32)));
 using FourMarks = std::int64_t __attribute__((vector_size(32)));
 
@@ -105,34 +108,75 @@ struct Slope {
   double low;         // the smallest value walked over
 };
 
-// The eight samples next to the peak, without a branch, as most walks end among them.
+// A side looked at from the peak on, with the place of its smallest value.
 struct Near {
   Slope slope;
   std::int64_t base;
   bool stopped;
 };
 
+// Eight samples from `i` on, walking, as they lie in memory; those behind the first that stops count as `height`.
+struct Eight {
+  Four first, second;
+  int before;  // how many lie before the one that stops; 8 where none does
+};
+
+template <int kStep>
+FLYBALL_INLINE void look(const double* x, std::int64_t i, double height, Eight& eight) {
+  const double* from = kStep > 0 ? x + i : x + i - 7;
+  const Four limit{height, height, height, height};
+  Four first, second;
+  std::memcpy(&first, from, sizeof first);
+  std::memcpy(&second, from + 4, sizeof second);
+  const unsigned passed = bits_of(first <= limit) | bits_of(second <= limit) << 4;
+  eight.before = kStep > 0 ? std::countr_one(passed) : std::countl_one(static_cast<std::uint8_t>(passed));
+  const std::int64_t edge = kStep > 0 ? eight.before : 7 - eight.before;
+  const FourMarks edges{edge, edge, edge, edge}, numbers{0, 1, 2, 3}, more{4, 5, 6, 7};
+  eight.first = (kStep > 0 ? numbers < edges : numbers > edges) ? first : limit;
+  eight.second = (kStep > 0 ? more < edges : more > edges) ? second : limit;
+}
+
+// The eight samples next to the peak, without a branch: most walks end among them.
 template <int kStep>
 FLYBALL_INLINE Near look_near(const double* x, std::int64_t peak) {
   const double height = x[peak];
-  const double* from = kStep > 0 ? x + peak + 1 : x + peak - 8;
-  const Four limit{height, height, height, height};
-  Four low_half, high_half;
-  std::memcpy(&low_half, from, sizeof low_half);
-  std::memcpy(&high_half, from + 4, sizeof high_half);
-  const unsigned passed = bits_of(low_half <= limit) | bits_of(high_half <= limit) << 4;
-  // How many lanes, counted from the peak, lie before the first that stops.
-  const int before = kStep > 0 ? std::countr_one(passed) : std::countl_one(static_cast<std::uint8_t>(passed));
-  const std::int64_t edge = kStep > 0 ? before : 7 - before;
-  const FourMarks edges{edge, edge, edge, edge}, numbers{0, 1, 2, 3}, more{4, 5, 6, 7};
-  const Four low_valid = (kStep > 0 ? numbers < edges : numbers > edges) ? low_half : limit;
-  const Four high_valid = (kStep > 0 ? more < edges : more > edges) ? high_half : limit;
-  const double low = lowest_lane(low_valid < high_valid ? low_valid : high_valid);
+  Eight eight;
+  look<kStep>(x, peak + kStep, height, eight);
+  const double low = lowest_lane(eight.first < eight.second ? eight.first : eight.second);
   const Four lows{low, low, low, low};
-  const unsigned equal = bits_of(low_valid == lows) | bits_of(high_valid == lows) << 4;
+  const unsigned equal = bits_of(eight.first == lows) | bits_of(eight.second == lows) << 4;
   const std::int64_t lane = kStep > 0 ? std::countr_zero(equal | 256) : 31 - std::countl_zero(equal | 1);
   const std::int64_t base = kStep > 0 ? peak + 1 + lane : peak - 8 + lane;
-  return {{peak + kStep * (before + 1), low}, low < height ? base : peak, before < 8};
+  return {{peak + kStep * (eight.before + 1), low}, low < height ? base : peak, eight.before < 8};
+}
+
+// Up to 64 samples more, the nearest smallest value kept in mind lane by lane.
+template <int kStep>
+inline void look_on(const double* x, std::int64_t bound, double height, Near& near) {
+  const double known = near.slope.low;
+  Four lows[2] = {{known, known, known, known}, {known, known, known, known}};
+  FourMarks where[2] = {};
+  std::int64_t i = near.slope.next;
+  for (int turn = 0; turn < 8 && !near.stopped && (kStep > 0 ? bound - i : i - bound) >= 7; ++turn) {
+    Eight eight;
+    look<kStep>(x, i, height, eight);
+    const FourMarks here{i, i, i, i};
+    const FourMarks lower = eight.first < lows[0], also = eight.second < lows[1];
+    lows[0] = lower ? eight.first : lows[0];
+    where[0] = lower ? here : where[0];
+    lows[1] = also ? eight.second : lows[1];
+    where[1] = also ? here : where[1];
+    near.stopped = eight.before < 8;
+    i += kStep * eight.before;
+  }
+  near.slope = {i, lowest_lane(lows[0] < lows[1] ? lows[0] : lows[1])};
+  if (!(near.slope.low < known)) return;
+  near.base = kStep > 0 ? kFarthest : -1;
+  for (int lane = 0; lane < 8; ++lane) {
+    const std::int64_t place = where[lane >> 2][lane & 3] + lane - (kStep > 0 ? 0 : 7);
+    const bool better = (kStep > 0 ? place < near.base : place > near.base);
+    near.base = lows[lane >> 2][lane & 3] == near.slope.low && better ? place : near.base;
+  }
 }
 
 // Walk from slope.next towards `bound` (included) while values are at most `height`; NaN stops it.
