@@ -19,6 +19,7 @@ namespace flyball {
 constexpr std::int64_t kDistance = 1, kTie = 2, kProminence = 4, kWidth = 8, kPlateau = 16;
 
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kGrouped = -1;
 
 // A maximum of the series: the middle of its run, and by how many samples the run's last is behind its first.
 struct Top {
@@ -112,27 +113,43 @@ class Chain {
 
   template <typename Ripe, typename RunEnd, typename Tell>
   void resolve(std::int64_t at, Ripe ripe, RunEnd run_end, Tell tell) {
+    // A top whose own turn comes later is waited for: a higher one, or an equal one with which this contends.
+    const auto later = [&](std::int64_t i) { return !ripe(i) || ripe_time(i, run_end) > rows_.time; };
+    // Most often the wait is for the right end of a row of equal tops: go there first.
     const double height = rows_.keys[at];
-    std::vector<std::int64_t>& group = group_;  // equal tops that contend, directly or through each other
-    group.assign(1, at);
-    for (std::size_t member = 0; member < group.size(); ++member) {
-      const Reach reach = reach_from(group[member]);
-      if (reach.highest > height) {
-        const auto keys = rows_.keys.begin();
-        climb_.push_back(std::find(keys + reach.lo, keys + reach.hi, reach.highest) - keys);
-        return;
-      }
-      for (std::int64_t i = reach.hi - 1; i >= reach.lo; --i) {
-        if (rows_.keys[i] != height || std::find(group.begin(), group.end(), i) != group.end()) continue;
-        // Its own turn comes later than this one's.
-        if (!ripe(i) || ripe_time(i, run_end) > rows_.time) {
-          climb_.push_back(i);
-          return;
-        }
-        group.push_back(i);
+    for (std::int64_t right = at;;) {
+      const Reach reach = reach_from(right);
+      if (climbs(reach, height)) return;
+      std::int64_t i = reach.hi - 1;
+      while (i > right && rows_.keys[i] != height) --i;
+      if (i == right) break;
+      if (later(i)) return climb_.push_back(i);
+      right = i;
+    }
+    group_.assign(1, at);
+    rows_.when[at] = kGrouped;
+    bool closed = true;
+    for (std::size_t member = 0; closed && member < group_.size(); ++member) {
+      const Reach reach = reach_from(group_[member]);
+      closed = !climbs(reach, height);
+      for (std::int64_t i = reach.lo; closed && i < reach.hi; ++i) {
+        if (rows_.keys[i] != height || rows_.when[i] == kGrouped) continue;
+        closed = !later(i);
+        if (!closed) climb_.push_back(i);
+        group_.push_back(i);
+        rows_.when[i] = kGrouped;
       }
     }
-    decide(height, tell);
+    for (const std::int64_t i : group_) rows_.when[i] = kNever;
+    if (closed) decide(height, tell);
+  }
+
+  // Goes on to the highest in reach if that is higher.
+  bool climbs(const Reach& reach, double height) {
+    if (!(reach.highest > height)) return false;
+    const auto keys = rows_.keys.begin();
+    climb_.push_back(std::find(keys + reach.lo, keys + reach.hi, reach.highest) - keys);
+    return true;
   }
 
   template <typename Tell>
@@ -183,10 +200,7 @@ class Chain {
         climb_.insert(climb_.end(), met + 1, former_.end());
         return;
       }
-      const Reach reach = reach_from(at);
-      if (!(reach.highest > rows_.keys[at])) return;
-      const auto keys = rows_.keys.begin();
-      climb_.push_back(std::find(keys + reach.lo, keys + reach.hi, reach.highest) - keys);
+      if (!climbs(reach_from(at), rows_.keys[at])) return;
     }
   }
 
@@ -242,7 +256,8 @@ class Chain {
   std::int64_t distance_, delay_, hold_;
   Columns rows_;
   std::int64_t first_ = 0;
-  std::vector<std::int64_t> climb_, former_, group_;
+  std::vector<std::int64_t> climb_, former_;
+  std::vector<std::int64_t> group_;  // equal tops that contend, directly or through each other
   bool doubts_ = false;
 };
 

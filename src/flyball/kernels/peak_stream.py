@@ -99,12 +99,12 @@ class Peaks:
         self._dtype = _record(self._rules)
         self._none = np.empty(0, self._dtype)
         self._none.flags.writeable = False
-        native = backend.compiled
-        self._stream = (
-            reference.PeakStream(self._rules, self._delay)
-            if native is None
-            else native.PeakStream(self._rules.values(), self._delay)
-        )
+        if backend.compiled is None:
+            self._stream = twin = reference.PeakStream(self._rules, self._delay)
+            self._push: Any = lambda chunk: twin.push(checks.series("chunk", checks.column(chunk)).tolist())
+        else:
+            self._stream = backend.compiled.PeakStream(self._rules.values(), self._delay)
+            self._push = self._stream.push
 
     @property
     def delay(self) -> int:
@@ -120,9 +120,9 @@ class Peaks:
         open peak are what was known; NaN and -1 where nothing was.
         """
         try:
-            told = self._stream.push(chunk)
+            told = self._push(chunk)
         except TypeError:
-            told = self._stream.push(checks.series("chunk", checks.column(chunk)))
+            told = self._push(checks.series("chunk", checks.column(chunk)))
         return self._records(told) if told else self._none
 
     def finish(self) -> NDArray[np.void]:
