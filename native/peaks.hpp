@@ -139,10 +139,14 @@ class Finder {
     Near left{{at - 1, x_[at]}, at, false}, right{{at + 1, x_[at]}, at, false};
     const bool roomy = first <= at - 8 && at + 8 <= last;
     if (roomy) [[likely]] {
+      // Either side can only lessen it: where few peaks stand out, one look tells.
       left = look_near<-1>(x_, at);
+      if (left.stopped && !may_stand(x_[at] - left.slope.low, at)) return false;
       right = look_near<1>(x_, at);
+      if (right.stopped && !may_stand(x_[at] - right.slope.low, at)) return false;
     }
-    if (!(left.stopped & right.stopped) && !walk_on(at, first, last, left, right)) return false;
+    if (!left.stopped && !walk_side<-1>(at, first, left)) return false;
+    if (!right.stopped && !walk_side<1>(at, last, right)) return false;
     const double prominence = x_[at] - std::max(left.slope.low, right.slope.low);
     found_.prominences[row] = prominence;
     found_.left_bases[row] = left.base;
@@ -158,15 +162,7 @@ class Finder {
     return rules_.width.holds(width.width, at);
   }
 
-  // Walks the sides that did not end near the peak; false as soon as one forbids the asked prominence, as
-  // the other can only lessen it.
-  bool walk_on(std::int64_t at, std::int64_t first, std::int64_t last, Near& left, Near& right) const {
-    const double height = x_[at];
-    if (right.stopped && !may_stand(height - right.slope.low, at)) return false;
-    if (!left.stopped && !walk_side<-1>(at, first, left)) return false;
-    return (right.stopped || walk_side<1>(at, last, right)) && may_stand(height - right.slope.low, at);
-  }
-
+  // Walks on along a side that did not end near the peak; false where it forbids the asked prominence.
   template <int kStep>
   bool walk_side(std::int64_t at, std::int64_t bound, Near& side) const {
     look_on<kStep>(x_, bound, x_[at], side);

@@ -99,7 +99,9 @@ def _stream(name: str, values: np.ndarray, rules: dict[str, Any]) -> list[dict[s
     def ours() -> Any:
         return _told(values, rules)
 
-    batch = _compared(case, ours, lambda: signal.find_peaks(values, **rules), "scipy find_peaks, whole", 1 / 5)
+    batch = _compared(
+        case, ours, lambda: signal.find_peaks(values, **rules), "scipy find_peaks, whole", 1 / 5
+    )
     return [
         batch,
         sidebyside.row(f"{case}, alone", batch["ours"], None, "", "ns/sample", 5.0),

@@ -7,11 +7,11 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from tests.kernels.test_peaks import NUMBERS, RAGGED, scipy_peaks
 
 from flyball import kernels
 from flyball.kernels import backend
 from flyball.kernels.peak_stream import Open
-from tests.kernels.test_peaks import NUMBERS, RAGGED, scipy_peaks
 
 
 def told(values, cuts=(), path="reference", between=lambda stream: stream, **rules):
@@ -139,9 +139,10 @@ def test_long_and_any_chunk(path, chunk):
     records = told(values, range(chunk, len(values), chunk), path, **rules)
     assert not records["open"].any()
     assert not broken(values, records, **rules)
-    assert sorted(records["peak"].tolist()) == scipy_peaks(values, **{k: rules[k] for k in rules if k != "delay"})[
-        0
-    ].tolist()
+    assert (
+        sorted(records["peak"].tolist())
+        == scipy_peaks(values, **{k: rules[k] for k in rules if k != "delay"})[0].tolist()
+    )
 
 
 @pytest.mark.parametrize(

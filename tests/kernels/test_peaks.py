@@ -12,7 +12,9 @@ from flyball import kernels
 from flyball.kernels import backend
 
 # Few values, so that ties and plateaus are common; NaN, infinities, signed zeros, far apart magnitudes.
-RAGGED = st.sampled_from([np.nan, 0.0, -0.0, 1.0, 1.0, 2.0, 2.0, -3.5, 5e-324, 1e308, -1e308, np.inf, -np.inf])
+RAGGED = st.sampled_from(
+    [np.nan, 0.0, -0.0, 1.0, 1.0, 2.0, 2.0, -3.5, 5e-324, 1e308, -1e308, np.inf, -np.inf]
+)
 NUMBERS = st.one_of(st.sampled_from([0.0, 1.0, 2.0]), st.floats(-3, 3))
 
 
@@ -128,7 +130,12 @@ WRONG = {
     "distance": [{"distance": 0.5}, {"distance": np.nan}, {"distance": "near"}],
     "wlen": [{"wlen": 1}, {"wlen": -3}, {"wlen": np.nan}],
     "rel_height": [{"rel_height": -1}, {"rel_height": None}],
-    "height": [{"height": "high"}, {"height": (1, 2, 3)}, {"height": np.zeros(4)}, {"height": (np.zeros(2), 1)}],
+    "height": [
+        {"height": "high"},
+        {"height": (1, 2, 3)},
+        {"height": np.zeros(4)},
+        {"height": (np.zeros(2), 1)},
+    ],
     "prominence": [{"prominence": (None, "low")}],
     "width": [{"width": np.zeros(3, complex)}],
     "plateau_size": [{"plateau_size": object()}],
@@ -136,7 +143,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("name", "given"), [(name, given) for name in WRONG for given in WRONG[name]], ids=str)
+@pytest.mark.parametrize(
+    ("name", "given"), [(name, given) for name in WRONG for given in WRONG[name]], ids=str
+)
 def test_a_wrong_argument_is_named(name, given):
     with pytest.raises(ValueError, match=f"^{name}: "):
         kernels.find_peaks(**{"values": np.zeros(3), **given})

@@ -140,11 +140,18 @@ class Peaks:
         return made
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"version": VERSION, "delay": self._delay, "rules": self._rules, "stream": self._stream.state()}
+        return {
+            "version": VERSION,
+            "delay": self._delay,
+            "rules": self._rules,
+            "stream": self._stream.state(),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if state.get("version") != VERSION:
-            raise ValueError(f"state: version {state.get('version')!r} of a peak stream, this one reads {VERSION}")
+            raise ValueError(
+                f"state: version {state.get('version')!r} of a peak stream, this one reads {VERSION}"
+            )
         self._delay, self._rules = state["delay"], state["rules"]
         _check(state["stream"])
         self._begin()
@@ -179,6 +186,8 @@ def _check(state: dict[str, Any]) -> None:
     places = np.concatenate((tops["place"], waiting["place"]))
     sound = 0 <= begin <= count and 0 <= run <= count and 0 <= state["expired"] <= len(tops["place"])
     sound = sound and bool((np.diff(tops["place"]) > 0).all()) and bool((places < count).all())
-    sound = sound and bool((waiting["place"] - 1 >= begin).all() and (waiting["left_next"] >= begin - 1).all())
+    sound = sound and bool(
+        (waiting["place"] - 1 >= begin).all() and (waiting["left_next"] >= begin - 1).all()
+    )
     if not sound:
         raise ValueError("state: its numbers contradict each other, it is damaged")

@@ -160,9 +160,13 @@ def _border(name: str, given: Any, rows: int | None) -> Border:
         if rows is None:
             raise ValueError(f"{name}: a stream takes numbers, not an array of shape {given.shape}")
         if given.shape != (rows,) or given.dtype.kind not in "fiub":
-            raise ValueError(f"{name}: needs {rows} numbers, one for each value, not {given.dtype} {given.shape}")
+            raise ValueError(
+                f"{name}: needs {rows} numbers, one for each value, not {given.dtype} {given.shape}"
+            )
         return np.ascontiguousarray(given, np.float64)
     try:
         return float(given)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: {given!r} is neither a number nor a pair of two, (smallest, largest)") from None
+        raise ValueError(
+            f"{name}: {given!r} is neither a number nor a pair of two, (smallest, largest)"
+        ) from None

@@ -77,7 +77,7 @@ class PeakStream:
         return {"left_thresholds": here - left, "right_thresholds": here - right}
 
     def _due(self, top: dict[str, Any]) -> int:
-        return max(top["place"] + self.delay, _known(top))
+        return max(int(top["place"]) + self.delay, _known(top))
 
     def _tell(self, now: int, entered: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
         """Return what becomes clear at one sample."""
@@ -222,7 +222,11 @@ class PeakStream:
     def _record(self, top: dict[str, Any], seen: int, open_: int) -> dict[str, Any]:
         left = top["place"] - top["span"] // 2
         made = {"peak": top["place"], "seen": seen, "open": open_, "plateau_sizes": top["span"] + 1}
-        made |= {"left_edges": left, "right_edges": left + top["span"], "peak_heights": self._at(_known(top) - 1)}
+        made |= {
+            "left_edges": left,
+            "right_edges": left + top["span"],
+            "peak_heights": self._at(_known(top) - 1),
+        }
         if self.rules.threshold is not None:
             made |= self._thresholds(top)
         nothing = dict.fromkeys(("prominences", "widths", "width_heights", "left_ips", "right_ips"), NAN)
@@ -242,7 +246,9 @@ class PeakStream:
         return whole | {
             "samples": np.array(self.samples[-self.kept :], np.float64),
             "waiting": {k: np.array(v, np.float64 if k in floats else np.int64) for k, v in waiting.items()},
-            "tops": {k: np.array(v, np.float64 if k in ("key", "doubt") else np.int64) for k, v in tops.items()},
+            "tops": {
+                k: np.array(v, np.float64 if k in ("key", "doubt") else np.int64) for k, v in tops.items()
+            },
             "expired": self.expired,
         }
 

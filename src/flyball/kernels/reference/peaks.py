@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["find_peaks", "maxima", "stand_out", "width_at"]
 
 
-def find_peaks(values: NDArray[np.float64], rules: Rules) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+def find_peaks(
+    values: NDArray[np.float64], rules: Rules
+) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
     """Return the peaks and their properties, rule after rule: see `flyball.kernels.find_peaks`.
 
     >>> import numpy as np
@@ -24,7 +26,9 @@ def find_peaks(values: NDArray[np.float64], rules: Rules) -> tuple[NDArray[np.in
     import numpy as np
 
     x = values.tolist()
-    rows = [{"at": (left + right) // 2, "left_edges": left, "right_edges": right} for left, right in maxima(x)]
+    rows: list[dict[str, Any]] = [
+        {"at": (left + right) // 2, "left_edges": left, "right_edges": right} for left, right in maxima(x)
+    ]
     for row in rows:
         at = row["at"]
         row["plateau_sizes"] = row["right_edges"] - row["left_edges"] + 1
