@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lanes.hpp"
+#include "prominence.hpp"
 
 namespace flyball {
 
@@ -71,17 +72,17 @@ inline bool keep_apart(const std::int64_t* places, double* keys, std::int64_t co
       climb.pop_back();
       continue;
     }
-    const Reach reach = reach_of(places, keys, at, first, count, distance);
-    const double* found = std::find(keys + reach.lo, keys + reach.hi, reach.highest);
+    // To the left of a climb all are lower: the first of the highest was taken.
+    const Reach reach = reach_of(places, keys, at, at, count, distance);
     if (reach.highest > keys[at]) {
-      climb.push_back(found - keys);
+      climb.push_back(seek<1>(keys, at + 1, reach.hi - 1, reach.highest));
       continue;
     }
-    if (std::find(found + 1, static_cast<const double*>(keys) + reach.hi, reach.highest) != keys + reach.hi) {
-      return false;
-    }
+    if (seek<1>(keys, at + 1, reach.hi - 1, keys[at]) != reach.hi) return false;
     kept[at] = true;
-    std::fill(keys + reach.lo, keys + reach.hi, kDecided);
+    std::int64_t lo = at;
+    while (lo > first && places[at] - places[lo - 1] < distance) --lo;
+    std::fill(keys + lo, keys + reach.hi, kDecided);
     climb.pop_back();
   }
 }
