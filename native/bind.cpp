@@ -18,4 +18,5 @@ NB_MODULE(FLYBALL_MODULE, m) {
   bind_moving_moments(m);
   bind_logscan(m);
   bind_ring(m);
+  bind_peaks(m);
 }

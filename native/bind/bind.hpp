@@ -27,3 +27,4 @@ void bind_asof(nb::module_& m);
 void bind_moving_moments(nb::module_& m);
 void bind_logscan(nb::module_& m);
 void bind_ring(nb::module_& m);
+void bind_peaks(nb::module_& m);

@@ -13,6 +13,8 @@ from flyball.kernels.logcounts import LogCounts
 from flyball.kernels.loglayout import KeptLine, LogLayout
 from flyball.kernels.logscan import LogScan, scan_log
 from flyball.kernels.moving_moments import MOMENTS, MovingMoments, moving_moments
+from flyball.kernels.peak_stream import Open, Peaks
+from flyball.kernels.peaks import find_peaks
 from flyball.kernels.ring import RingReader, RingWriter, include
 from flyball.kernels.seek import asof
 from flyball.kernels.sliding import STATISTICS, windows
@@ -25,9 +27,12 @@ __all__ = [
     "LogLayout",
     "LogScan",
     "MovingMoments",
+    "Open",
+    "Peaks",
     "RingReader",
     "RingWriter",
     "asof",
+    "find_peaks",
     "include",
     "moving_moments",
     "native",

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+<<<<<<< HEAD
 __all__ = ["bounds", "floating", "integers", "names", "offsets", "positions", "series", "whole"]
+=======
+__all__ = ["bounds", "column", "integers", "names", "offsets", "positions", "series"]
+
+
+def column(values: Any) -> Any:
+    """Return a Polars column as an array: without a copy where it is one chunk without nulls, else nulls as NaN."""
+    return values.to_numpy() if hasattr(values, "to_numpy") else values
+>>>>>>> peaks
 
 
 def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:

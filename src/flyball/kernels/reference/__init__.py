@@ -6,8 +6,20 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 
 from flyball.kernels.reference.logscan import LogScan
 from flyball.kernels.reference.moving_moments import MovingMoments
+from flyball.kernels.reference.peak_stream import PeakStream
+from flyball.kernels.reference.peaks import find_peaks
 from flyball.kernels.reference.ring import RingReader, RingWriter
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sliding import windows
 
-__all__ = ["LogScan", "MovingMoments", "RingReader", "RingWriter", "asof", "sorted_within", "windows"]
+__all__ = [
+    "LogScan",
+    "MovingMoments",
+    "PeakStream",
+    "RingReader",
+    "RingWriter",
+    "asof",
+    "find_peaks",
+    "sorted_within",
+    "windows",
+]
