@@ -9,7 +9,25 @@ machine's rows lie: one call serves four hundred machines.
 """
 
 from flyball.kernels.backend import native
+from flyball.kernels.distances import Distances, SortedReference, ks_pvalue
+from flyball.kernels.histogram import BinnedReference, Histogram, histogram, js, kl, psi
 from flyball.kernels.seek import asof
+from flyball.kernels.sketch import QuantileSketch
 from flyball.kernels.sliding import STATISTICS, windows
 
-__all__ = ["STATISTICS", "asof", "native", "windows"]
+__all__ = [
+    "STATISTICS",
+    "BinnedReference",
+    "Distances",
+    "Histogram",
+    "QuantileSketch",
+    "SortedReference",
+    "asof",
+    "histogram",
+    "js",
+    "kl",
+    "ks_pvalue",
+    "native",
+    "psi",
+    "windows",
+]

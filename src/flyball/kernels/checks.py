@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["bounds", "integers", "names", "offsets", "positions", "series"]
+__all__ = ["bounds", "integers", "names", "offsets", "positions", "series", "table"]
 
 
 def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
@@ -23,6 +23,30 @@ def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
         raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
     _flat(name, values)
     return np.ascontiguousarray(values, np.float64)
+
+
+def table(name: str, values: Any, columns: int | None = None) -> NDArray[Any]:
+    """Return rows of columns, float64 or float32, as they lie in memory: no copy of an array, or a Polars column.
+
+    One dimension is one column. What brings its own `to_numpy` (a Polars column or frame) is asked for it; nulls
+    become NaN there, which copies.
+    """
+    import numpy as np
+
+    if not isinstance(values, np.ndarray) and hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if not isinstance(values, np.ndarray) or values.dtype not in (np.float64, np.float32):
+        raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise ValueError(f"{name}: needs rows of columns, not the shape {values.shape}")
+    if columns is not None and values.shape[1] != columns:
+        raise ValueError(f"{name}: {values.shape[1]} columns, the others have {columns}, give the same columns")
+    if len(values) >= 2**31:
+        raise ValueError(f"{name}: {len(values)} rows, give fewer than 2**31 at a time")
+    apart = any(stride % values.itemsize for stride in values.strides)
+    return values if values.flags.aligned and not apart else np.ascontiguousarray(values)
 
 
 def integers(name: str, values: NDArray[Any]) -> NDArray[np.int64]:

@@ -4,7 +4,21 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 (`flyball.kernels.checks`). Read these to know what an operator means.
 """
 
+from flyball.kernels.reference.distances import apart, sort_columns
+from flyball.kernels.reference.histogram import count, js, kl, psi
 from flyball.kernels.reference.seek import asof, sorted_within
+from flyball.kernels.reference.sketch import Sketches
 from flyball.kernels.reference.sliding import windows
 
-__all__ = ["asof", "sorted_within", "windows"]
+__all__ = [
+    "Sketches",
+    "apart",
+    "asof",
+    "count",
+    "js",
+    "kl",
+    "psi",
+    "sort_columns",
+    "sorted_within",
+    "windows",
+]
