@@ -13,6 +13,7 @@
 #include <bit>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "sorting.hpp"
@@ -43,16 +44,25 @@ class Sketch {
     std::array<double, kBlock> there;
     for (std::int64_t row = 0; row < rows; row += kBlock) {
       const std::int64_t many = std::min(kBlock, rows - row);
-      std::size_t kept = 0;
-      for (std::int64_t i = 0; i < many; ++i) {
-        const double value = static_cast<double>(values[row + i]) + 0.0;
-        there[kept] = value;
-        kept += value == value;
+      const double* from = there.data();
+      if constexpr (std::is_same_v<T, double>) {
+        from = values + row;
+      } else {
+        std::copy(values + row, values + row + many, there.begin());
       }
-      count += kept;
-      missing += static_cast<std::uint64_t>(many) - kept;
-      extend(there.data(), kept);
-      take(there.data(), kept, sorter);
+      std::int64_t kept = many;
+      if (!extend(from, many)) {
+        kept = 0;
+        for (std::int64_t i = 0; i < many; ++i) {
+          const double value = from[i];
+          there[static_cast<std::size_t>(kept)] = value;
+          kept += value == value;
+        }
+        from = there.data();
+      }
+      count += static_cast<std::uint64_t>(kept);
+      missing += static_cast<std::uint64_t>(many - kept);
+      take(from, static_cast<std::size_t>(kept), sorter);
     }
   }
 
@@ -118,25 +128,32 @@ class Sketch {
     return coins & bit ? 1 : 0;
   }
 
-  void extend(const double* values, std::size_t many) {
+  // Lets the least and the greatest take in the numbers among the values; returns whether all are numbers.
+  bool extend(const double* values, std::int64_t many) {
     using R = Register<double>;
-    std::size_t i = 0;
-    if (many >= R::lanes) {
-      auto least = R::load(values), most = least;
-      for (; i + R::lanes <= many; i += R::lanes) {
-        const auto some = R::load(values + i);
-        least = some < least ? some : least;
-        most = some > most ? some : most;
-      }
-      for (std::int64_t lane = 0; lane < R::lanes; ++lane) {
-        low = std::min(low, least[lane]);
-        high = std::max(high, most[lane]);
-      }
+    constexpr double kInfinite = std::numeric_limits<double>::infinity();
+    auto least = R::Values{} + kInfinite, most = R::Values{} - kInfinite;
+    typename R::Marks odd = {};
+    std::int64_t i = 0;
+    for (; i + R::lanes <= many; i += R::lanes) {
+      const auto some = R::load(values + i) + 0.0;
+      least = lesser(some, least);
+      most = greater(some, most);
+      odd |= some != some;
+    }
+    bool whole = true;
+    for (std::int64_t lane = 0; lane < R::lanes; ++lane) {
+      low = std::min(low, least[lane]);
+      high = std::max(high, most[lane]);
+      whole &= odd[lane] == 0;
     }
     for (; i < many; ++i) {
-      low = std::min(low, values[i]);
-      high = std::max(high, values[i]);
+      const double value = values[i] + 0.0;
+      low = value < low ? value : low;
+      high = value > high ? value : high;
+      whole &= value == value;
     }
+    return whole;
   }
 
   void take(const double* values, std::size_t many, SmallSort& sorter) {
@@ -145,7 +162,7 @@ class Sketch {
       std::size_t used = 0;
       if (base == 0) {
         used = std::min(many, kFull - items.size());
-        items.insert(items.end(), values, values + used);
+        for (std::size_t i = 0; i < used; ++i) items.push_back(values[i] + 0.0);
       } else {
         used = sample(values, many, items);
       }
@@ -168,7 +185,7 @@ class Sketch {
     while (used < many && items.size() < kFull) {
       if (met == 0) pick = draw() >> (64 - base);
       const std::uint64_t here = std::min<std::uint64_t>(width - met, many - used);
-      if (pick >= met && pick < met + here) held = values[used + pick - met];
+      if (pick >= met && pick < met + here) held = values[used + pick - met] + 0.0;
       used += here;
       met += here;
       if (met < width) break;

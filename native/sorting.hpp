@@ -25,7 +25,7 @@ inline auto lesser(Register<double>::Values a, Register<double>::Values b) { ret
 inline auto greater(Register<double>::Values a, Register<double>::Values b) { return _mm_max_pd(a, b); }
 #else
 inline auto lesser(Register<double>::Values a, Register<double>::Values b) { return a < b ? a : b; }
-inline auto greater(Register<double>::Values a, Register<double>::Values b) { return a < b ? b : a; }
+inline auto greater(Register<double>::Values a, Register<double>::Values b) { return b < a ? a : b; }
 #endif
 
 // Merges two runs of sorted numbers into `to`, which has room for both.

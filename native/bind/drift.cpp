@@ -50,7 +50,7 @@ static void sort_columns(Strided<T> values, TableOut<double> sorted, IntsOut cou
   nb::gil_scoped_release unlocked;
   flyball::DigitSort sorter;
   each_column<T>(values, [&](const T* column, std::int64_t rows, std::int64_t number) {
-    const auto& made = sorter.sort(column, rows, 1);
+    const auto& made = sorter.sort(column, rows);
     std::copy(made.begin(), made.end(), sorted.data() + number * rows);
     counts.data()[number] = static_cast<std::int64_t>(made.size());
   });
@@ -63,7 +63,7 @@ static void apart(Table<double> reference, Ints lengths, Strided<T> values, Tabl
   const std::int64_t columns = static_cast<std::int64_t>(values.shape(1));
   flyball::DigitSort sorter;
   each_column<T>(values, [&](const T* column, std::int64_t rows, std::int64_t number) {
-    const auto& made = sorter.sort(column, rows, 1);
+    const auto& made = sorter.sort(column, rows);
     const auto many = static_cast<std::int64_t>(made.size());
     const double* left = reference.data() + number * static_cast<std::int64_t>(reference.shape(1));
     const auto found = flyball::apart(left, lengths.data()[number], made.data(), many);
