@@ -42,7 +42,9 @@ def table(name: str, values: Any, columns: int | None = None) -> NDArray[Any]:
     if values.ndim != 2:
         raise ValueError(f"{name}: needs rows of columns, not the shape {values.shape}")
     if columns is not None and values.shape[1] != columns:
-        raise ValueError(f"{name}: {values.shape[1]} columns, the others have {columns}, give the same columns")
+        raise ValueError(
+            f"{name}: {values.shape[1]} columns, the others have {columns}, give the same columns"
+        )
     if len(values) >= 2**31:
         raise ValueError(f"{name}: {len(values)} rows, give fewer than 2**31 at a time")
     apart = any(stride % values.itemsize for stride in values.strides)

@@ -255,5 +255,7 @@ def _counts(name: str, counts: Any, shape: tuple[int, ...]) -> NDArray[np.int64]
 
     given = np.array(counts)
     if given.shape != shape or not np.issubdtype(given.dtype, np.integer) or (given < 0).any():
-        raise ValueError(f"{name}: needs whole counts of shape {shape}, none below 0, not {given.dtype} {given.shape}")
+        raise ValueError(
+            f"{name}: needs whole counts of shape {shape}, none below 0, not {given.dtype} {given.shape}"
+        )
     return given.astype(np.int64)

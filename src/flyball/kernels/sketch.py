@@ -32,9 +32,10 @@ class QuantileSketch:
 
     `push` takes rows (rows, columns) float64 or float32 in any layout, uncopied; NaN is counted in `missing` and
     otherwise left out, infinities are values. The sketch is the same to the last bit however the rows were cut,
-    on every path, for the same `seed`; machines may share a seed. While it streams, a column works in some
-    30 kB (48 at most, after merges); what is sent, `to_bytes`, is at most 4096 bytes a column, and its small loss is within the stated error. Pickle
-    and deepcopy keep the whole working state, so that a stream goes on as if it had not been stopped.
+    on every path, for the same `seed`; machines may share a seed. While it streams, a column works in some 30 kB
+    (48 at most, after merges); what is sent, `to_bytes`, is at most 4096 bytes a column, and its small loss is within
+    the stated error. Pickle and deepcopy keep the whole working state, so that a stream goes on as if it had not been
+    stopped.
 
     ValueError names the argument that is wrong; bytes that are no sketch are refused whole.
 
@@ -88,7 +89,9 @@ class QuantileSketch:
     def merge(self, other: QuantileSketch) -> QuantileSketch:
         """Take in a sketch of other rows of the same columns, which stays as it is, and return self."""
         if not isinstance(other, QuantileSketch) or other.columns != self.columns:
-            raise ValueError(f"other: is no sketch of {self.columns} columns, merge what has the same columns")
+            raise ValueError(
+                f"other: is no sketch of {self.columns} columns, merge what has the same columns"
+            )
         if (self.count + other.count).max() >= _MOST:
             raise ValueError("other: together they hold 2**48 values or more, begin a new sketch")
         theirs = other._made
@@ -139,13 +142,16 @@ class QuantileSketch:
         import numpy as np
 
         if not isinstance(other, QuantileSketch) or other.columns != self.columns:
-            raise ValueError(f"other: is no sketch of {self.columns} columns, compare what has the same columns")
+            raise ValueError(
+                f"other: is no sketch of {self.columns} columns, compare what has the same columns"
+            )
         out = np.full(self.columns, np.nan)
         for column, (ours, theirs) in enumerate(zip(self._each(), other._each(), strict=True)):
             if len(ours[0]) and len(theirs[0]):
                 points = np.concatenate([ours[0], theirs[0]])
                 shares = [
-                    np.concatenate([[0.0], reached])[np.searchsorted(values, points, side="right")] / reached[-1]
+                    np.concatenate([[0.0], reached])[np.searchsorted(values, points, side="right")]
+                    / reached[-1]
                     for values, reached, _, _ in (ours, theirs)
                 ]
                 out[column] = np.abs(shares[0] - shares[1]).max()
@@ -250,7 +256,9 @@ def _load(made: Any, column: int, head: tuple[Any, ...], points: NDArray[np.floa
 def _restored(version: int, columns: int, told: Any) -> QuantileSketch:
     """Return the sketch whose whole working state was pickled."""
     if version != 1 or len(told) != columns:
-        raise ValueError(f"state: of version {version}, this is version 1: make the sketch again from its rows")
+        raise ValueError(
+            f"state: of version {version}, this is version 1: make the sketch again from its rows"
+        )
     sketch = QuantileSketch(columns)
     for column, (figures, items) in enumerate(told):
         if not _fits(figures, items):

@@ -50,7 +50,9 @@ def _distances(left: list[float], right: list[float]) -> tuple[float, float]:
         for value in values
     ]
     areas = [
-        gap * (after - value) for gap, value, after in zip(gaps[:-1], values[:-1], values[1:], strict=True) if gap
+        gap * (after - value)
+        for gap, value, after in zip(gaps[:-1], values[:-1], values[1:], strict=True)
+        if gap
     ]
     area = math.inf if math.inf in areas else math.fsum(areas)
     both = len(left) * len(right)

@@ -36,7 +36,7 @@ class _Column:
         items = self.levels[self.base]
         if self.base and self.met == 0:
             self.pick = self.draw() >> (64 - self.base)
-        if self.pick == self.met:
+        if self.base and self.pick == self.met:
             self.held = value
         self.met += 1
         if self.met < 1 << self.base:
@@ -176,6 +176,8 @@ class Sketches:
 
 
 def _restore(own: _Column, figures: Sequence[int], items: Sequence[Sequence[float]]) -> None:
-    own.seed, own.draws, own.count, own.missing, own.base, own.met, own.pick, own.opposite, own.coins = figures
+    own.seed, own.draws, own.count, own.missing, own.base, own.met, own.pick, own.opposite, own.coins = (
+        figures
+    )
     own.low, own.high, own.held = items[0]
     own.levels = [list(level) for level in items[1:]]
