@@ -95,7 +95,7 @@ class SmallSort {
       for (std::size_t k = p; k > 0; k /= 2) {
         for (std::size_t j = k % p; j + k < rows; j += 2 * k) {
           // Rows of the same pair of runs only; as k divides p, that holds for all of a stretch or for none.
-          if (j / (2 * p) != (j + k) / (2 * p)) continue;
+          if (((j ^ (j + k)) & (0 - 2 * p)) != 0) continue;
           const std::size_t end = std::min(j + k, rows - k);
           for (std::size_t i = j; i < end; ++i) exchange(numbers + i * lanes, numbers + (i + k) * lanes);
         }
