@@ -1,7 +1,6 @@
-// How far a sample's distribution lies from that of a sorted reference: Kolmogorov-Smirnov and Wasserstein, exact.
+// How far a sample's distribution lies from that of a sorted reference, exactly: Kolmogorov-Smirnov, Wasserstein.
 //
-// The sample's keys are sorted by digits (no comparison, nothing carried along), then both are walked once. The
-// two cumulative distributions are kept as integers: shares that are equal differ by exactly nothing.
+// The sample's keys are sorted by digits, nothing carried along, then both samples are walked once. The two cumulative distributions are kept as integers: shares that are equal differ by exactly nothing.
 #pragma once
 
 #include <algorithm>
@@ -38,7 +37,8 @@ class DigitSort {
     }
     keys_.resize(kept);
     spare_.resize(kept);
-    if (kept > 1) by_digits(least, std::max(0, static_cast<int>(std::bit_width(most - least)) - kDigits * kBits));
+    const int spread = kept > 1 ? static_cast<int>(std::bit_width(most - least)) : 0;
+    if (kept > 1) by_digits(least, std::max(0, spread - kDigits * kBits));
     sorted_.resize(kept);
     for (std::size_t i = 0; i < kept; ++i) sorted_[i] = std::bit_cast<double>(restored(keys_[i]));
     return sorted_;
@@ -60,13 +60,19 @@ class DigitSort {
     for (auto& digit : seen_) digit.fill(0);
     for (const std::uint64_t key : keys_) {
       const std::uint64_t top = (key - least) >> shift;
-      for (int digit = 0; digit < kDigits; ++digit) ++seen_[static_cast<std::size_t>(digit)][top >> (digit * kBits) & kMask];
+      for (int digit = 0; digit < kDigits; ++digit) {
+        ++seen_[static_cast<std::size_t>(digit)][top >> (digit * kBits) & kMask];
+      }
     }
-    for (int digit = 0; digit < kDigits; ++digit) deal(least, shift + digit * kBits, seen_[static_cast<std::size_t>(digit)]);
+    for (int digit = 0; digit < kDigits; ++digit) {
+      deal(least, shift + digit * kBits, seen_[static_cast<std::size_t>(digit)]);
+    }
     if (shift == 0) return;
     for (std::size_t begin = 0, end; begin < keys_.size(); begin = end) {
-      for (end = begin + 1; end < keys_.size() && (keys_[end] - least) >> shift == (keys_[begin] - least) >> shift;) ++end;
-      const auto run = keys_.begin() + static_cast<std::ptrdiff_t>(begin), past = keys_.begin() + static_cast<std::ptrdiff_t>(end);
+      const std::uint64_t top = (keys_[begin] - least) >> shift;
+      for (end = begin + 1; end < keys_.size() && (keys_[end] - least) >> shift == top;) ++end;
+      const auto run = keys_.begin() + static_cast<std::ptrdiff_t>(begin);
+      const auto past = keys_.begin() + static_cast<std::ptrdiff_t>(end);
       if (!std::is_sorted(run, past)) std::sort(run, past);
     }
   }
@@ -97,8 +103,8 @@ struct Walk {
   double before, area = 0;
 
   // Begins at the first value that is not below left[i]; `before` is the last value below.
-  Walk(const double* left, std::int64_t i, std::int64_t past_i, std::int64_t lefts, const double* right, std::int64_t j,
-       std::int64_t past_j, std::int64_t rights)
+  Walk(const double* left, std::int64_t i, std::int64_t past_i, std::int64_t lefts, const double* right,
+       std::int64_t j, std::int64_t past_j, std::int64_t rights)
       : left(left), right(right), i(i), j(j), lefts(lefts), rights(rights), past_i(past_i), past_j(past_j),
         gap(i * rights - j * lefts) {
     before = std::max(i ? left[i - 1] : -std::numeric_limits<double>::infinity(),

@@ -48,7 +48,8 @@ template <typename T>
 inline T rounded_up(double edge) {
   constexpr double most = std::numeric_limits<T>::max();
   if (edge > most) return std::numeric_limits<T>::infinity();
-  if (edge < -most) return edge < -std::numeric_limits<double>::max() ? -std::numeric_limits<T>::infinity() : static_cast<T>(-most);
+  if (edge < -std::numeric_limits<double>::max()) return -std::numeric_limits<T>::infinity();
+  if (edge < -most) return static_cast<T>(-most);
   const T near = static_cast<T>(edge);
   return near < edge ? std::nextafter(near, std::numeric_limits<T>::infinity()) : near;
 }
@@ -96,7 +97,7 @@ class Binning {
   static constexpr int kAtOnce = 10;                // edges whose tallies stay in registers
   static constexpr std::int64_t kCompared = 64;     // with more edges than this a search is faster
   static constexpr std::int64_t kBlock = 2048;      // rows that stay in the first cache over some passes
-  static constexpr std::int64_t kBytes = 1 << 15;   // rows of a table that stay in the first cache with the next ones
+  static constexpr std::int64_t kBytes = 1 << 15;   // rows of a table that stay near, with the next ones
   static constexpr std::int64_t kTogether = 8;      // columns gathered together, as they share cache lines
 
   static void gather(const T* from, const Grid<T>& grid, std::int64_t rows, std::int64_t columns, T* to) {
@@ -131,10 +132,12 @@ class Binning {
     std::vector<T> turned(edges_.size());
     for (std::int64_t column = 0; column < columns_; ++column) {
       for (std::int64_t i = 0; i < width_; ++i) {
-        turned[static_cast<std::size_t>(i * columns_ + column)] = edges_[static_cast<std::size_t>(column * width_ + i)];
+        turned[static_cast<std::size_t>(i * columns_ + column)] =
+            edges_[static_cast<std::size_t>(column * width_ + i)];
       }
     }
-    const std::int64_t block = std::max<std::int64_t>(16, kBytes / (grid.columns * static_cast<std::int64_t>(sizeof(T))));
+    const std::int64_t wide = grid.columns * static_cast<std::int64_t>(sizeof(T));
+    const std::int64_t block = std::max<std::int64_t>(16, kBytes / wide);
     for (std::int64_t row = 0; row < grid.rows; row += block) {
       const std::int64_t rows = std::min(block, grid.rows - row);
       for (std::int64_t next = 0; next < grid.columns; next += kLanes) {

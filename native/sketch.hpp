@@ -32,7 +32,7 @@ class Sketch {
   std::uint64_t seed, draws = 0, count = 0, missing = 0;
   double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
   int base = 0;                         // the level of the sampler; its items are in order of arrival
-  std::uint64_t met = 0, pick = 0;      // of the sampler's present 2^base values: how many came, which is taken
+  std::uint64_t met = 0, pick = 0;      // of the sampler's 2^base values: how many came, which is taken
   double held = 0;                      // and its value, once it came
   std::uint64_t opposite = 0;           // levels whose next coin is settled, and what it is
   std::uint64_t coins = 0;

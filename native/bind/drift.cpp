@@ -17,7 +17,8 @@ using Strided = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
 template <typename T>
 static void count(Strided<T> values, Table<double> edges, TableOut<std::int64_t> counts) {
   nb::gil_scoped_release unlocked;
-  const auto rows = static_cast<std::int64_t>(values.shape(0)), columns = static_cast<std::int64_t>(values.shape(1));
+  const auto rows = static_cast<std::int64_t>(values.shape(0));
+  const auto columns = static_cast<std::int64_t>(values.shape(1));
   flyball::Binning<T> binning(edges.data(), columns, static_cast<std::int64_t>(edges.shape(1)));
   binning.count({values.data(), rows, columns, values.stride(0), values.stride(1)});
   binning.add_to(rows, counts.data());
@@ -26,7 +27,8 @@ static void count(Strided<T> values, Table<double> edges, TableOut<std::int64_t>
 // Columns of a table row by row share cache lines: some are copied at once before each is worked on alone.
 template <typename T, typename Work>
 static void each_column(const Strided<T>& values, Work work) {
-  const auto rows = static_cast<std::int64_t>(values.shape(0)), columns = static_cast<std::int64_t>(values.shape(1));
+  const auto rows = static_cast<std::int64_t>(values.shape(0));
+  const auto columns = static_cast<std::int64_t>(values.shape(1));
   constexpr std::int64_t kTogether = 8;
   const bool near = values.stride(0) == 1 || rows <= 1;
   std::vector<T> held(near ? 0 : static_cast<std::size_t>(rows * kTogether));
