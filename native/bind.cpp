@@ -19,4 +19,5 @@ NB_MODULE(FLYBALL_MODULE, m) {
   bind_logscan(m);
   bind_ring(m);
   bind_peaks(m);
+  bind_drift(m);
 }

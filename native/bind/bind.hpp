@@ -28,3 +28,4 @@ void bind_moving_moments(nb::module_& m);
 void bind_logscan(nb::module_& m);
 void bind_ring(nb::module_& m);
 void bind_peaks(nb::module_& m);
+void bind_drift(nb::module_& m);

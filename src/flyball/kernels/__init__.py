@@ -9,6 +9,8 @@ machine's rows lie: one call serves four hundred machines.
 """
 
 from flyball.kernels.backend import native
+from flyball.kernels.distances import Distances, SortedReference, ks_pvalue
+from flyball.kernels.histogram import BinnedReference, Histogram, histogram, js, kl, psi
 from flyball.kernels.logcounts import LogCounts
 from flyball.kernels.loglayout import KeptLine, LogLayout
 from flyball.kernels.logscan import LogScan, scan_log
@@ -17,11 +19,15 @@ from flyball.kernels.peak_stream import Open, Peaks
 from flyball.kernels.peaks import find_peaks
 from flyball.kernels.ring import RingReader, RingWriter, include
 from flyball.kernels.seek import asof
+from flyball.kernels.sketch import QuantileSketch
 from flyball.kernels.sliding import STATISTICS, windows
 
 __all__ = [
     "MOMENTS",
     "STATISTICS",
+    "BinnedReference",
+    "Distances",
+    "Histogram",
     "KeptLine",
     "LogCounts",
     "LogLayout",
@@ -29,13 +35,20 @@ __all__ = [
     "MovingMoments",
     "Open",
     "Peaks",
+    "QuantileSketch",
     "RingReader",
     "RingWriter",
+    "SortedReference",
     "asof",
     "find_peaks",
+    "histogram",
     "include",
+    "js",
+    "kl",
+    "ks_pvalue",
     "moving_moments",
     "native",
+    "psi",
     "scan_log",
     "windows",
 ]

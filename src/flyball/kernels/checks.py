@@ -12,30 +12,24 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-<<<<<<< HEAD
-__all__ = ["bounds", "floating", "integers", "names", "offsets", "positions", "series", "whole"]
-=======
-__all__ = ["bounds", "column", "integers", "names", "offsets", "positions", "series"]
-
-
-def column(values: Any) -> Any:
-    """Return a Polars column as an array: without a copy where it is one chunk without nulls, else nulls as NaN."""
-    return values.to_numpy() if hasattr(values, "to_numpy") else values
->>>>>>> peaks
-
-
-def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the values as contiguous float64; float32 is exact there."""
-    import numpy as np
-
-    if not isinstance(values, np.ndarray) or values.dtype not in (np.float64, np.float32):
-        raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
-    _flat(name, values)
-    return np.ascontiguousarray(values, np.float64)
+__all__ = [
+    "bounds",
+    "floating",
+    "integers",
+    "matrix",
+    "names",
+    "offsets",
+    "positions",
+    "row",
+    "samples",
+    "series",
+    "table",
+    "whole",
+]
 
 
 def floating(name: str, values: Any) -> NDArray[Any]:
-    """Return the values as an aligned float64 or float32 array of native byte order, copied only where need be.
+    """Return the values as float64 or float32 that the C++ may step through, copied only where need be.
 
     What knows `to_numpy` (a Polars or pandas column) is asked for its array: without a copy where it has one
     chunk and no nulls; nulls become NaN.
@@ -46,7 +40,59 @@ def floating(name: str, values: Any) -> NDArray[Any]:
         values = values.to_numpy()
     if not isinstance(values, np.ndarray) or values.dtype.newbyteorder("=") not in (np.float64, np.float32):
         raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
-    return np.require(values, values.dtype.newbyteorder("="), "A")
+    values = np.require(values, values.dtype.newbyteorder("="), "A")
+    # A field of a structured array may lie between whole items.
+    between = any(stride % values.itemsize for stride in values.strides)
+    return np.ascontiguousarray(values) if between else values
+
+
+def series(name: str, values: Any) -> NDArray[np.float64]:
+    """Return the values as contiguous float64; float32 is exact there."""
+    import numpy as np
+
+    taken = floating(name, values)
+    _flat(name, taken)
+    return np.ascontiguousarray(taken, np.float64)
+
+
+def samples(name: str, values: Any) -> NDArray[Any]:
+    """Return one series, or many side by side, as they lie in memory."""
+    taken = floating(name, values)
+    if taken.ndim not in (1, 2):
+        raise ValueError(f"{name}: needs one dimension or two, not the shape {taken.shape}")
+    return taken
+
+
+def table(name: str, values: Any, columns: int | None = None) -> NDArray[Any]:
+    """Return rows of columns as they lie in memory; one dimension is one column."""
+    taken = samples(name, values)
+    if taken.ndim == 1:
+        taken = taken[:, None]
+    if columns is not None and taken.shape[1] != columns:
+        raise ValueError(
+            f"{name}: {taken.shape[1]} columns, the others have {columns}, give the same columns"
+        )
+    if len(taken) >= 2**31:
+        raise ValueError(f"{name}: {len(taken)} rows, give fewer than 2**31 at a time")
+    return taken
+
+
+def matrix(name: str, rows: Any, columns: int) -> NDArray[Any]:
+    """Return rows of so many columns as they lie in memory; a Polars frame is copied."""
+    taken = floating(name, rows)
+    if taken.ndim != 2 or taken.shape[1] != columns:
+        raise ValueError(f"{name}: needs two dimensions with {columns} columns, not the shape {taken.shape}")
+    return taken
+
+
+def row(name: str, values: Any, columns: int) -> NDArray[Any]:
+    """Return one row of so many columns, contiguous."""
+    import numpy as np
+
+    taken = floating(name, values)
+    if taken.shape != (columns,):
+        raise ValueError(f"{name}: needs the shape ({columns},), not {taken.shape}")
+    return np.ascontiguousarray(taken)
 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:

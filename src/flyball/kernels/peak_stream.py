@@ -101,7 +101,7 @@ class Peaks:
         self._none.flags.writeable = False
         if backend.compiled is None:
             self._stream = twin = reference.PeakStream(self._rules, self._delay)
-            self._push: Any = lambda chunk: twin.push(checks.series("chunk", checks.column(chunk)).tolist())
+            self._push: Any = lambda chunk: twin.push(checks.series("chunk", chunk).tolist())
         else:
             self._stream = backend.compiled.PeakStream(self._rules.values(), self._delay)
             self._push = self._stream.push
@@ -122,7 +122,7 @@ class Peaks:
         try:
             told = self._push(chunk)
         except TypeError:
-            told = self._push(checks.series("chunk", checks.column(chunk)))
+            told = self._push(checks.series("chunk", chunk))
         return self._records(told) if told else self._none
 
     def finish(self) -> NDArray[np.void]:

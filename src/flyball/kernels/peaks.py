@@ -86,7 +86,7 @@ def find_peaks(
     >>> places, told["prominences"]
     (array([1]), array([3.]))
     """
-    series = checks.series("values", checks.column(values))
+    series = checks.series("values", values)
     rules = take_rules(
         len(series), height, threshold, distance, prominence, width, wlen, rel_height, plateau_size
     )

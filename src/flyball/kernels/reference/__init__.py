@@ -4,12 +4,15 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 (`flyball.kernels.checks`). Read these to know what an operator means.
 """
 
+from flyball.kernels.reference.distances import apart, sort_columns
+from flyball.kernels.reference.histogram import count, js, kl, psi
 from flyball.kernels.reference.logscan import LogScan
 from flyball.kernels.reference.moving_moments import MovingMoments
 from flyball.kernels.reference.peak_stream import PeakStream
 from flyball.kernels.reference.peaks import find_peaks
 from flyball.kernels.reference.ring import RingReader, RingWriter
 from flyball.kernels.reference.seek import asof, sorted_within
+from flyball.kernels.reference.sketch import Sketches
 from flyball.kernels.reference.sliding import windows
 
 __all__ = [
@@ -18,8 +21,15 @@ __all__ = [
     "PeakStream",
     "RingReader",
     "RingWriter",
+    "Sketches",
+    "apart",
     "asof",
+    "count",
     "find_peaks",
+    "js",
+    "kl",
+    "psi",
+    "sort_columns",
     "sorted_within",
     "windows",
 ]
