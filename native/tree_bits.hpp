@@ -208,29 +208,33 @@ class TreeBits {
     std::memset(planes, 0xFF, bundle.planes * kBlock);
     const Strike* const end = strikes_.data() + bundle.strikes_to;
     for (const Strike* s = strikes_.data() + bundle.strikes_from; s != end; ++s) {
-      Bytes ranks, bits;
-      load_bytes(ranks, columns + s->column);
-      load_bytes(bits, planes + s->plane * kBlock);
-      const Bytes above = ranks > Bytes{} + s->rank;
-      store_bytes(planes + s->plane * kBlock, bits & ~(above & (Bytes{} + static_cast<signed char>(s->lost))));
+      const Bytes rank = Bytes{} + s->rank, lost = Bytes{} + static_cast<signed char>(s->lost);
+      for (std::int64_t at = 0; at < kBlock; at += kWide) {
+        Bytes ranks, bits;
+        load_bytes(ranks, columns + s->column + at);
+        load_bytes(bits, planes + s->plane * kBlock + at);
+        store_bytes(planes + s->plane * kBlock + at, bits & ~((ranks > rank) & lost));
+      }
     }
   }
 
   // The first bit left of each row, over a tree's planes.
   static FLYBALL_INLINE void first_leaf(const std::uint8_t* planes, std::size_t count, std::uint8_t* leaf) {
-    Bytes chosen{}, base{};
-    for (std::size_t plane = count; plane-- > 0;) {
-      Bytes bits;
-      load_bytes(bits, planes + plane * kBlock);
-      const Bytes some = bits != 0;
-      chosen = (some & bits) | (~some & chosen);
-      base = (some & static_cast<signed char>(8 * plane)) | (~some & base);
+    for (std::int64_t at = 0; at < kBlock; at += kWide) {
+      Bytes chosen{}, base{};
+      for (std::size_t plane = count; plane-- > 0;) {
+        Bytes bits;
+        load_bytes(bits, planes + plane * kBlock + at);
+        const Bytes some = bits != 0;
+        chosen = (some & bits) | (~some & chosen);
+        base = (some & static_cast<signed char>(8 * plane)) | (~some & base);
+      }
+      const Bytes lowest = chosen & -chosen;
+      const Bytes ones = (lowest & static_cast<signed char>(0xAA)) != 0;
+      const Bytes twos = (lowest & static_cast<signed char>(0xCC)) != 0;
+      const Bytes fours = (lowest & static_cast<signed char>(0xF0)) != 0;
+      store_bytes(leaf + at, base + (ones & 1) + (twos & 2) + (fours & 4));
     }
-    const Bytes lowest = chosen & -chosen;
-    const Bytes ones = (lowest & static_cast<signed char>(0xAA)) != 0;
-    const Bytes twos = (lowest & static_cast<signed char>(0xCC)) != 0;
-    const Bytes fours = (lowest & static_cast<signed char>(0xF0)) != 0;
-    store_bytes(leaf, base + (ones & 1) + (twos & 2) + (fours & 4));
   }
 
   template <class Sum>

@@ -18,7 +18,16 @@ namespace flyball {
 
 constexpr std::int64_t kBlock = 64;
 constexpr std::size_t kRanks = 255;
-using Bytes = signed char __attribute__((vector_size(kBlock)));
+
+// As wide as the registers are: GCC takes comparisons of wider vectors apart byte by byte.
+#if defined(__AVX512BW__)
+constexpr std::int64_t kWide = 64;
+#elif defined(__AVX2__)
+constexpr std::int64_t kWide = 32;
+#else
+constexpr std::int64_t kWide = 16;
+#endif
+using Bytes = signed char __attribute__((vector_size(kWide)));
 
 // Where the ranks of one part of a feature go: columns of a block, -1 where nobody asks.
 struct RankPart {
@@ -48,9 +57,14 @@ struct RankTable {
     lasts.resize((lasts.size() + kEight - 1) / kEight * kEight, above);
   }
 
-  unsigned rank(Value x) const {
-    unsigned eights = 0;
-    for (std::size_t i = 0; i < lasts.size(); i += kEight) eights += above(lasts.data() + i, x);
+  // Eights: how many vectors of last ones there are, 0 or 1, or -1 to look at all.
+  template <int Eights>
+  FLYBALL_INLINE unsigned rank(Value x) const {
+    if constexpr (Eights == 0) return above(all.data(), x);
+    unsigned eights = Eights == 1 ? above(lasts.data(), x) : 0;
+    if constexpr (Eights < 0) {
+      for (std::size_t i = 0; i < lasts.size(); i += kEight) eights += above(lasts.data() + i, x);
+    }
     return kEight * eights + above(all.data() + kEight * eights, x);
   }
 
@@ -85,32 +99,55 @@ struct RankTable {
 FLYBALL_INLINE void load_bytes(Bytes& bytes, const std::uint8_t* from) { std::memcpy(&bytes, from, sizeof bytes); }
 FLYBALL_INLINE void store_bytes(std::uint8_t* to, const Bytes& bytes) { std::memcpy(to, &bytes, sizeof bytes); }
 
+// The ranks of up to 64 rows, and 255 where a row is missing.
+template <int Eights, bool Zeros, class Value, class T>
+void rank_rows(const RankPart& part, const RankTable<Value>& table, const Rows<T>& rows, std::uint8_t* ranks,
+               std::uint8_t* missing_rows) {
+  const T* at = rows.values + part.feature * rows.column_step;
+  for (std::int64_t row = 0; row < rows.count; ++row, at += rows.row_step) {
+    auto x = static_cast<Value>(*at);
+    if (Zeros && std::fabs(x) <= static_cast<Value>(kZero)) x = std::numeric_limits<Value>::quiet_NaN();
+    ranks[row] = static_cast<std::uint8_t>(table.template rank<Eights>(x));
+    missing_rows[row] = static_cast<std::uint8_t>(0U - static_cast<unsigned>(x != x));
+  }
+}
+
+// The same for a set of categories: 0 for a row whose category is in it, which goes left.
+template <class T>
+void rank_categories(const Ensemble& e, const RankPart& part, const Rows<T>& rows, std::uint8_t* ranks) {
+  for (std::int64_t row = 0; row < rows.count; ++row) {
+    const auto x = static_cast<double>(rows.at(row, part.feature));
+    ranks[row] = !category_left(e, static_cast<std::int64_t>(part.from), x, part.marks);
+  }
+}
+
 // Writes the columns of one part for up to 64 rows. Ranks are kept less 128: SSE2 and AVX2 compare signed bytes.
 template <class Value, class T>
 void rank_block(const Ensemble& e, const RankPart& part, const RankTable<Value>& table, const Rows<T>& rows,
                 std::uint8_t* columns) {
   alignas(kBlock) std::uint8_t ranks[kBlock] = {}, missing_rows[kBlock] = {};
-  const T* at = rows.values + part.feature * rows.column_step;
-  const bool category = (part.marks & kCategory) != 0, zeros = (part.marks & kZeroMissing) != 0;
-  for (std::int64_t row = 0; row < rows.count; ++row, at += rows.row_step) {
-    auto x = static_cast<Value>(*at);
-    if (category) {
-      ranks[row] = !category_left(e, static_cast<std::int64_t>(part.from), static_cast<double>(x), part.marks);
-      continue;
-    }
-    if (zeros && std::fabs(x) <= static_cast<Value>(kZero)) x = std::numeric_limits<Value>::quiet_NaN();
-    ranks[row] = static_cast<std::uint8_t>(table.rank(x));
-    missing_rows[row] = x != x ? 0xFF : 0;
+  if ((part.marks & kCategory) != 0) {
+    rank_categories(e, part, rows, ranks);
+  } else if ((part.marks & kZeroMissing) != 0) {
+    rank_rows<-1, true>(part, table, rows, ranks, missing_rows);
+  } else if (table.lasts.empty()) {
+    rank_rows<0, false>(part, table, rows, ranks, missing_rows);
+  } else if (table.lasts.size() == table.kEight) {
+    rank_rows<1, false>(part, table, rows, ranks, missing_rows);
+  } else {
+    rank_rows<-1, false>(part, table, rows, ranks, missing_rows);
   }
-  Bytes low, missing_bytes;
-  load_bytes(low, ranks);
-  load_bytes(missing_bytes, missing_rows);
   const Bytes flip = Bytes{} + static_cast<signed char>(-128);
-  const Bytes variants[2] = {(low | missing_bytes) ^ flip, low ^ flip};
-  for (int lowest = 0; lowest < 2; ++lowest) {
-    const std::int32_t as_is = part.column[2 * lowest], mirrored = part.column[2 * lowest + 1];
-    if (as_is >= 0) store_bytes(columns + as_is * kBlock, variants[lowest]);
-    if (mirrored >= 0) store_bytes(columns + mirrored * kBlock, ~variants[lowest]);
+  for (std::int64_t at_byte = 0; at_byte < kBlock; at_byte += kWide) {
+    Bytes low, missing_bytes;
+    load_bytes(low, ranks + at_byte);
+    load_bytes(missing_bytes, missing_rows + at_byte);
+    const Bytes variants[2] = {(low | missing_bytes) ^ flip, low ^ flip};
+    for (int lowest = 0; lowest < 2; ++lowest) {
+      const std::int32_t as_is = part.column[2 * lowest], mirrored = part.column[2 * lowest + 1];
+      if (as_is >= 0) store_bytes(columns + as_is * kBlock + at_byte, variants[lowest]);
+      if (mirrored >= 0) store_bytes(columns + mirrored * kBlock + at_byte, ~variants[lowest]);
+    }
   }
 }
 
