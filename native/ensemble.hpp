@@ -22,8 +22,8 @@ constexpr std::uint8_t kFromZero = 8;     // -0.5 is no category; without it, it
 constexpr double kZero = static_cast<double>(1e-35f);
 
 // What a sum becomes.
-enum class Link : std::int32_t { kIdentity, kSigmoid, kExp, kSoftmax, kSignedSquare, kSoftplus, kHinge, kArgmax,
-                                 kIsolation };
+enum class Link : std::int32_t { kIdentity, kSigmoid, kExp, kWideExp, kSoftmax, kSignedSquare, kSoftplus, kHinge,
+                                 kArgmax, kIsolation };
 
 // Children are numbers of nodes if >= 0, else ~number of a leaf, both counted within the tree. Every child
 // comes after its parent and has one parent: flyball.kernels.ensemble holds that before it comes here.
@@ -41,7 +41,7 @@ struct Ensemble {
   std::vector<std::int64_t> set_from;                    // of each set, in words
   std::vector<std::uint32_t> set_words;
   std::vector<double> start;                             // of each group's sum
-  double divisor = 1;                                    // of each sum
+  double divisor = 1;                                    // of each sum, before the link
   Link link = Link::kIdentity;
   double slope = 1;                                      // of the sigmoid
 

@@ -36,6 +36,7 @@ Sum link_of_one(const Ensemble& e, Sum x) {
   switch (e.link) {
     case Link::kSigmoid: return sigmoid(x, e.slope);
     case Link::kExp: return std::exp(x);
+    case Link::kWideExp: return static_cast<Sum>(std::exp(static_cast<double>(x)));
     case Link::kSignedSquare: return x < 0 ? -x * x : x * x;
     case Link::kSoftplus: return std::log1p(std::exp(x));
     case Link::kHinge: return x > 0 ? 1 : 0;
@@ -53,10 +54,10 @@ inline std::int32_t answers(const Ensemble& e, bool raw) {
 // Turns the sums of a row into its answers, in place.
 template <class Sum>
 void answer(const Ensemble& e, bool raw, Sum* sums) {
+  if (raw) return;
   if (e.divisor != 1) {
     for (std::int32_t g = 0; g < e.groups; ++g) sums[g] /= static_cast<Sum>(e.divisor);
   }
-  if (raw) return;
   if (e.link == Link::kSoftmax) {
     softmax(sums, e.groups);
   } else if (e.link == Link::kArgmax) {

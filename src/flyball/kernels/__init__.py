@@ -11,5 +11,6 @@ machine's rows lie: one call serves four hundred machines.
 from flyball.kernels.backend import native
 from flyball.kernels.seek import asof
 from flyball.kernels.sliding import STATISTICS, windows
+from flyball.kernels.trees import Trees
 
-__all__ = ["STATISTICS", "asof", "native", "windows"]
+__all__ = ["STATISTICS", "Trees", "asof", "native", "windows"]

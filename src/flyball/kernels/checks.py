@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["bounds", "integers", "names", "offsets", "positions", "series"]
+__all__ = ["bounds", "integers", "matrix", "names", "offsets", "positions", "row", "series"]
 
 
 def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
@@ -23,6 +23,31 @@ def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
         raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
     _flat(name, values)
     return np.ascontiguousarray(values, np.float64)
+
+
+def matrix(name: str, rows: Any, columns: int) -> NDArray[Any]:
+    """Return rows of so many columns as float64 or float32, strided ones as they are; a Polars frame is copied."""
+    import numpy as np
+
+    if not isinstance(rows, np.ndarray) and hasattr(rows, "to_numpy"):
+        rows = rows.to_numpy()
+    if not isinstance(rows, np.ndarray) or rows.dtype not in (np.float64, np.float32):
+        raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(rows)}")
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise ValueError(f"{name}: needs two dimensions with {columns} columns, not the shape {rows.shape}")
+    whole = rows.flags.aligned and all(step % rows.itemsize == 0 for step in rows.strides)
+    return rows if whole else np.ascontiguousarray(rows)
+
+
+def row(name: str, values: Any, columns: int) -> NDArray[Any]:
+    """Return one row of so many columns as float64 or float32."""
+    import numpy as np
+
+    if not isinstance(values, np.ndarray) or values.dtype not in (np.float64, np.float32):
+        raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
+    if values.shape != (columns,):
+        raise ValueError(f"{name}: needs the shape ({columns},), not {values.shape}")
+    return np.ascontiguousarray(values)
 
 
 def integers(name: str, values: NDArray[Any]) -> NDArray[np.int64]:

@@ -22,6 +22,7 @@ LINKS = (
     "identity",
     "sigmoid",
     "exp",
+    "wide_exp",
     "softmax",
     "signed_square",
     "softplus",
@@ -66,7 +67,7 @@ class Ensemble:
     both counted within the tree, and a child comes after its parent. The threshold of a categorical node is the
     number of its set; set i is the bits of `set_words[set_from[i] : set_from[i + 1]]`. `group` is the answer that
     each tree adds to and `start` what each sum begins with. `narrow` rounds values to float32 first; `single` sums
-    in float32. Sums are divided by `divisor`, then `link` makes them answers.
+    in float32. Divided by `divisor`, `link` makes them answers.
 
     DataError names the tree and the field that is wrong.
     """

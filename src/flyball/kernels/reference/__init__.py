@@ -6,5 +6,6 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sliding import windows
+from flyball.kernels.reference.trees import score_trees
 
-__all__ = ["asof", "sorted_within", "windows"]
+__all__ = ["asof", "score_trees", "sorted_within", "windows"]
