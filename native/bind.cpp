@@ -16,4 +16,5 @@ NB_MODULE(FLYBALL_MODULE, m) {
   bind_windows(m);
   bind_asof(m);
   bind_trees(m);
+  bind_forests(m);
 }

@@ -1,11 +1,13 @@
 // Half-space trees over a stream: where few came before is strange (Tan, Ting and Liu 2011).
 //
 // Every tree halves the space at random, whatever the data; its nodes count the rows of the present window and keep
-// the counts of the last. All trees are complete, so a node's children are found by arithmetic alone. The path of a
-// row does not depend on the counts, so it is walked once: scored from the last window's counts on the way, and
-// counted.
+// the counts of the last. All trees are complete, so a node's children are found by arithmetic, a walk has as many
+// steps as the tree is high, and its leaf alone tells the path: eight trees are walked at a time without a branch,
+// then the paths are scored and counted.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -14,14 +16,16 @@
 
 namespace flyball {
 
-struct HalfSpace {
+class HalfSpace {
+ public:
   std::int32_t trees, height, features;
   std::int64_t window;
-  std::vector<std::int32_t> feature;  // of each inner node, level by level, trees one after another
-  std::vector<double> threshold;      // left is below
-  std::vector<std::int64_t> present, last;  // counts of each node, level by level, trees one after another
-  std::int64_t seen = 0;                    // in the present window
-  bool first = true;                        // no window is full yet
+  // Level by level, trees one after another: of inner nodes, then of all nodes.
+  std::vector<std::int32_t> feature;
+  std::vector<double> threshold;  // left is below
+  std::vector<std::int32_t> present, last;
+  std::int64_t seen = 0;  // rows in the present window
+  bool first = true;      // no window is full yet
 
   std::size_t inner() const { return (std::size_t{1} << height) - 1; }
   std::size_t nodes() const { return (std::size_t{2} << height) - 1; }
@@ -30,64 +34,86 @@ struct HalfSpace {
   template <class T>
   double score(const T* row, std::int64_t step) const {
     if (first) return 0;
-    double total = 0;
-    for (std::int32_t tree = 0; tree < trees; ++tree) total += visit<T, true, false>(tree, row, step, nullptr);
-    return 1 - total / most();
+    std::int64_t total = 0;
+    each_leaf(row, step, [&](std::int32_t tree, std::size_t leaf) { total += mass(tree, leaf); });
+    return scaled(total);
   }
 
   template <class T>
   void learn(const T* row, std::int64_t step) {
-    for (std::int32_t tree = 0; tree < trees; ++tree) visit<T, false, true>(tree, row, step, present.data());
+    each_leaf(row, step, [&](std::int32_t tree, std::size_t leaf) { count(tree, leaf); });
     turn();
   }
 
-  // Scores, then learns. A missing value's way depends on the present counts, which scoring leaves as they are, so
-  // one visit does for both.
+  // Scores, then learns: the row's paths are the same for both.
   template <class T>
   double push(const T* row, std::int64_t step) {
-    double total = 0;
-    if (first) {
-      for (std::int32_t tree = 0; tree < trees; ++tree) visit<T, false, true>(tree, row, step, present.data());
-    } else {
-      for (std::int32_t tree = 0; tree < trees; ++tree) total += visit<T, true, true>(tree, row, step, present.data());
-    }
-    const double score = first ? 0 : 1 - total / most();
+    std::int64_t total = 0;
+    each_leaf(row, step, [&](std::int32_t tree, std::size_t leaf) {
+      total += mass(tree, leaf);
+      count(tree, leaf);
+    });
+    const double score = first ? 0 : scaled(total);
     turn();
     return score;
   }
 
  private:
-  double most() const {
-    return static_cast<double>(trees) * static_cast<double>(window) * static_cast<double>(nodes());
+  static constexpr int kAtOnce = 8;
+
+  double scaled(std::int64_t total) const {
+    const double most = static_cast<double>(trees) * static_cast<double>(window) * static_cast<double>(nodes());
+    return 1 - static_cast<double>(total) / most;
+  }
+
+  template <class T, class Use>
+  FLYBALL_INLINE void each_leaf(const T* row, std::int64_t step, Use use) const {
+    std::size_t at[kAtOnce];
+    std::int32_t tree = 0;
+    for (; tree + kAtOnce <= trees; tree += kAtOnce) {
+      walk<kAtOnce>(tree, row, step, at);
+      for (int k = 0; k < kAtOnce; ++k) use(tree + k, at[k]);
+    }
+    for (; tree < trees; ++tree) {
+      walk<1>(tree, row, step, at);
+      use(tree, at[0]);
+    }
   }
 
   // Children of node i are 2i + 1 and 2i + 2. A missing value goes where more rows of this window went.
-  template <class T, bool Score, bool Learn>
-  FLYBALL_INLINE double visit(std::int32_t tree, const T* row, std::int64_t step, std::int64_t* counted) const {
-    const std::int32_t* features_of = feature.data() + static_cast<std::size_t>(tree) * inner();
-    const double* thresholds = threshold.data() + static_cast<std::size_t>(tree) * inner();
-    const std::size_t base = static_cast<std::size_t>(tree) * nodes();
-    const std::int64_t* mass = last.data() + base;
-    const double few = 0.1 * static_cast<double>(window);
-    double total = 0, weight = 1;
-    bool scoring = Score;
-    std::size_t at = 0;
+  template <int Trees, class T>
+  FLYBALL_INLINE void walk(std::int32_t tree, const T* row, std::int64_t step, std::size_t* at) const {
+    for (int k = 0; k < Trees; ++k) at[k] = 0;
     for (std::int32_t level = 0; level < height; ++level) {
-      if (Learn) ++counted[base + at];
-      if (Score && scoring) {
-        total += static_cast<double>(mass[at]) * weight;
-        scoring = !(static_cast<double>(mass[at]) < few);
-        if (!Learn && !scoring) return total;
-        weight *= 2;
+      for (int k = 0; k < Trees; ++k) {
+        const std::size_t node = static_cast<std::size_t>(tree + k) * inner() + at[k];
+        const auto value = static_cast<double>(row[feature[node] * step]);
+        std::size_t right = !(value < threshold[node]);
+        if (missing(value)) [[unlikely]] {
+          const std::int32_t* children = present.data() + static_cast<std::size_t>(tree + k) * nodes() + 2 * at[k] + 1;
+          right = children[0] < children[1];
+        }
+        at[k] = 2 * at[k] + 1 + right;
       }
-      const auto value = static_cast<double>(row[features_of[at] * step]);
-      const std::int64_t* children = present.data() + base + 2 * at + 1;
-      const bool right = missing(value) ? children[0] < children[1] : !(value < thresholds[at]);
-      at = 2 * at + 1 + static_cast<std::size_t>(right);
     }
-    if (Learn) ++counted[base + at];
-    if (Score && scoring) total += static_cast<double>(mass[at]) * weight;
+  }
+
+  // What the last window tells of a path: counts weighted by depth, down to the first node with few rows.
+  FLYBALL_INLINE std::int64_t mass(std::int32_t tree, std::size_t leaf) const {
+    const std::int32_t* counts = last.data() + static_cast<std::size_t>(tree) * nodes();
+    const auto few = static_cast<std::int32_t>(std::ceil(0.1 * static_cast<double>(window)));
+    std::int64_t total = 0, going = -1;  // all bits set while it goes on
+    for (std::int32_t level = 0; level <= height; ++level) {
+      const std::int32_t rows = counts[((leaf + 1) >> (height - level)) - 1];
+      total += (static_cast<std::int64_t>(rows) << level) & going;
+      going &= -static_cast<std::int64_t>(rows >= few);
+    }
     return total;
+  }
+
+  FLYBALL_INLINE void count(std::int32_t tree, std::size_t leaf) {
+    std::int32_t* counts = present.data() + static_cast<std::size_t>(tree) * nodes();
+    for (std::int32_t level = 0; level <= height; ++level) ++counts[((leaf + 1) >> (height - level)) - 1];
   }
 
   // A full window becomes the last.

@@ -25,3 +25,4 @@ using IntsOut = LineOut<std::int64_t>;
 void bind_windows(nb::module_& m);
 void bind_asof(nb::module_& m);
 void bind_trees(nb::module_& m);
+void bind_forests(nb::module_& m);

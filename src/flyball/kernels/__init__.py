@@ -9,8 +9,9 @@ machine's rows lie: one call serves four hundred machines.
 """
 
 from flyball.kernels.backend import native
+from flyball.kernels.forests import HalfSpaceTrees, IsolationForest
 from flyball.kernels.seek import asof
 from flyball.kernels.sliding import STATISTICS, windows
 from flyball.kernels.trees import Trees
 
-__all__ = ["STATISTICS", "Trees", "asof", "native", "windows"]
+__all__ = ["STATISTICS", "HalfSpaceTrees", "IsolationForest", "Trees", "asof", "native", "windows"]

@@ -67,7 +67,8 @@ class Ensemble:
     both counted within the tree, and a child comes after its parent. The threshold of a categorical node is the
     number of its set; set i is the bits of `set_words[set_from[i] : set_from[i + 1]]`. `group` is the answer that
     each tree adds to and `start` what each sum begins with. `narrow` rounds values to float32 first; `single` sums
-    in float32. Divided by `divisor`, `link` makes them answers.
+    in float32. Divided by `divisor`, `link` makes them answers; `slope` is the
+    sigmoid's, or the offset of an isolation forest.
 
     DataError names the tree and the field that is wrong.
     """

@@ -4,8 +4,9 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 (`flyball.kernels.checks`). Read these to know what an operator means.
 """
 
+from flyball.kernels.reference.forests import HalfSpace
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sliding import windows
 from flyball.kernels.reference.trees import score_trees
 
-__all__ = ["asof", "score_trees", "sorted_within", "windows"]
+__all__ = ["HalfSpace", "asof", "score_trees", "sorted_within", "windows"]
