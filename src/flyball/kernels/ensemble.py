@@ -97,6 +97,8 @@ class Ensemble:
 
         for name, dtype in _DTYPES.items():
             object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype))
+            if getattr(self, name).ndim != 1:
+                raise errors.DataError(f"{name}: needs one dimension")
             getattr(self, name).flags.writeable = False
         _check(self)
 
@@ -164,6 +166,8 @@ def _check(e: Ensemble) -> None:
 
     if type(e.features) is not int or not 0 < e.features < 2**31:
         raise errors.DataError(f"features: {e.features} of them, a model needs at least 1")
+    if type(e.narrow) is not bool or type(e.single) is not bool:
+        raise errors.DataError("narrow and single: need to be true or false")
     if e.link not in LINKS or not (np.isfinite(e.slope) and np.isfinite(e.divisor) and e.divisor != 0):
         raise errors.DataError(f"link {e.link!r}, slope {e.slope} and divisor {e.divisor} are not as they should be")
     if not len(e.start) or len(e.start) > 1 << 20 or not np.isfinite(e.start).all():

@@ -61,7 +61,7 @@ def read(model: bytes | str | dict[str, Any]) -> Ensemble:
         raise errors.DataError(f"gradient_booster: {name!r} has no trees, gbtree and dart have")
     body = _field(booster, "model", dict, "the model")
     trees = _field(body, "trees", list, "the model")
-    group = _numbers(body, "tree_info", len(trees), "the model")
+    group = _numbers(body, "tree_info", len(trees), "the model", int)
     param = _field(learner, "learner_model_param", dict, "the model")
     features = _integer(param, "num_feature", "the model")
     groups = max(1, _integer(param, "num_class", "the model"), _integer(param, "num_target", "the model", "1"))
@@ -114,7 +114,7 @@ def _numbers(told: dict[str, Any], name: str, count: int | None, where: str, dty
     value = told.get(name)
     try:
         made = np.array(value, np.float64)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         made = np.zeros((0, 0))
     if made.ndim != 1 or value is None or isinstance(value, str):
         raise errors.DataError(f"{where}: {name} is missing or not a list of numbers")
@@ -137,7 +137,7 @@ def _start(param: dict[str, Any], groups: int, objective: str) -> NDArray[Any]:
     try:
         listed = json.loads(told) if isinstance(told, str) else told
         base = np.array(listed if isinstance(listed, list) else [listed], np.float32)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise errors.DataError(f"the model: base_score is {told!r}, not a number") from None
     if base.ndim != 1 or len(base) not in (1, groups) or not np.isfinite(base).all():
         raise errors.DataError(f"the model: base_score is {told!r}, not a number for each of {groups} groups")

@@ -34,9 +34,9 @@ class HalfSpace:
 
     def score_one(self, row: NDArray[Any]) -> float:
         """Return the row's score from the counts of the last window."""
+        values = self._values(row)
         if self.first:
             return 0.0
-        values = self._values(row)
         total = sum(self._mass(tree, self._path(tree, values)) for tree in range(self.trees))
         return 1 - total / (self.trees * self.window * ((2 << self.height) - 1))
 
