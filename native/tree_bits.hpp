@@ -65,6 +65,7 @@ class TreeBits {
 
  private:
   static constexpr std::size_t kTrees = 8;
+  using Unsigned = unsigned char __attribute__((vector_size(kWide)));
 
   struct Strike {
     std::uint32_t column;  // in bytes
@@ -229,7 +230,7 @@ class TreeBits {
         chosen = (some & bits) | (~some & chosen);
         base = (some & static_cast<signed char>(8 * plane)) | (~some & base);
       }
-      const Bytes lowest = chosen & -chosen;
+      const Bytes lowest = chosen & reinterpret_cast<Bytes>(-reinterpret_cast<Unsigned>(chosen));
       const Bytes ones = (lowest & static_cast<signed char>(0xAA)) != 0;
       const Bytes twos = (lowest & static_cast<signed char>(0xCC)) != 0;
       const Bytes fours = (lowest & static_cast<signed char>(0xF0)) != 0;

@@ -7,7 +7,22 @@ from flyball.kernels.ensemble import CATEGORY, FROM_ZERO, LINKS, MISSING_LEFT, Z
 
 ODD = np.array(
     [0.0, -0.0, 1e-36, -1e-36, 1e-35, -1e-35, np.float32(1e-35), -np.float32(1e-35), np.inf, -np.inf, np.nan]
-    + [-0.5, -1.0, -1.5, 2.7, 39.9, 1e10, 2**31, -(2**31), 2**31 - 1, 16777217.0, 3.4e38, -3.4e38, 1e308, -1e308]
+    + [
+        -0.5,
+        -1.0,
+        -1.5,
+        2.7,
+        39.9,
+        1e10,
+        2**31,
+        -(2**31),
+        2**31 - 1,
+        16777217.0,
+        3.4e38,
+        -3.4e38,
+        1e308,
+        -1e308,
+    ]
 )
 """Values at which libraries differ, or at which a careless comparison breaks."""
 
@@ -37,13 +52,17 @@ def a_tree(rng, leaves):
     return left, right
 
 
-def random_ensemble(seed, trees, most_leaves, features=4, groups=1, link="identity", narrow=False, single=False):
+def random_ensemble(
+    seed, trees, most_leaves, features=4, groups=1, link="identity", narrow=False, single=False
+):
     """An ensemble with every kind of node."""
     rng = np.random.default_rng(seed)
     leaves = rng.integers(1, most_leaves + 1, trees)
     shapes = [a_tree(rng, int(count)) for count in leaves]
     nodes = int((leaves - 1).sum())
-    marks = rng.choice([0, MISSING_LEFT, ZERO_MISSING, ZERO_MISSING | MISSING_LEFT, CATEGORY, CATEGORY | FROM_ZERO], nodes)
+    marks = rng.choice(
+        [0, MISSING_LEFT, ZERO_MISSING, ZERO_MISSING | MISSING_LEFT, CATEGORY, CATEGORY | FROM_ZERO], nodes
+    )
     marks = marks | rng.choice([0, MISSING_LEFT], nodes)
     sets = rng.integers(0, 3, 7)
     threshold = rng.choice([*ODD[~np.isnan(ODD)], *rng.normal(size=30)], nodes)

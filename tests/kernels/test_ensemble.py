@@ -19,7 +19,8 @@ BYTES = GOOD.to_bytes()
 
 def arrays(ensemble):
     return {
-        field.name: np.asarray(getattr(ensemble, field.name)).tolist() for field in dataclasses.fields(ensemble)
+        field.name: np.asarray(getattr(ensemble, field.name)).tolist()
+        for field in dataclasses.fields(ensemble)
     }
 
 

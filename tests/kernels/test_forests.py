@@ -75,7 +75,9 @@ def as_river(rows, **settings):
 
 
 @pytest.mark.parametrize("limits", [None, [(-1, 2), (0, 1), (0.2, 0.4), (0, 5), (3, 3), (-3, 3)]])
-@pytest.mark.parametrize("settings", [{}, {"n_trees": 25, "height": 3, "window_size": 40}, {"n_trees": 9, "height": 1}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"n_trees": 25, "height": 3, "window_size": 40}, {"n_trees": 9, "height": 1}]
+)
 def test_scores_equal_river(path, limits, settings):
     rows = RNG.random((600, 6))
     rows[1:][RNG.random((599, 6)) < 0.1] = np.nan
@@ -88,7 +90,11 @@ def test_scores_equal_river(path, limits, settings):
 
 
 @hypothesis.given(
-    st.integers(0, 99), st.integers(1, 19), st.integers(1, 6), st.integers(1, 9), st.lists(st.integers(0, 30), max_size=6)
+    st.integers(0, 99),
+    st.integers(1, 19),
+    st.integers(1, 6),
+    st.integers(1, 9),
+    st.lists(st.integers(0, 30), max_size=6),
 )
 @hypothesis.settings(
     max_examples=40, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]

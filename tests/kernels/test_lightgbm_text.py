@@ -30,7 +30,13 @@ MORE = (
 
 def grown(objective, truth, trees=8, **more):
     """A booster with a categorical column."""
-    settings = {"objective": objective, "num_leaves": 15, "verbose": -1, "num_threads": 1, "min_data_per_group": 5}
+    settings = {
+        "objective": objective,
+        "num_leaves": 15,
+        "verbose": -1,
+        "num_threads": 1,
+        "min_data_per_group": 5,
+    }
     data = lgb.Dataset(X, truth, categorical_feature=[3])
     return lgb.train({**settings, "cat_smooth": 1, **more}, data, trees)
 
@@ -78,12 +84,16 @@ def test_every_path_is_equal(path):
 def test_rankers(objective):
     data = lgb.Dataset(X, CLASSES, group=[100] * 15)
     booster = lgb.train({"objective": objective, "verbose": -1, "num_leaves": 7, "num_threads": 1}, data, 5)
-    assert np.array_equal(Trees.from_lightgbm(booster.model_to_string()).predict(ASKED), booster.predict(ASKED))
+    assert np.array_equal(
+        Trees.from_lightgbm(booster.model_to_string()).predict(ASKED), booster.predict(ASKED)
+    )
 
 
 def test_a_custom_objective_is_raw():
     booster = grown(lambda at, data: (at - data.get_label(), np.ones_like(at)), SCORE)
-    assert np.array_equal(Trees.from_lightgbm(booster.model_to_string()).predict(ASKED), booster.predict(ASKED))
+    assert np.array_equal(
+        Trees.from_lightgbm(booster.model_to_string()).predict(ASKED), booster.predict(ASKED)
+    )
 
 
 def test_a_file(tmp_path):
@@ -96,7 +106,9 @@ def test_a_file(tmp_path):
 @pytest.mark.parametrize("threshold", [0.0, ZERO, -ZERO, 1e-36, -1e-36, 5e-324, -5e-324])
 @pytest.mark.parametrize("decision", [0, 2, 4, 6, 8, 10])
 def test_thresholds_at_zero(threshold, decision):
-    text = with_field(grown("regression", SCORE, trees=1).model_to_string(), "threshold", lambda _: repr(threshold))
+    text = with_field(
+        grown("regression", SCORE, trees=1).model_to_string(), "threshold", lambda _: repr(threshold)
+    )
     text = with_field(text, "decision_type", lambda _: str(decision))
     text = "\n".join(line for line in text.split("\n") if not line.startswith("tree_sizes"))
     rows = np.repeat(ODD[:, None], 6, axis=1)
@@ -162,7 +174,11 @@ def test_a_damaged_model_is_told_or_scores(data):
     text = GOOD[: GOOD.index("feature_importances")]
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(text) - 1))
-        text = text[:at] + data.draw(st.sampled_from(["", "9", "-", " ", "\n", "=", "e", "x", "1 1", "."])) + text[at + 1 :]
+        text = (
+            text[:at]
+            + data.draw(st.sampled_from(["", "9", "-", " ", "\n", "=", "e", "x", "1 1", "."]))
+            + text[at + 1 :]
+        )
     try:
         trees = Trees.from_lightgbm(text + "\n")
     except errors.DataError:

@@ -40,9 +40,9 @@ def test_every_path_equals_the_twin(path, ensemble, seed, count, narrow):
         ones = [trees.predict_one(row) for row in rows[:20]]
         with backend.using("reference"):
             want, want_raw = trees.predict(rows), trees.raw(rows)
-            assert np.array_equal([trees.predict_one(row) for row in rows[:1]], want[:1].tolist(), equal_nan=True) or (
-                ensemble.single
-            )
+            assert np.array_equal(
+                [trees.predict_one(row) for row in rows[:1]], want[:1].tolist(), equal_nan=True
+            ) or (ensemble.single)
     equal(raw, want_raw)
     equal(got, want, exact=not ensemble.single)
     assert np.array_equal(ones, got[:20].tolist(), equal_nan=True)
@@ -95,7 +95,10 @@ def test_rows_may_lie_anyhow(path):
         want = trees.predict(np.ascontiguousarray(wide[::3, ::2]))
         equal(trees.predict(wide[::3, ::2]), want)
         equal(trees.predict(np.asfortranarray(wide[::3, ::2])), want)
-        equal(trees.predict(wide[::-3, ::-2][::-1, ::-1]), trees.predict(wide[wide.shape[0] - 1 :: -3, 7::-2][::-1, ::-1].copy()))
+        equal(
+            trees.predict(wide[::-3, ::-2][::-1, ::-1]),
+            trees.predict(wide[wide.shape[0] - 1 :: -3, 7::-2][::-1, ::-1].copy()),
+        )
         kept = wide[::3, ::2]
         kept.flags.writeable = False
         equal(trees.predict(kept), want)
@@ -135,7 +138,16 @@ def test_wrong_rows_are_told(rows, said):
 
 
 @pytest.mark.parametrize(
-    "row", [np.zeros(3), np.zeros((1, 4)), np.zeros(4, int), [1.0] * 4, None, np.zeros(4, complex), np.zeros(4, object)]
+    "row",
+    [
+        np.zeros(3),
+        np.zeros((1, 4)),
+        np.zeros(4, int),
+        [1.0] * 4,
+        None,
+        np.zeros(4, complex),
+        np.zeros(4, object),
+    ],
 )
 @pytest.mark.parametrize("asked", ["native", "reference"])
 def test_a_wrong_row_is_told(row, asked):
@@ -148,7 +160,11 @@ def test_a_wrong_row_is_told(row, asked):
 
 def test_they_pickle_copy_and_are_carried_as_bytes(path):
     trees = Trees(random_ensemble(7, 9, 20, groups=3, link="softmax"))
-    for other in (pickle.loads(pickle.dumps(trees)), copy.deepcopy(trees), Trees.from_bytes(trees.to_bytes())):
+    for other in (
+        pickle.loads(pickle.dumps(trees)),
+        copy.deepcopy(trees),
+        Trees.from_bytes(trees.to_bytes()),
+    ):
         equal(other.predict(ROWS), trees.predict(ROWS))
         assert other.to_bytes() == trees.to_bytes()
 

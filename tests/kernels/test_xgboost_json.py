@@ -151,7 +151,9 @@ def test_a_wrong_model_is_told(place, value, said):
         Trees.from_xgboost(model)
 
 
-@pytest.mark.parametrize("bytes_", [b"", b"{", b"[1]", b"\xff\x00", b'{"learner": {', b"{" * 5000, b'{"a":' * 100_000])
+@pytest.mark.parametrize(
+    "bytes_", [b"", b"{", b"[1]", b"\xff\x00", b'{"learner": {', b"{" * 5000, b'{"a":' * 100_000]
+)
 def test_what_is_no_model_is_told(bytes_):
     with pytest.raises(errors.DataError):
         Trees.from_xgboost(bytes_)

@@ -122,7 +122,9 @@ class Ensemble:
             "slope": self.slope, "divisor": self.divisor, "lengths": [len(getattr(self, name)) for name in _DTYPES],
         }  # fmt: skip
         told = json.dumps(head, sort_keys=True).encode()
-        body = b"".join([_MAGIC, struct.pack("<I", len(told)), told, *(getattr(self, n).tobytes() for n in _DTYPES)])
+        body = b"".join(
+            [_MAGIC, struct.pack("<I", len(told)), told, *(getattr(self, n).tobytes() for n in _DTYPES)]
+        )
         return body + hashlib.sha256(body).digest()
 
     @classmethod
@@ -132,7 +134,9 @@ class Ensemble:
         if not body.startswith(_MAGIC[:14]):
             raise errors.DataError("data: these bytes are no flyball trees, give what to_bytes made")
         if not body.startswith(_MAGIC):
-            raise errors.DataError("data: trees of another version, load them with the flyball that wrote them")
+            raise errors.DataError(
+                "data: trees of another version, load them with the flyball that wrote them"
+            )
         if hashlib.sha256(body).digest() != digest:
             raise errors.DataError("data: damaged or cut short, the digest differs: copy it again")
         try:
@@ -169,7 +173,9 @@ def _check(e: Ensemble) -> None:
     if type(e.narrow) is not bool or type(e.single) is not bool:
         raise errors.DataError("narrow and single: need to be true or false")
     if e.link not in LINKS or not (np.isfinite(e.slope) and np.isfinite(e.divisor) and e.divisor != 0):
-        raise errors.DataError(f"link {e.link!r}, slope {e.slope} and divisor {e.divisor} are not as they should be")
+        raise errors.DataError(
+            f"link {e.link!r}, slope {e.slope} and divisor {e.divisor} are not as they should be"
+        )
     if not len(e.start) or len(e.start) > 1 << 20 or not np.isfinite(e.start).all():
         raise errors.DataError("start: needs a finite number for each group")
     _offsets("node_from", e.node_from, len(e.group), len(e.feature), 0)
@@ -185,7 +191,9 @@ def _check(e: Ensemble) -> None:
     categorical = (e.marks & CATEGORY) != 0
     _first_wrong(np.isnan(e.threshold), "threshold", "is NaN", tree_of)
     sets = len(e.set_from) - 1
-    no_set = categorical & ~((e.threshold >= 0) & (e.threshold < sets) & (e.threshold == np.floor(e.threshold)))
+    no_set = categorical & ~(
+        (e.threshold >= 0) & (e.threshold < sets) & (e.threshold == np.floor(e.threshold))
+    )
     _first_wrong(no_set, "threshold", f"names none of {sets} sets of categories", tree_of)
     _first_wrong(e.marks > 15, "marks", "are unknown", tree_of)
     leaf_tree = np.repeat(np.arange(len(e.group)), leaves)
@@ -221,11 +229,15 @@ def _offsets(name: str, offsets: NDArray[Any], parts: int, total: int, least: in
 
     fine = len(offsets) == parts + 1 and parts >= 0 and offsets[0] == 0 and offsets[-1] == total <= MOST
     if not fine or (np.diff(offsets) < least).any():
-        raise errors.DataError(f"{name}: must rise from 0 to {total}, at most {MOST}, one for each and the end")
+        raise errors.DataError(
+            f"{name}: must rise from 0 to {total}, at most {MOST}, one for each and the end"
+        )
 
 
 def _first_wrong(wrong: NDArray[Any], name: str, what: str, tree_of: NDArray[Any] | None = None) -> None:
     if wrong.any():
         at = int(wrong.argmax())
         tree = at if tree_of is None else int(tree_of[at])
-        raise errors.DataError(f"tree {tree}: {name} {what}, the model is damaged or not what it claims to be")
+        raise errors.DataError(
+            f"tree {tree}: {name} {what}, the model is damaged or not what it claims to be"
+        )

@@ -34,7 +34,9 @@ class IsolationForest:
 
     def __init__(self, trees: Trees) -> None:
         if trees.ensemble.link != "isolation":
-            raise errors.DataError("data: these trees are no isolation forest, load them with Trees.from_bytes")
+            raise errors.DataError(
+                "data: these trees are no isolation forest, load them with Trees.from_bytes"
+            )
         self._trees = trees
 
     @classmethod
@@ -83,7 +85,9 @@ def _isolation(grown: list[tuple[Any, Any]], samples: int, features: int, offset
     """Return the ensemble whose leaves are path lengths, corrected for the rows that were left in them."""
     import numpy as np
 
-    made: dict[str, list[Any]] = {name: [] for name in ("feature", "threshold", "marks", "left", "right", "leaf")}
+    made: dict[str, list[Any]] = {
+        name: [] for name in ("feature", "threshold", "marks", "left", "right", "leaf")
+    }
     for estimator, columns in grown:
         tree = estimator.tree_
         inner = tree.children_left >= 0
@@ -162,7 +166,9 @@ class HalfSpaceTrees:
             raise ValueError("n_trees: too many nodes, give fewer or lower trees or a smaller window_size")
         bounds = _limits(limits, features)
         generator = random.Random(seed)
-        drawn = [split for _ in range(n_trees) for split in _by_level(_splits(bounds, height, generator), height)]
+        drawn = [
+            split for _ in range(n_trees) for split in _by_level(_splits(bounds, height, generator), height)
+        ]
         counts = np.zeros(n_trees * ((2 << height) - 1), np.int32)
         self._shape = (n_trees, height, features, window_size)
         self._feature = np.array([feature for feature, _ in drawn], np.int32)
@@ -273,7 +279,9 @@ def _check_state(state: dict[str, Any]) -> None:
     import numpy as np
 
     if not isinstance(state, dict) or state.get("version") != 1:
-        raise errors.DataError("state: half-space trees of another version, load them with the flyball that wrote them")
+        raise errors.DataError(
+            "state: half-space trees of another version, load them with the flyball that wrote them"
+        )
     try:
         n_trees, height, features, window = state["shape"]
         inner, nodes = n_trees * ((1 << height) - 1), n_trees * ((2 << height) - 1)
@@ -283,10 +291,14 @@ def _check_state(state: dict[str, Any]) -> None:
             state[name].dtype == kind and state[name].shape == (size,) and state[name].flags.c_contiguous
             for name, (size, kind) in sizes.items()
         )
-        fine = fine and 1 <= height <= _HIGHEST and 1 <= window <= _MOST_WINDOW and 0 <= state["seen"] < window
+        fine = (
+            fine and 1 <= height <= _HIGHEST and 1 <= window <= _MOST_WINDOW and 0 <= state["seen"] < window
+        )
         fine = fine and nodes <= _MOST_NODES and type(state["first"]) is bool and type(state["seen"]) is int
         fine = fine and 0 <= state["feature"].min() <= state["feature"].max() < features < 1 << 31
-        fine = fine and all(0 <= state[name].min() <= state[name].max() <= window for name in ("present", "last"))
+        fine = fine and all(
+            0 <= state[name].min() <= state[name].max() <= window for name in ("present", "last")
+        )
     except (AttributeError, KeyError, TypeError, ValueError):
         fine = False
     if not fine:

@@ -47,7 +47,9 @@ def read(text: str) -> Ensemble:
     groups = _integer(head, "num_tree_per_iteration", "the head")
     features = _integer(head, "max_feature_idx", "the head") + 1
     if not 0 < groups <= 1 << 20 or len(trees) % groups:
-        raise errors.DataError(f"num_tree_per_iteration: {groups} does not divide {len(trees)} trees: cut short?")
+        raise errors.DataError(
+            f"num_tree_per_iteration: {groups} does not divide {len(trees)} trees: cut short?"
+        )
     link, slope = _link(head.get("objective", "custom"))
     made = [_tree(number, told, features) for number, told in enumerate(trees)]
     return _joined(made, features, groups, link, slope, average="average_output" in head)
@@ -118,7 +120,9 @@ def _tree(number: int, told: dict[str, str], features: int) -> dict[str, Any]:
     where = f"tree {number}"
     leaves = _integer(told, "num_leaves", where)
     if told.get("is_linear", "0").strip() != "0":
-        raise errors.DataError(f"{where}: is_linear: linear leaves are not scored here, train with linear_tree off")
+        raise errors.DataError(
+            f"{where}: is_linear: linear leaves are not scored here, train with linear_tree off"
+        )
     if not 1 <= leaves <= MOST:
         raise errors.DataError(f"{where}: num_leaves is {leaves}, not 1 to {MOST}")
     nodes = leaves - 1
@@ -138,7 +142,10 @@ def _tree(number: int, told: dict[str, str], features: int) -> dict[str, Any]:
     made["threshold"][categorical] = threshold[categorical]
     made["marks"][categorical] = CATEGORY
     made["sets"] = _sets(told, int(categorical.sum()), where)
-    wrong = ~((threshold >= 0) & (threshold < len(made["sets"])) & (threshold == np.floor(threshold))) & categorical
+    wrong = (
+        ~((threshold >= 0) & (threshold < len(made["sets"])) & (threshold == np.floor(threshold)))
+        & categorical
+    )
     if wrong.any():
         raise errors.DataError(f"{where}: threshold names no set of cat_boundaries")
     return made
@@ -175,7 +182,9 @@ def _sets(told: dict[str, str], categorical: int, where: str) -> list[NDArray[An
     bounds = _array(told, "cat_boundaries", np.int64, count + 1, where)
     words = _array(told, "cat_threshold", np.uint32, None, where)
     if bounds[0] != 0 or bounds[-1] != len(words) or (np.diff(bounds) < 0).any():
-        raise errors.DataError(f"{where}: cat_boundaries must rise from 0 to {len(words)}, the words of cat_threshold")
+        raise errors.DataError(
+            f"{where}: cat_boundaries must rise from 0 to {len(words)}, the words of cat_threshold"
+        )
     return np.split(words, bounds[1:-1])
 
 
@@ -193,7 +202,9 @@ def _array(told: dict[str, str], name: str, dtype: Any, count: int | None, where
         values = [int(v) for v in told[name].split()] if whole else [float(v) for v in told[name].split()]
         made = np.array(values, dtype)
     except (ValueError, OverflowError) as error:
-        raise errors.DataError(f"{where}: {name} holds something else than {np.dtype(dtype)} numbers") from error
+        raise errors.DataError(
+            f"{where}: {name} holds something else than {np.dtype(dtype)} numbers"
+        ) from error
     if count is not None and len(made) != count:
         raise errors.DataError(f"{where}: {name} has {len(made)} values, not {count}")
     if not whole and np.isnan(made).any():

@@ -64,12 +64,16 @@ def read(model: bytes | str | dict[str, Any]) -> Ensemble:
     group = _numbers(body, "tree_info", len(trees), "the model", int)
     param = _field(learner, "learner_model_param", dict, "the model")
     features = _integer(param, "num_feature", "the model")
-    groups = max(1, _integer(param, "num_class", "the model"), _integer(param, "num_target", "the model", "1"))
+    groups = max(
+        1, _integer(param, "num_class", "the model"), _integer(param, "num_target", "the model", "1")
+    )
     if groups > 1 << 20 or weights is not None and len(weights) != len(trees):
         raise errors.DataError("the model: num_class or weight_drop does not go with its trees")
     objective = _field(learner, "objective", dict, "the model").get("name")
     if objective not in _LINKS:
-        raise errors.DataError(f"objective: {objective!r} is not known here, {errors.did_you_mean(str(objective), _LINKS)}")
+        raise errors.DataError(
+            f"objective: {objective!r} is not known here, {errors.did_you_mean(str(objective), _LINKS)}"
+        )
     made = [_tree(number, tree) for number, tree in enumerate(trees)]
     return _joined(made, features, group, weights, _LINKS[objective], _start(param, groups, objective))
 
@@ -80,7 +84,11 @@ def _parsed(model: bytes | str | dict[str, Any]) -> dict[str, Any]:
         return model
     try:
         # JSON begins with a brace and a quote or a space, UBJSON with a brace and the length of the first name.
-        if isinstance(model, str) or model.lstrip()[:1] == b"{" and model.lstrip()[1:].lstrip()[:1] in (b'"', b"}"):
+        if (
+            isinstance(model, str)
+            or model.lstrip()[:1] == b"{"
+            and model.lstrip()[1:].lstrip()[:1] in (b'"', b"}")
+        ):
             parsed = json.loads(model)
         else:
             parsed = ubjson.read(model)
@@ -107,7 +115,9 @@ def _integer(told: dict[str, Any], name: str, where: str, default: str | None = 
         raise errors.DataError(f"{where}: {name} is {told.get(name)!r}, not a whole number") from None
 
 
-def _numbers(told: dict[str, Any], name: str, count: int | None, where: str, dtype: Any = float) -> NDArray[Any]:
+def _numbers(
+    told: dict[str, Any], name: str, count: int | None, where: str, dtype: Any = float
+) -> NDArray[Any]:
     """Return the numbers of one field, as many as there must be, whole ones as int64."""
     import numpy as np
 
@@ -170,7 +180,9 @@ def _tree(number: int, tree: Any) -> dict[str, Any]:
     value = _numbers(tree, "split_conditions", count, where).astype(np.float32)
     feature = _numbers(tree, "split_indices", count, where, int)
     default_left = _numbers(tree, "default_left", count, where) != 0
-    kind = _numbers(tree, "split_type", count, where, int) if "split_type" in tree else np.zeros(count, np.int64)
+    kind = (
+        _numbers(tree, "split_type", count, where, int) if "split_type" in tree else np.zeros(count, np.int64)
+    )
     sets = _sets(tree, where) if kind.any() else {}
     order, renumbered = _from_root(left, right, where)
     leaf = left[order] < 0
@@ -202,12 +214,16 @@ def _from_root(left: NDArray[Any], right: NDArray[Any], where: str) -> tuple[NDA
         node = order[at]
         at += 1
         if (lefts[node] < 0) != (rights[node] < 0):
-            raise errors.DataError(f"{where}: left_children and right_children differ on whether node {node} is a leaf")
+            raise errors.DataError(
+                f"{where}: left_children and right_children differ on whether node {node} is a leaf"
+            )
         if lefts[node] < 0:
             continue
         for child in (lefts[node], rights[node]):
             if child >= count or seen[child]:
-                raise errors.DataError(f"{where}: left_children or right_children of node {node} make no tree")
+                raise errors.DataError(
+                    f"{where}: left_children or right_children of node {node} make no tree"
+                )
             seen[child] = 1
             order.append(child)
     ordered = np.array(order)

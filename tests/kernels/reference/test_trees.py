@@ -84,4 +84,6 @@ def test_classes():
     two = stump(group=[1], start=[5.0, -5.0], link="softmax")
     got = score_trees(two, np.array([[0.0]]), False)[0].tolist()
     assert got == [0.5, 0.5]
-    assert score_trees(stump(group=[1], start=[5, -5], link="argmax"), np.array([[9.0]]), False).tolist() == [[1]]
+    assert score_trees(stump(group=[1], start=[5, -5], link="argmax"), np.array([[9.0]]), False).tolist() == [
+        [1]
+    ]
