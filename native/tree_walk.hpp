@@ -49,24 +49,21 @@ struct Slots {
     return found->second;
   }
 
+  // What is missing becomes -inf if it goes left, else NaN: neither is a comparison's business any more. A category
+  // is looked at as it is.
   template <class Value, class T>
   void fill(const T* row, std::int64_t column_step, bool narrow, Value* out) const {
     out[0] = -std::numeric_limits<Value>::infinity();
     for (std::size_t i = 1; i < slots.size(); ++i) {
       const T told = row[slots[i].feature * column_step];
-      const auto x = narrow ? static_cast<Value>(static_cast<float>(told)) : static_cast<Value>(told);
-      out[i] = value_of<Value>(x, slots[i].marks);
+      auto x = narrow ? static_cast<Value>(static_cast<float>(told)) : static_cast<Value>(told);
+      const std::uint8_t marks = slots[i].marks;
+      if ((marks & (kZeroMissing | kCategory)) == kZeroMissing && std::fabs(x) <= static_cast<Value>(kZero)) {
+        x = std::numeric_limits<Value>::quiet_NaN();
+      }
+      const Value instead[2] = {x, -std::numeric_limits<Value>::infinity()};
+      out[i] = instead[(marks & (kMissingLeft | kCategory)) == kMissingLeft && x != x];
     }
-  }
-
-  // What is missing becomes -inf if it goes left, else NaN: neither is a comparison's business any more.
-  template <class Value>
-  static FLYBALL_INLINE Value value_of(Value x, std::uint8_t marks) {
-    if ((marks & kCategory) != 0) return x;
-    if ((marks & kZeroMissing) != 0 && std::fabs(x) <= static_cast<Value>(kZero)) {
-      x = std::numeric_limits<Value>::quiet_NaN();
-    }
-    return (marks & kMissingLeft) != 0 && x != x ? -std::numeric_limits<Value>::infinity() : x;
   }
 };
 

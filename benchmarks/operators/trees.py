@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,7 @@ def rows() -> list[dict[str, Any]]:
     x[rng.random(x.shape) < 0.05] = np.nan
     known = np.nan_to_num(x)
     y = (known @ rng.normal(size=COLUMNS) + 3 * known[:, 0] * known[:, 1] + rng.normal(size=MANY) > 0) * 1.0
-    return [*_lightgbm(x, y), *_xgboost(x, y), *_isolation(known), *_half_space()]
+    return [*_lightgbm(x, y, 31), *_lightgbm(x, y, 255), *_xgboost(x, y), *_isolation(known), *_half_space()]
 
 
 def _each(ask: Callable[[Any], Any], asked: list[Any]) -> Callable[[], None]:
@@ -49,43 +50,43 @@ def _alone(case: str, work: Callable[[], Any], count: int, unit: str, goal: floa
     return sidebyside.row(case, sidebyside.seconds(work) / count * scale, None, "", unit, goal)
 
 
-def _lightgbm(x: Any, y: Any) -> list[dict[str, Any]]:
+def _lightgbm(x: Any, y: Any, leaves: int) -> list[dict[str, Any]]:
     import lightgbm as lgb
 
-    made = []
-    for leaves in (31, 255):
-        settings = {"objective": "binary", "num_leaves": leaves, "verbose": -1, "num_threads": 1}
-        booster = lgb.train(settings, lgb.Dataset(x[:FEW], y[:FEW]), TREES)
-        trees = Trees.from_lightgbm(booster.model_to_string())
-        few = x[:FEW]
-        assert np.array_equal(trees.predict(few), booster.predict(few, num_threads=1))
-        assert np.array_equal(trees.raw(few), booster.predict(few, raw_score=True, num_threads=1))
-        one = booster.predict
-        told = f"{TREES} trees x {leaves} leaves x {COLUMNS} columns"
-        asked = [(row, row[None, :]) for row in x[:SINGLE]]
-        ours = _each(lambda both: trees.predict_one(both[0]), asked)
-        theirs = _each(lambda both: one(both[1], num_threads=1), asked[:200])
-        headline = leaves == 31
-        if headline:
-            made.append(_alone(f"trees, one row, {told}", ours, SINGLE, "us/row", 2.5))
-            made.append(_alone(f"trees, batch, {told}", lambda: trees.predict(x), MANY, "ns/row", 250))
-        goals = (1 / 8, 1 / 9) if headline else (None, None)
-        made.append(
-            _row(f"trees, one row, {told}", ours, theirs, (SINGLE, 200), "lightgbm", "us/row", goals[0])
-        )
-        batch = f"trees, batch, {told}"
-        peer = lambda: one(few, num_threads=1)  # noqa: E731
-        made.append(_row(batch, lambda: trees.predict(few), peer, (FEW, FEW), "lightgbm", "ns/row", goals[1]))
-        wide = few.astype(np.float64)
-        peer = lambda: one(wide, num_threads=1)  # noqa: E731
-        made.append(
-            _row(
-                f"{batch}, float64", lambda: trees.predict(wide), peer, (FEW, FEW), "lightgbm", "ns/row", None
-            )
-        )
-        if headline:
-            made += _onnx(booster, trees, few, told, ours)
-            made += sidebyside.each_path(batch, lambda n: trees.predict(few[:n]), FEW, 20, "ns/row")
+    few, headline = x[:FEW], leaves == 31
+    wide = few.astype(np.float64)
+    settings = {"objective": "binary", "num_leaves": leaves, "verbose": -1, "num_threads": 1}
+    booster = lgb.train(settings, lgb.Dataset(few, y[:FEW]), TREES)
+    trees = Trees.from_lightgbm(booster.model_to_string())
+    peer = functools.partial(booster.predict, num_threads=1)
+    assert np.array_equal(trees.predict(few), peer(few))
+    assert np.array_equal(trees.raw(few), peer(few, raw_score=True))
+
+    told = f"{TREES} trees x {leaves} leaves x {COLUMNS} columns"
+    one, batch = f"trees, one row, {told}", f"trees, batch, {told}"
+    ours = _each(trees.predict_one, list(few[:SINGLE]))
+    theirs = _each(peer, [row[None, :] for row in few[:200]])
+    goals = (1 / 8, 1 / 9) if headline else (None, None)
+    made = [
+        _row(one, ours, theirs, (SINGLE, 200), "lightgbm", "us/row", goals[0]),
+        _row(
+            batch, lambda: trees.predict(few), lambda: peer(few), (FEW, FEW), "lightgbm", "ns/row", goals[1]
+        ),
+        _row(
+            f"{batch}, float64",
+            lambda: trees.predict(wide),
+            lambda: peer(wide),
+            (FEW, FEW),
+            "lightgbm",
+            "ns/row",
+            None,
+        ),
+    ]
+    if headline:
+        made.append(_alone(one, ours, SINGLE, "us/row", 2.5))
+        made.append(_alone(batch, lambda: trees.predict(x), MANY, "ns/row", 250))
+        made += _onnx(booster, trees, few, told, ours)
+        made += sidebyside.each_path(batch, lambda n: trees.predict(few[:n]), FEW, 20, "ns/row")
     return made
 
 

@@ -6,24 +6,11 @@ import numpy as np
 from flyball.kernels.ensemble import CATEGORY, FROM_ZERO, LINKS, MISSING_LEFT, ZERO_MISSING, Ensemble
 
 ODD = np.array(
-    [0.0, -0.0, 1e-36, -1e-36, 1e-35, -1e-35, np.float32(1e-35), -np.float32(1e-35), np.inf, -np.inf, np.nan]
-    + [
-        -0.5,
-        -1.0,
-        -1.5,
-        2.7,
-        39.9,
-        1e10,
-        2**31,
-        -(2**31),
-        2**31 - 1,
-        16777217.0,
-        3.4e38,
-        -3.4e38,
-        1e308,
-        -1e308,
-    ]
-)
+    (
+        0.0, -0.0, 1e-36, -1e-36, 1e-35, -1e-35, np.float32(1e-35), -np.float32(1e-35), np.inf, -np.inf, np.nan,
+        -0.5, -1.0, -1.5, 2.7, 39.9, 1e10, 2**31, -(2**31), 2**31 - 1, 16777217.0, 3.4e38, -3.4e38, 1e308, -1e308,
+    )
+)  # fmt: skip
 """Values at which libraries differ, or at which a careless comparison breaks."""
 
 
@@ -69,7 +56,8 @@ def random_ensemble(
     threshold = np.where(marks & CATEGORY, rng.integers(0, len(sets), nodes), threshold)
     return Ensemble(
         features=features, narrow=narrow, single=single, link=link, slope=1.5, divisor=float(rng.choice([1, 3])),
-        group=rng.integers(0, groups, trees), node_from=np.cumsum([0, *(leaves - 1)]), leaf_from=np.cumsum([0, *leaves]),
+        group=rng.integers(0, groups, trees),
+        node_from=np.cumsum([0, *(leaves - 1)]), leaf_from=np.cumsum([0, *leaves]),
         feature=rng.integers(0, features, nodes), threshold=threshold, marks=marks,
         left=np.array([child for left, _ in shapes for child in left], np.int32),
         right=np.array([child for _, right in shapes for child in right], np.int32),

@@ -7,11 +7,11 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from tests.kernels.forest_samples import random_ensemble
 
 from flyball import errors
 from flyball.kernels import Trees
 from flyball.kernels.ensemble import Ensemble
-from tests.kernels.forest_samples import random_ensemble
 
 GOOD = random_ensemble(1, 5, 20)
 BYTES = GOOD.to_bytes()

@@ -7,10 +7,10 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from tests.kernels.forest_samples import odd_rows, random_ensemble
 
 from flyball import errors
 from flyball.kernels import HalfSpaceTrees, IsolationForest, Trees, backend
-from tests.kernels.forest_samples import odd_rows, random_ensemble
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(700, 6))

@@ -4,11 +4,11 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from tests.kernels.forest_samples import ODD, odd_rows
 
 from flyball import errors
 from flyball.kernels import Trees, backend
 from flyball.kernels.ensemble import ZERO
-from tests.kernels.forest_samples import ODD, odd_rows
 
 lgb = pytest.importorskip("lightgbm")
 

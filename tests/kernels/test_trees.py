@@ -7,11 +7,11 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from tests.kernels.forest_samples import ensembles, odd_rows, random_ensemble
 
 from flyball import errors
 from flyball.kernels import Trees, backend
 from flyball.kernels.ensemble import LINKS
-from tests.kernels.forest_samples import ensembles, odd_rows, random_ensemble
 
 ROWS = np.random.default_rng(5).normal(size=(150, 4))
 

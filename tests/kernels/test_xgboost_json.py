@@ -7,10 +7,10 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from tests.kernels.forest_samples import odd_rows
 
 from flyball import errors
 from flyball.kernels import Trees, backend
-from tests.kernels.forest_samples import odd_rows
 
 xgb = pytest.importorskip("xgboost")
 

@@ -152,7 +152,7 @@ def _unpacked(body: bytes) -> dict[str, Any]:
 
     (size,) = struct.unpack_from("<I", body, len(_MAGIC))
     at = len(_MAGIC) + 4 + size
-    made = json.loads(body[len(_MAGIC) + 4 : at])
+    made: dict[str, Any] = json.loads(body[len(_MAGIC) + 4 : at])
     lengths = made.pop("lengths")
     if any(not isinstance(length, int) or not 0 <= length <= MOST for length in lengths):
         raise errors.DataError("data: a length is out of bounds")

@@ -176,7 +176,7 @@ class HalfSpaceTrees:
         self._begin(counts, counts.copy(), 0, True)
 
     def score_one(self, row: NDArray[Any]) -> float:
-        """Return the score of one row of shape (features,): 0 is usual, 1 is strange. ValueError names what is wrong."""
+        """Return the score of one row of shape (features,), from 0 (usual) to 1; ValueError names what is wrong."""
         return float(self._of_one(self._forest.score_one, row))
 
     def learn_one(self, row: NDArray[Any]) -> None:

@@ -126,8 +126,11 @@ def _tree(number: int, told: dict[str, str], features: int) -> dict[str, Any]:
     if not 1 <= leaves <= MOST:
         raise errors.DataError(f"{where}: num_leaves is {leaves}, not 1 to {MOST}")
     nodes = leaves - 1
-    take = lambda name, dtype, count: _array(told, name, dtype, count, where)  # noqa: E731
-    made = {
+
+    def take(name: str, dtype: Any, count: int) -> NDArray[Any]:
+        return _array(told, name, dtype, count, where)
+
+    made: dict[str, Any] = {
         "feature": take("split_feature", np.int32, nodes),
         "left": take("left_child", np.int32, nodes),
         "right": take("right_child", np.int32, nodes),

@@ -64,7 +64,7 @@ class Trees:
 
         DataError names the tree and field that is wrong; linear trees and unknown objectives are refused.
         """
-        if isinstance(model, os.PathLike) or isinstance(model, str) and "\n" not in model:
+        if isinstance(model, os.PathLike) or (isinstance(model, str) and "\n" not in model):
             model = _read(model).decode("utf-8", "replace")
         if not isinstance(model, str):
             raise ValueError(f"model: needs the text of a model or its path, not {type(model).__name__}")
@@ -77,7 +77,7 @@ class Trees:
         `Booster.save_raw("ubj")` and `save_raw("json")` give such bytes. DataError names the tree and field that is
         wrong; leaves of several targets and unknown objectives are refused.
         """
-        if isinstance(model, os.PathLike) or isinstance(model, str) and not model.lstrip().startswith("{"):
+        if isinstance(model, os.PathLike) or (isinstance(model, str) and not model.lstrip().startswith("{")):
             model = _read(model)
         if not isinstance(model, bytes | bytearray | str | dict):
             raise ValueError(f"model: needs a model's bytes, text, dict or path, not {type(model).__name__}")

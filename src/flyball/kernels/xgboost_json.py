@@ -67,7 +67,7 @@ def read(model: bytes | str | dict[str, Any]) -> Ensemble:
     groups = max(
         1, _integer(param, "num_class", "the model"), _integer(param, "num_target", "the model", "1")
     )
-    if groups > 1 << 20 or weights is not None and len(weights) != len(trees):
+    if groups > 1 << 20 or (weights is not None and len(weights) != len(trees)):
         raise errors.DataError("the model: num_class or weight_drop does not go with its trees")
     objective = _field(learner, "objective", dict, "the model").get("name")
     if objective not in _LINKS:
@@ -84,10 +84,8 @@ def _parsed(model: bytes | str | dict[str, Any]) -> dict[str, Any]:
         return model
     try:
         # JSON begins with a brace and a quote or a space, UBJSON with a brace and the length of the first name.
-        if (
-            isinstance(model, str)
-            or model.lstrip()[:1] == b"{"
-            and model.lstrip()[1:].lstrip()[:1] in (b'"', b"}")
+        if isinstance(model, str) or (
+            model.lstrip()[:1] == b"{" and model.lstrip()[1:].lstrip()[:1] in (b'"', b"}")
         ):
             parsed = json.loads(model)
         else:
@@ -240,7 +238,8 @@ def _before(value: NDArray[Any], categorical: NDArray[Any], where: str) -> NDArr
 
     if (np.isneginf(value) & ~categorical).any():
         raise errors.DataError(f"{where}: split_conditions is -inf, which nothing is below")
-    return np.nextafter(value, np.float32(-np.inf))
+    before: NDArray[Any] = np.nextafter(value, np.float32(-np.inf))
+    return before
 
 
 def _marks(categorical: NDArray[Any], default_left: NDArray[Any]) -> NDArray[Any]:

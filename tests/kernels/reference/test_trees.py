@@ -49,8 +49,8 @@ def test_values_are_narrowed():
 def test_sums_go_in_order():
     # 1e16 + 1 + 1 loses both ones in float64, 1 + 1 + 1e16 would not.
     many = dataclasses.replace(
-        stump(), group=[0, 0, 0], node_from=[0, 0, 0, 0], leaf_from=[0, 1, 2, 3], leaf=[1e16, 1, 1], feature=[], left=[],
-        right=[], threshold=[], marks=[],
+        stump(), group=[0, 0, 0], node_from=[0, 0, 0, 0], leaf_from=[0, 1, 2, 3], leaf=[1e16, 1, 1], feature=[],
+        left=[], right=[], threshold=[], marks=[],
     )  # fmt: skip
     assert answers(many, 0) == [1e16]
 

@@ -50,7 +50,7 @@ def _leaf(e: Ensemble, tree: int, row: list[float]) -> int:
 
 def _goes_left(e: Ensemble, node: int, x: float) -> bool:
     marks = int(e.marks[node])
-    if math.isnan(x) or marks & _ZERO_MISSING and abs(x) <= _ZERO:
+    if math.isnan(x) or (marks & _ZERO_MISSING and abs(x) <= _ZERO):
         return bool(marks & _MISSING_LEFT)
     if not marks & _CATEGORY:
         return bool(x <= e.threshold[node])
