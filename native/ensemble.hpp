@@ -1,7 +1,7 @@
 // An ensemble of decision trees as it was read: what every way of scoring is made from.
 //
-// One question for all libraries: a row goes left if its value <= threshold, where x < t was turned into
-// x <= the value before t. What goes left instead of a comparison (missing, zero, a category) is told by marks.
+// One question for all libraries: a row goes left if its value <= threshold, where x < t was turned into x <=
+// the value before t. What goes left instead of a comparison (missing, zero, a category) is told by marks.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +22,9 @@ constexpr std::uint8_t kFromZero = 8;     // -0.5 is no category; without it, it
 constexpr double kZero = static_cast<double>(1e-35f);
 
 // What a sum becomes.
-enum class Link : std::int32_t { kIdentity, kSigmoid, kExp, kWideExp, kSoftmax, kSignedSquare, kSoftplus, kHinge,
-                                 kArgmax, kIsolation };
+enum class Link : std::int32_t {
+  kIdentity, kSigmoid, kExp, kWideExp, kSoftmax, kSignedSquare, kSoftplus, kHinge, kArgmax, kIsolation
+};
 
 // Children are numbers of nodes if >= 0, else ~number of a leaf, both counted within the tree. Every child
 // comes after its parent and has one parent: flyball.kernels.ensemble holds that before it comes here.

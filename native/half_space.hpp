@@ -1,9 +1,9 @@
 // Half-space trees over a stream: where few came before is strange (Tan, Ting and Liu 2011).
 //
-// Every tree halves the space at random, whatever the data; its nodes count the rows of the present window and keep
-// the counts of the last. All trees are complete, so a node's children are found by arithmetic, a walk has as many
-// steps as the tree is high, and its leaf alone tells the path: eight trees are walked at a time without a branch,
-// then the paths are scored and counted.
+// Every tree halves the space at random, whatever the data; its nodes count the rows of the present window
+// and keep the counts of the last. All trees are complete, so a node's children are found by arithmetic, a
+// walk has as many steps as the tree is high, and its leaf alone tells the path: eight trees are walked at a
+// time without a branch, then the paths are scored and counted.
 #pragma once
 
 #include <algorithm>
@@ -62,7 +62,8 @@ class HalfSpace {
   static constexpr int kAtOnce = 8;
 
   double scaled(std::int64_t total) const {
-    const double most = static_cast<double>(trees) * static_cast<double>(window) * static_cast<double>(nodes());
+    const double rows = static_cast<double>(trees) * static_cast<double>(window);
+    const double most = rows * static_cast<double>(nodes());
     return 1 - static_cast<double>(total) / most;
   }
 
@@ -90,8 +91,8 @@ class HalfSpace {
         const auto value = static_cast<double>(row[feature[node] * step]);
         std::size_t right = !(value < threshold[node]);
         if (missing(value)) [[unlikely]] {
-          const std::int32_t* children = present.data() + static_cast<std::size_t>(tree + k) * nodes() + 2 * at[k] + 1;
-          right = children[0] < children[1];
+          const std::int32_t* counts = present.data() + static_cast<std::size_t>(tree + k) * nodes();
+          right = counts[2 * at[k] + 1] < counts[2 * at[k] + 2];
         }
         at[k] = 2 * at[k] + 1 + right;
       }

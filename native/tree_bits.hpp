@@ -1,10 +1,10 @@
 // Sixty-four rows at a time without walking: every node strikes out the leaves that a row cannot reach.
 //
-// A tree's leaves are bits. A node that sends a row to one side strikes out the leaves of the other; when all nodes
-// have done so, in any order, the first bit left is the row's leaf (QuickScorer, Lucchese et al. 2015; vectors of
-// rows after RapidScorer, Ye et al. 2018). Here rows are bytes of a vector, values are ranks, and a node strikes out
-// its smaller side only: the other side comes later in the order of bits, so the first bit is right nonetheless,
-// and nearly every node touches one byte of bits.
+// A tree's leaves are bits. A node that sends a row to one side strikes out the leaves of the other; when all
+// nodes have done so, in any order, the first bit left is the row's leaf (QuickScorer, Lucchese et al. 2015;
+// vectors of rows after RapidScorer, Ye et al. 2018). Here rows are bytes of a vector, values are ranks, and
+// a node strikes out its smaller side only: the other side comes later in the order of bits, so the first bit
+// is right nonetheless, and nearly every node touches one byte of bits.
 #pragma once
 
 #include <array>
@@ -53,8 +53,8 @@ class TreeBits {
     const auto& tables = ranked<Value>();
     thread_local std::vector<std::uint8_t> space;
     space.resize(columns_ * kBlock + most_planes_ * kBlock + kBlock);
-    auto* columns = reinterpret_cast<std::uint8_t*>((reinterpret_cast<std::uintptr_t>(space.data()) + kBlock - 1) /
-                                                    kBlock * kBlock);
+    const auto begin = reinterpret_cast<std::uintptr_t>(space.data());
+    auto* columns = reinterpret_cast<std::uint8_t*>((begin + kBlock - 1) / kBlock * kBlock);
     for (std::size_t i = 0; i < parts_.size(); ++i) rank_block(e_, parts_[i], tables[i], rows, columns);
     for (const Bundle& bundle : bundles_) {
       std::uint8_t* planes = columns + columns_ * kBlock;
@@ -69,7 +69,7 @@ class TreeBits {
 
   struct Strike {
     std::uint32_t column;  // in bytes
-    std::uint16_t plane;   // of the bundle's eight bits of leaves
+    std::uint16_t plane;   // in bytes, among the bundle's
     std::int8_t rank;      // rows above it lose the leaves
     std::uint8_t lost;
   };
@@ -129,11 +129,13 @@ class TreeBits {
     bool lowest = false;
     if ((marks & kCategory) != 0) {
       part = parts_.size();
-      add_part({e_.feature[node], marks, static_cast<std::size_t>(e_.threshold[node]), 1, {-1, -1, -1, -1}}, nullptr);
+      const auto set = static_cast<std::size_t>(e_.threshold[node]);
+      add_part({e_.feature[node], marks, set, 1, {-1, -1, -1, -1}}, nullptr);
     } else {
       const Ranked& found = ranked_.at(key(node));
-      const auto place = std::lower_bound(found.thresholds.begin(), found.thresholds.end(), e_.threshold[node]);
-      rank = static_cast<std::size_t>(place - found.thresholds.begin());
+      const auto& all = found.thresholds;
+      const auto place = std::lower_bound(all.begin(), all.end(), e_.threshold[node]);
+      rank = static_cast<std::size_t>(place - all.begin());
       part = found.parts[rank / kRanks];
       rank %= kRanks;
       lowest = (marks & kMissingLeft) != 0;
@@ -167,6 +169,8 @@ class TreeBits {
     bundles_.push_back(made);
   }
 
+  static_assert(kTrees * (kMostLeaves / 8) * kBlock <= 65536, "a plane is told in sixteen bits");
+
   // Orders a tree's leaves, the smaller side of each node first, and returns what its nodes strike out.
   std::vector<Strike> lay(std::int64_t tree, std::size_t plane) {
     const std::int64_t first = e_.node_from[tree], nodes = e_.nodes(tree), leaf = e_.leaf_from[tree];
@@ -197,7 +201,7 @@ class TreeBits {
       for (std::int32_t eight = from / 8; eight * 8 < to; ++eight) {
         const int low = std::max(0, from - eight * 8), high = std::min(8, to - eight * 8);
         strikes.push_back({static_cast<std::uint32_t>(column * kBlock),
-                           static_cast<std::uint16_t>(plane + static_cast<std::size_t>(eight)),
+                           static_cast<std::uint16_t>((plane + static_cast<std::size_t>(eight)) * kBlock),
                            static_cast<std::int8_t>(rank - 128),
                            static_cast<std::uint8_t>((0xFF >> (8 - high)) & (0xFF << low))});
       }
@@ -208,13 +212,14 @@ class TreeBits {
   void strike(const Bundle& bundle, const std::uint8_t* columns, std::uint8_t* planes) const {
     std::memset(planes, 0xFF, bundle.planes * kBlock);
     const Strike* const end = strikes_.data() + bundle.strikes_to;
-    for (const Strike* s = strikes_.data() + bundle.strikes_from; s != end; ++s) {
-      const Bytes rank = Bytes{} + s->rank, lost = Bytes{} + static_cast<signed char>(s->lost);
+    for (const Strike* next = strikes_.data() + bundle.strikes_from; next != end; ++next) {
+      const Strike s = *next;  // a copy: what is written below could be it, for all the compiler knows
+      const Bytes rank = Bytes{} + s.rank, lost = Bytes{} + static_cast<signed char>(s.lost);
       for (std::int64_t at = 0; at < kBlock; at += kWide) {
         Bytes ranks, bits;
-        load_bytes(ranks, columns + s->column + at);
-        load_bytes(bits, planes + s->plane * kBlock + at);
-        store_bytes(planes + s->plane * kBlock + at, bits & ~((ranks > rank) & lost));
+        load_bytes(ranks, columns + s.column + at);
+        load_bytes(bits, planes + s.plane + at);
+        store_bytes(planes + s.plane + at, bits & ~((ranks > rank) & lost));
       }
     }
   }

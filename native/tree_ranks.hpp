@@ -1,8 +1,9 @@
 // Values to ranks: how many of a feature's thresholds lie below, in one byte, for sixty-four rows at a time.
 //
-// A tree only ever asks on which side of a threshold a value lies, so a rank among all thresholds of the feature
-// says as much as the value does, and a vector holds 32 or 64 of them. A feature with more than 199 thresholds is
-// ranked in several parts. What is missing gets the lowest or the highest rank, categories get 0 (in the set) or 1.
+// A tree only ever asks on which side of a threshold a value lies, so a rank among all thresholds of the
+// feature says as much as the value does, and a vector holds 32 or 64 of them. A feature with more than 199
+// thresholds is ranked in several parts. What is missing gets the lowest or the highest rank, categories get
+// 0 (in the set) or 1.
 #pragma once
 
 #if defined(__AVX2__)
@@ -39,8 +40,8 @@ struct RankPart {
 
 // The thresholds of one part, in eights: the last of each eight tells whether to look further.
 //
-// A value is counted above a threshold if it is not at or below it, so NaN comes out above all, the ones that only
-// fill up an eight included: its rank is above the count of thresholds, and no other value's is.
+// A value is counted above a threshold if it is not at or below it, so NaN comes out above all, the ones that
+// only fill up an eight included: its rank is above the count of thresholds, and no other value's is.
 template <class Value>
 struct RankTable {
   static constexpr std::size_t kEight = 8;
@@ -103,12 +104,17 @@ struct RankTable {
   }
 };
 
-FLYBALL_INLINE void load_bytes(Bytes& bytes, const std::uint8_t* from) { std::memcpy(&bytes, from, sizeof bytes); }
-FLYBALL_INLINE void store_bytes(std::uint8_t* to, const Bytes& bytes) { std::memcpy(to, &bytes, sizeof bytes); }
+FLYBALL_INLINE void load_bytes(Bytes& bytes, const std::uint8_t* from) {
+  std::memcpy(&bytes, from, sizeof bytes);
+}
+FLYBALL_INLINE void store_bytes(std::uint8_t* to, const Bytes& bytes) {
+  std::memcpy(to, &bytes, sizeof bytes);
+}
 
 // The ranks of up to 64 rows.
 template <int Eights, bool Zeros, class Value, class T>
-void rank_rows(const RankPart& part, const RankTable<Value>& table, const Rows<T>& rows, std::uint8_t* ranks) {
+void rank_rows(const RankPart& part, const RankTable<Value>& table, const Rows<T>& rows,
+               std::uint8_t* ranks) {
   const T* at = rows.values + part.feature * rows.column_step;
   for (std::int64_t row = 0; row < rows.count; ++row, at += rows.row_step) {
     auto x = static_cast<Value>(*at);
@@ -126,7 +132,8 @@ void rank_categories(const Ensemble& e, const RankPart& part, const Rows<T>& row
   }
 }
 
-// Writes the columns of one part for up to 64 rows. Ranks are kept less 128: SSE2 and AVX2 compare signed bytes.
+// Writes the columns of one part for up to 64 rows. Ranks are kept less 128: SSE2 and AVX2 compare signed
+// bytes.
 template <class Value, class T>
 void rank_block(const Ensemble& e, const RankPart& part, const RankTable<Value>& table, const Rows<T>& rows,
                 std::uint8_t* columns) {

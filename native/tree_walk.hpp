@@ -1,8 +1,9 @@
 // From root to leaf, eight walks at a time.
 //
-// A step waits for memory twice, so one walk alone leaves the processor idle: eight independent ones, eight trees
-// for one row or eight rows for one tree, fill it. No step has a branch: the children of a node are neighbours, a
-// leaf is a node that leads to itself, and what is missing was turned into a value that goes the right way.
+// A step waits for memory twice, so one walk alone leaves the processor idle: eight independent ones, eight
+// trees for one row or eight rows for one tree, fill it. No step has a branch: the children of a node are
+// neighbours, a leaf is a node that leads to itself, and what is missing was turned into a value that goes
+// the right way.
 #pragma once
 
 #include <cstddef>
@@ -49,8 +50,8 @@ struct Slots {
     return found->second;
   }
 
-  // What is missing becomes -inf if it goes left, else NaN: neither is a comparison's business any more. A category
-  // is looked at as it is.
+  // What is missing becomes -inf if it goes left, else NaN: neither is a comparison's business any more. A
+  // category is looked at as it is.
   template <class Value, class T>
   void fill(const T* row, std::int64_t column_step, bool narrow, Value* out) const {
     out[0] = -std::numeric_limits<Value>::infinity();
@@ -102,7 +103,8 @@ class Walker {
     std::int64_t row = 0;
     for (; row + kWalks <= rows.count; row += kWalks) {
       for (int k = 0; k < kWalks; ++k) {
-        slots_.fill(rows.values + (row + k) * rows.row_step, rows.column_step, e_.narrow, values.data() + k * width);
+        const T* at = rows.values + (row + k) * rows.row_step;
+        slots_.fill(at, rows.column_step, e_.narrow, values.data() + k * width);
       }
       has_sets_ ? rows_by_tree<true>(values.data(), sums + row * e_.groups)
                 : rows_by_tree<false>(values.data(), sums + row * e_.groups);
@@ -118,7 +120,8 @@ class Walker {
   void lay(std::int64_t tree) {
     const std::int64_t first = e_.node_from[tree];
     const std::size_t base = nodes_.size();
-    // (child as the ensemble tells it, its place): the root, then every pair of children when its parent is laid.
+    // (child as the ensemble tells it, its place): the root, then every pair of children when its parent is
+    // laid.
     std::vector<std::pair<std::int64_t, std::size_t>> open{{e_.nodes(tree) > 0 ? 0 : -1, base}};
     nodes_.resize(base + 1);
     for (std::size_t next = 0; next < open.size(); ++next) {

@@ -1,4 +1,5 @@
-// Scores an ensemble of trees: a row at a time by walking, many rows by striking out leaves where that is faster.
+// Scores an ensemble of trees: a row at a time by walking, many rows by striking out leaves where that is
+// faster.
 #pragma once
 
 #include <memory>
@@ -35,7 +36,9 @@ class Trees {
     std::vector<float> narrowed;
     for (std::int64_t from = 0; from < rows.count; from += kBlock) {
       const std::int64_t count = std::min(kBlock, rows.count - from);
-      for (std::int64_t i = 0; i < count * e_.groups; ++i) sums[i] = static_cast<Sum>(e_.start[i % e_.groups]);
+      for (std::int64_t i = 0; i < count * e_.groups; ++i) {
+        sums[i] = static_cast<Sum>(e_.start[i % e_.groups]);
+      }
       const Rows<T> block{rows.values + from * rows.row_step, count, rows.row_step, rows.column_step};
       if (bits == nullptr) {
         walk(block, sums.data());

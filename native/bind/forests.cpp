@@ -14,7 +14,8 @@ using AnyArray = nb::ndarray<nb::ro, nb::device::cpu>;
 template <typename Use>
 auto with_row(const HalfSpace& forest, const AnyArray& row, Use use) {
   if (row.ndim() != 1 || static_cast<std::int64_t>(row.shape(0)) != forest.features) {
-    throw nb::value_error(("row: needs one dimension of " + std::to_string(forest.features) + " features").c_str());
+    const std::string features = std::to_string(forest.features);
+    throw nb::value_error(("row: needs one dimension of " + features + " features").c_str());
   }
   if (row.dtype() == nb::dtype<double>()) return use(static_cast<const double*>(row.data()), row.stride(0));
   if (row.dtype() == nb::dtype<float>()) return use(static_cast<const float*>(row.data()), row.stride(0));
@@ -31,22 +32,26 @@ void push(HalfSpace& forest, nb::ndarray<const T, nb::ndim<2>, nb::device::cpu> 
   for (std::int64_t row = 0; row < count; ++row) scores[row] = forest.push(values + row * row_step, step);
 }
 
-std::vector<std::int32_t> copy(const Line<std::int32_t>& line) { return {line.data(), line.data() + line.size()}; }
+template <typename T>
+std::vector<T> copy(const Line<T>& line) {
+  return {line.data(), line.data() + line.size()};
+}
 
 }  // namespace
 
 void bind_forests(nb::module_& m) {
   nb::class_<HalfSpace>(m, "HalfSpace")
       .def("__init__",
-           [](HalfSpace* self, std::int32_t trees, std::int32_t height, std::int32_t features, std::int64_t window,
-              Line<std::int32_t> feature, Doubles threshold, Line<std::int32_t> present, Line<std::int32_t> last,
-              std::int64_t seen, bool first) {
+           [](HalfSpace* self, std::int32_t trees, std::int32_t height, std::int32_t features,
+              std::int64_t window, Line<std::int32_t> feature, Doubles threshold, Line<std::int32_t> present,
+              Line<std::int32_t> last, std::int64_t seen, bool first) {
              new (self) HalfSpace{trees, height, features, window, copy(feature),
-                                  {threshold.data(), threshold.data() + threshold.size()}, copy(present), copy(last),
-                                  seen, first};
+                                  copy(threshold), copy(present), copy(last), seen, first};
            })
       .def("score_one", [](const HalfSpace& forest, const AnyArray& row) {
-        return with_row(forest, row, [&](const auto* values, std::int64_t step) { return forest.score(values, step); });
+        return with_row(forest, row, [&](const auto* values, std::int64_t step) {
+          return forest.score(values, step);
+        });
       })
       .def("learn_one", [](HalfSpace& forest, const AnyArray& row) {
         with_row(forest, row, [&](const auto* values, std::int64_t step) { forest.learn(values, step); });

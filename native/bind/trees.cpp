@@ -45,7 +45,8 @@ nb::object one(const Trees& trees, const AnyRow& row, bool raw) {
 nb::object predict_one(const Trees& trees, const AnyRow& row, bool raw) {
   const Ensemble& e = trees.ensemble();
   if (row.ndim() != 1 || static_cast<std::int64_t>(row.shape(0)) != e.features) {
-    throw nb::value_error(("row: needs one dimension of " + std::to_string(e.features) + " features").c_str());
+    const std::string features = std::to_string(e.features);
+    throw nb::value_error(("row: needs one dimension of " + features + " features").c_str());
   }
   if (row.dtype() == nb::dtype<double>()) {
     return e.single ? one<double, float>(trees, row, raw) : one<double, double>(trees, row, raw);
@@ -60,7 +61,8 @@ template <typename T>
 using Rectangle = nb::ndarray<const T, nb::ndim<2>, nb::device::cpu>;
 
 template <typename T, typename Sum>
-void predict(const Trees& trees, Rectangle<T> rows, bool raw, nb::ndarray<Sum, nb::c_contig, nb::device::cpu> out) {
+void predict(const Trees& trees, Rectangle<T> rows, bool raw,
+             nb::ndarray<Sum, nb::c_contig, nb::device::cpu> out) {
   const Rows<T> view{rows.data(), static_cast<std::int64_t>(rows.shape(0)), rows.stride(0), rows.stride(1)};
   nb::gil_scoped_release unlocked;
   trees.many(view, raw, out.data());
@@ -71,13 +73,15 @@ void predict(const Trees& trees, Rectangle<T> rows, bool raw, nb::ndarray<Sum, n
 void bind_trees(nb::module_& m) {
   nb::class_<Trees>(m, "Trees")
       .def("__init__",
-           [](Trees* self, std::int32_t features, std::int32_t groups, bool narrow, bool single, Line<std::int32_t> group,
-              Ints node_from, Ints leaf_from, Line<std::int32_t> feature, Line<std::int32_t> left,
-              Line<std::int32_t> right, Doubles threshold, Line<std::uint8_t> marks, Doubles leaf, Ints set_from,
-              Line<std::uint32_t> set_words, Doubles start, double divisor, std::int32_t link, double slope) {
-             new (self) Trees(Ensemble{features, groups, narrow, single, copy(group), copy(node_from), copy(leaf_from),
-                                       copy(feature), copy(left), copy(right), copy(threshold), copy(marks), copy(leaf),
-                                       copy(set_from), copy(set_words), copy(start), divisor,
+           [](Trees* self, std::int32_t features, std::int32_t groups, bool narrow, bool single,
+              Line<std::int32_t> group, Ints node_from, Ints leaf_from, Line<std::int32_t> feature,
+              Line<std::int32_t> left, Line<std::int32_t> right, Doubles threshold, Line<std::uint8_t> marks,
+              Doubles leaf, Ints set_from, Line<std::uint32_t> set_words, Doubles start, double divisor,
+              std::int32_t link, double slope) {
+             new (self) Trees(Ensemble{features, groups, narrow, single, copy(group), copy(node_from),
+                                       copy(leaf_from), copy(feature), copy(left), copy(right),
+                                       copy(threshold), copy(marks), copy(leaf), copy(set_from),
+                                       copy(set_words), copy(start), divisor,
                                        static_cast<flyball::Link>(link), slope});
            })
       .def("one", predict_one)

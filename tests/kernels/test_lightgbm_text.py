@@ -13,13 +13,13 @@ from flyball.kernels.ensemble import ZERO
 lgb = pytest.importorskip("lightgbm")
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(1500, 6))
+X = RNG.normal(size=(1000, 6))
 X[RNG.random(X.shape) < 0.1] = np.nan
 X[:, 3] = RNG.integers(0, 40, len(X))
 X[:, 4] = np.where(RNG.random(len(X)) < 0.5, 0, X[:, 4])
 SCORE = np.nan_to_num(X[:, 0]) + (X[:, 3] % 3 == 0) - np.nan_to_num(X[:, 4]) + RNG.normal(size=len(X))
 POSITIVE, CLASSES, BINARY = np.abs(SCORE) + 0.01, np.digitize(SCORE, [-0.5, 0.5]), (SCORE > 0) * 1.0
-ASKED = odd_rows(X[:400], RNG)
+ASKED = odd_rows(X[:250], RNG)
 MORE = (
     {"zero_as_missing": True},
     {"use_missing": False},
@@ -82,7 +82,7 @@ def test_every_path_is_equal(path):
 
 @pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg"])
 def test_rankers(objective):
-    data = lgb.Dataset(X, CLASSES, group=[100] * 15)
+    data = lgb.Dataset(X, CLASSES, group=[100] * 10)
     booster = lgb.train({"objective": objective, "verbose": -1, "num_leaves": 7, "num_threads": 1}, data, 5)
     assert np.array_equal(
         Trees.from_lightgbm(booster.model_to_string()).predict(ASKED), booster.predict(ASKED)
@@ -169,7 +169,7 @@ def test_a_wrong_model_is_told(text, said):
 
 
 @hypothesis.given(st.data())
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=80, deadline=None)
 def test_a_damaged_model_is_told_or_scores(data):
     text = GOOD[: GOOD.index("feature_importances")]
     for _ in range(data.draw(st.integers(1, 4))):

@@ -15,13 +15,13 @@ from flyball.kernels import Trees, backend
 xgb = pytest.importorskip("xgboost")
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(1200, 6))
+X = RNG.normal(size=(700, 6))
 X[RNG.random(X.shape) < 0.1] = np.nan
 X[:, 3] = RNG.integers(0, 40, len(X))
 SCORE = np.nan_to_num(X[:, 0]) + (X[:, 3] % 3 == 0) - np.nan_to_num(X[:, 4]) + RNG.normal(size=len(X))
 POSITIVE, CLASSES, BINARY = np.abs(SCORE) + 0.01, np.digitize(SCORE, [-0.5, 0.5]), (SCORE > 0) * 1.0
 # XGBoost itself refuses infinities, and categories below zero.
-ASKED = odd_rows(X[:300], RNG)
+ASKED = odd_rows(X[:200], RNG)
 ASKED[np.abs(ASKED) > 3e38] = 7
 ASKED[:, 3] = np.clip(np.abs(ASKED[:, 3]), 0, 100)
 TYPES = ["q", "q", "q", "c", "q", "q"]
@@ -160,7 +160,7 @@ def test_what_is_no_model_is_told(bytes_):
 
 
 @hypothesis.given(st.data())
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=80, deadline=None)
 def test_a_damaged_model_is_told_or_scores(data):
     raw = bytearray(UBJ)
     for _ in range(data.draw(st.integers(1, 5))):

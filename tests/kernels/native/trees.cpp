@@ -1,4 +1,5 @@
-// Ensembles of every kind, scored every way, against a plain walk. Ends with 0 if all are equal to the last bit.
+// Ensembles of every kind, scored every way, against a plain walk. Ends with 0 if all are equal to the last
+// bit.
 #include "trees.hpp"
 
 #include <cinttypes>
@@ -12,12 +13,15 @@ struct Random {
     state = state * 6364136223846793005ULL + 1442695040888963407ULL;
     return state >> 33;
   }
-  std::int64_t below(std::int64_t n) { return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(n)); }
+  std::int64_t below(std::int64_t n) {
+    return static_cast<std::int64_t>(next() % static_cast<std::uint64_t>(n));
+  }
   double real() { return static_cast<double>(next()) / 1073741824.0 - 1.0; }
 };
 
-const double kOdd[] = {0.0, -0.0, 1e-36, -1e-36, flyball::kZero, -flyball::kZero, flyball::kInf, -flyball::kInf,
-                       flyball::kNaN, -0.5, -1.0, 2.7, 31, 32, 64, 1e10, 2147483648.0, -2147483649.0, 1e308, -1e308};
+const double kOdd[] = {0.0, -0.0, 1e-36, -1e-36, flyball::kZero, -flyball::kZero, flyball::kInf,
+                       -flyball::kInf, flyball::kNaN, -0.5, -1.0, 2.7, 31, 32, 64, 1e10,
+                       2147483648.0, -2147483649.0, 1e308, -1e308};
 
 double value(Random& random) {
   return random.below(4) == 0 ? kOdd[random.below(sizeof kOdd / sizeof *kOdd)] : random.real();
@@ -66,7 +70,9 @@ flyball::Ensemble grown(Random& random, std::int64_t trees, std::int64_t most_le
 
 bool left(const flyball::Ensemble& e, std::int64_t node, double x) {
   const std::uint8_t marks = e.marks[node];
-  if ((marks & flyball::kCategory) != 0) return flyball::category_left(e, static_cast<std::int64_t>(e.threshold[node]), x, marks);
+  if ((marks & flyball::kCategory) != 0) {
+    return flyball::category_left(e, static_cast<std::int64_t>(e.threshold[node]), x, marks);
+  }
   const bool zero = (marks & flyball::kZeroMissing) != 0 && std::fabs(x) <= flyball::kZero;
   if (x != x || zero) return (marks & flyball::kMissingLeft) != 0;
   return x <= e.threshold[node];
@@ -115,7 +121,8 @@ int main() {
   const std::int64_t sizes[] = {1, 2, 9, 33, 64, 256, 400};
   for (int round = 0; round < 42; ++round) {
     const std::int64_t count = random.below(140);
-    const flyball::Trees trees(grown(random, random.below(20), sizes[round % 7], random.below(3) == 0 ? 3 : 1));
+    const std::int32_t groups = random.below(3) == 0 ? 3 : 1;
+    const flyball::Trees trees(grown(random, random.below(20), sizes[round % 7], groups));
     std::vector<double> wide;
     std::vector<float> narrow;
     for (std::int64_t i = 0; i < count * trees.ensemble().features; ++i) {
@@ -127,9 +134,10 @@ int main() {
     if (trees.ensemble().narrow) {
       for (double& x : wide) x = std::fabs(x) > 3e38 ? 3e38 : x;
     }
-    const bool fine = trees.ensemble().single
-                          ? same<float, float>(trees, narrow, count) && same<double, float>(trees, wide, count)
-                          : same<float, double>(trees, narrow, count) && same<double, double>(trees, wide, count);
+    const bool single = trees.ensemble().single;
+    const bool fine =
+        single ? same<float, float>(trees, narrow, count) && same<double, float>(trees, wide, count)
+               : same<float, double>(trees, narrow, count) && same<double, double>(trees, wide, count);
     if (!fine) {
       std::printf("in round %d\n", round);
       return 1;
