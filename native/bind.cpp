@@ -20,4 +20,6 @@ NB_MODULE(FLYBALL_MODULE, m) {
   bind_ring(m);
   bind_peaks(m);
   bind_drift(m);
+  bind_trees(m);
+  bind_forests(m);
 }

@@ -29,3 +29,5 @@ void bind_logscan(nb::module_& m);
 void bind_ring(nb::module_& m);
 void bind_peaks(nb::module_& m);
 void bind_drift(nb::module_& m);
+void bind_trees(nb::module_& m);
+void bind_forests(nb::module_& m);

@@ -10,6 +10,7 @@ machine's rows lie: one call serves four hundred machines.
 
 from flyball.kernels.backend import native
 from flyball.kernels.distances import Distances, SortedReference, ks_pvalue
+from flyball.kernels.forests import HalfSpaceTrees, IsolationForest
 from flyball.kernels.histogram import BinnedReference, Histogram, histogram, js, kl, psi
 from flyball.kernels.logcounts import LogCounts
 from flyball.kernels.loglayout import KeptLine, LogLayout
@@ -21,13 +22,16 @@ from flyball.kernels.ring import RingReader, RingWriter, include
 from flyball.kernels.seek import asof
 from flyball.kernels.sketch import QuantileSketch
 from flyball.kernels.sliding import STATISTICS, windows
+from flyball.kernels.trees import Trees
 
 __all__ = [
     "MOMENTS",
     "STATISTICS",
     "BinnedReference",
     "Distances",
+    "HalfSpaceTrees",
     "Histogram",
+    "IsolationForest",
     "KeptLine",
     "LogCounts",
     "LogLayout",
@@ -39,6 +43,7 @@ __all__ = [
     "RingReader",
     "RingWriter",
     "SortedReference",
+    "Trees",
     "asof",
     "find_peaks",
     "histogram",

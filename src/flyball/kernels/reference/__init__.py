@@ -5,6 +5,7 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 """
 
 from flyball.kernels.reference.distances import apart, sort_columns
+from flyball.kernels.reference.forests import HalfSpace
 from flyball.kernels.reference.histogram import count, js, kl, psi
 from flyball.kernels.reference.logscan import LogScan
 from flyball.kernels.reference.moving_moments import MovingMoments
@@ -14,8 +15,10 @@ from flyball.kernels.reference.ring import RingReader, RingWriter
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sketch import Sketches
 from flyball.kernels.reference.sliding import windows
+from flyball.kernels.reference.trees import score_trees
 
 __all__ = [
+    "HalfSpace",
     "LogScan",
     "MovingMoments",
     "PeakStream",
@@ -29,6 +32,7 @@ __all__ = [
     "js",
     "kl",
     "psi",
+    "score_trees",
     "sort_columns",
     "sorted_within",
     "windows",
