@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from flyball import kernels
+from flyball.kernels import checks
 
 VALUES, LO, HI = np.ones(5), np.array([0, 2]), np.array([3, 5])
 
@@ -24,7 +25,6 @@ def wrong(call, *names):
         np.ones((5, 1)),
         np.array(1.0),
         np.array(["a"] * 5),
-        np.ones(5, ">f8"),
         None,
     ],
     ids=lambda values: (
@@ -112,3 +112,35 @@ def test_asof(named, changed):
     good = {"times": TIMES, "starts": STARTS, "moments": MOMENTS, "segments": SEGMENTS}
     assert kernels.asof(**good).tolist() == [0, 2]
     wrong(lambda: kernels.asof(**(good | changed)), named)
+
+
+def test_arrays_are_taken_as_they_lie_where_that_can_be():
+    kept = np.arange(12.0).reshape(4, 3)[::-2, 1:]
+    assert checks.floating("values", kept) is kept or np.shares_memory(checks.floating("values", kept), kept)
+    swapped = checks.floating("values", np.arange(3.0).astype(">f4"))
+    assert (swapped.dtype, swapped.tolist()) == (np.float32, [0, 1, 2])
+    between = np.array([(1, 2.0), (3, 4.0)], np.dtype([("a", "i1"), ("b", "f8")]))["b"]
+    assert checks.floating("values", between).flags.aligned
+    assert checks.floating("values", between).tolist() == [2, 4]
+
+
+def test_polars_columns_are_taken_without_a_copy_unless_nulls_are_there():
+    polars = pytest.importorskip("polars")
+    column = polars.Series([1.0, 2.0, 3.0])
+    assert np.shares_memory(checks.floating("values", column), column.to_numpy())
+    assert np.isnan(checks.floating("values", polars.Series([1.0, None]))).tolist() == [False, True]
+    with pytest.raises(ValueError, match="values: needs a float64 or float32 array"):
+        checks.floating("values", polars.Series(["a"]))
+
+
+def test_shapes():
+    one, two = np.ones(4), np.ones((4, 3))
+    assert checks.table("values", one).shape == (4, 1)
+    assert checks.row("row", np.ones((3, 2))[:, 0], 3).flags.c_contiguous
+    wrong(lambda: checks.samples("values", np.ones((1, 1, 1))), "values")
+    wrong(lambda: checks.table("values", two, 2), "values")
+    wrong(lambda: checks.matrix("rows", one, 3), "rows")
+    wrong(lambda: checks.matrix("rows", two, 4), "rows")
+    wrong(lambda: checks.row("row", two, 3), "row")
+    assert "whole number" in wrong(lambda: checks.whole("window", 1.5, 1, 9), "window")
+    assert "outside 1..9" in wrong(lambda: checks.whole("window", 0, 1, 9), "window")
