@@ -31,7 +31,7 @@ def build(tmp_path_factory):
 
     def built(source, path="plain", sanitize="address,undefined"):
         program = tmp_path_factory.mktemp("native") / source.stem
-        command = ["g++", "-std=c++20", "-O1", "-g", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"]
+        command = ["g++", "-std=c++20", "-O1", "-g1", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"]
         command += [*MARCH[path], f"-I{NATIVE}", f"-I{NATIVE / 'include'}", "-pthread"]
         if sanitize:
             command += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]

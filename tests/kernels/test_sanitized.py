@@ -1,5 +1,7 @@
 """The C++ under sanitizers, and the same bits from the plainest instruction set as from this machine's."""
 
+import concurrent.futures
+import os
 import pathlib
 import subprocess
 
@@ -19,18 +21,25 @@ PROGRAMS = sorted(source for source in (HERE / "native").glob("*.cpp") if source
 THREADED: set[str] = {"ring"}
 
 
-@pytest.mark.parametrize("path", RUNS)
-@pytest.mark.parametrize("source", PROGRAMS, ids=lambda source: source.stem)
-def test_clean_under_address_and_undefined(build, source, path):
-    run = subprocess.run([build(source, path)], capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout + run.stderr
+# What is built: a program, the instruction set, the sanitizers.
+BUILDS = [(source, path, "address,undefined") for source in PROGRAMS for path in RUNS]
+BUILDS += [(source, "plain", "thread") for source in PROGRAMS if source.stem in THREADED]
 
 
-@pytest.mark.parametrize(
-    "source", [source for source in PROGRAMS if source.stem in THREADED], ids=lambda s: s.stem
-)
-def test_clean_under_thread(build, source):
-    run = subprocess.run([build(source, sanitize="thread")], capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def ahead(request, build):
+    """The builds that this run asks for, on every core at once: compiling is most of the time."""
+    asked = [
+        item.callspec.params.get("wanted") for item in request.session.items if hasattr(item, "callspec")
+    ]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {wanted: pool.submit(build, *wanted) for wanted in BUILDS if wanted in asked}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", BUILDS, ids=lambda wanted: f"{wanted[0].stem}-{wanted[1]}-{wanted[2]}")
+def test_clean(ahead, wanted):
+    run = subprocess.run([ahead[wanted].result()], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
