@@ -31,11 +31,11 @@ FLYBALL_INLINE void insert(V x, V* rows, std::int64_t many) {
 template <int Ranks, int Half, typename V>
 FLYBALL_INLINE void narrow_held(const V* core, const V* more, V* kept) {
   if constexpr (Half == 1) {
-    for (int i = 0; i < Ranks; ++i) kept[i] = held(more[0], core[i], core[i + 1]);
+    FLYBALL_UNROLLED for (int i = 0; i < Ranks; ++i) kept[i] = held(more[0], core[i], core[i + 1]);
   } else {
-    for (int i = 0; i < Half; ++i) kept[i] = held(more[Half - 1 - i], core[i], core[Ranks + Half - 1 + i]);
+    FLYBALL_UNROLLED for (int i = 0; i < Half; ++i) kept[i] = held(more[Half - 1 - i], core[i], core[Ranks + Half - 1 + i]);
     clean_held<Half>(kept);
-    for (int i = 0; i < Ranks - 1; ++i) insert(core[Half + i], kept, Half + i);
+    FLYBALL_UNROLLED for (int i = 0; i < Ranks - 1; ++i) insert(core[Half + i], kept, Half + i);
   }
 }
 
@@ -43,24 +43,24 @@ template <int Ranks, typename V>
 inline void narrow(const V* core, const V* more, V* kept, std::int64_t half) {
   if (half == 8) {
     V eight[8];
-    for (int i = 0; i < 8; ++i) eight[i] = held(more[7 - i], core[i], core[Ranks + 7 + i]);
+    FLYBALL_UNROLLED for (int i = 0; i < 8; ++i) eight[i] = held(more[7 - i], core[i], core[Ranks + 7 + i]);
     clean_held<8>(eight);
-    for (int i = 0; i < 8; ++i) kept[i] = eight[i];
+    FLYBALL_UNROLLED for (int i = 0; i < 8; ++i) kept[i] = eight[i];
   } else {
     const std::int64_t quarter = half / 4;
     const V* high = core + Ranks + half - 1;
     for (std::int64_t i = 0; i < quarter; ++i) {
       V four[4];
-      for (int k = 0; k < 4; ++k) {
+      FLYBALL_UNROLLED for (int k = 0; k < 4; ++k) {
         const std::int64_t at = i + k * quarter;
         four[k] = held(more[half - 1 - at], core[at], high[at]);
       }
       clean_held<4>(four);
-      for (int k = 0; k < 4; ++k) kept[i + k * quarter] = four[k];
+      FLYBALL_UNROLLED for (int k = 0; k < 4; ++k) kept[i + k * quarter] = four[k];
     }
-    for (int k = 0; k < 4; ++k) clean(kept + k * quarter, quarter);
+    clean_parts(kept, half, quarter);
   }
-  for (int i = 0; i < Ranks - 1; ++i) insert(core[half + i], kept, half + i);
+  FLYBALL_UNROLLED for (int i = 0; i < Ranks - 1; ++i) insert(core[half + i], kept, half + i);
 }
 
 // Blocks of rows in order, of every length 1, 2, 4 ... that divides the place where they start.
@@ -106,19 +106,19 @@ class Blocks {
   }
   void sort_four(std::int64_t at) {
     V four[4];
-    for (int i = 0; i < 4; ++i) four[i] = room(2)[at + i];
+    FLYBALL_UNROLLED for (int i = 0; i < 4; ++i) four[i] = room(2)[at + i];
     merge_held<4>(four);
-    for (int i = 0; i < 4; ++i) room(4)[at + i] = four[i];
+    FLYBALL_UNROLLED for (int i = 0; i < 4; ++i) room(4)[at + i] = four[i];
   }
   void sort_eight(std::int64_t at) {
     V eight[8];
-    for (int i = 0; i < 8; ++i) eight[i] = rows_[at + i];
-    for (int i = 0; i < 8; i += 2) merge_held<2>(eight + i);
-    for (int i = 0; i < 8; ++i) room(2)[at + i] = eight[i];
-    for (int i = 0; i < 8; i += 4) merge_held<4>(eight + i);
-    for (int i = 0; i < 8; ++i) room(4)[at + i] = eight[i];
+    FLYBALL_UNROLLED for (int i = 0; i < 8; ++i) eight[i] = rows_[at + i];
+    FLYBALL_UNROLLED for (int i = 0; i < 8; i += 2) merge_held<2>(eight + i);
+    FLYBALL_UNROLLED for (int i = 0; i < 8; ++i) room(2)[at + i] = eight[i];
+    FLYBALL_UNROLLED for (int i = 0; i < 8; i += 4) merge_held<4>(eight + i);
+    FLYBALL_UNROLLED for (int i = 0; i < 8; ++i) room(4)[at + i] = eight[i];
     merge_held<8>(eight);
-    for (int i = 0; i < 8; ++i) room(8)[at + i] = eight[i];
+    FLYBALL_UNROLLED for (int i = 0; i < 8; ++i) room(8)[at + i] = eight[i];
   }
 
   const V* rows_ = nullptr;
@@ -184,7 +184,7 @@ class Descent {
   template <int Ranks, int Many, typename Emit>
   void within_registers(const V* list, std::int64_t at, Emit& emit) {
     V held_list[Ranks + Many - 1];
-    for (int i = 0; i < Ranks + Many - 1; ++i) held_list[i] = list[i];
+    FLYBALL_UNROLLED for (int i = 0; i < Ranks + Many - 1; ++i) held_list[i] = list[i];
     split_held<Ranks, Many>(held_list, at, emit);
   }
 

@@ -12,7 +12,7 @@ namespace flyball {
 template <int Many, typename V>
 FLYBALL_INLINE void clean_held(V* rows) {
   if constexpr (Many > 1) {
-    for (int i = 0; i < Many / 2; ++i) order(rows[i], rows[i + Many / 2]);
+    FLYBALL_UNROLLED for (int i = 0; i < Many / 2; ++i) order(rows[i], rows[i + Many / 2]);
     clean_held<Many / 2>(rows);
     clean_held<Many / 2>(rows + Many / 2);
   }
@@ -21,31 +21,37 @@ FLYBALL_INLINE void clean_held(V* rows) {
 template <int Many, typename V>
 FLYBALL_INLINE void clean_rows(V* rows) {
   V held_rows[Many];
-  for (int i = 0; i < Many; ++i) held_rows[i] = rows[i];
+  FLYBALL_UNROLLED for (int i = 0; i < Many; ++i) held_rows[i] = rows[i];
   clean_held<Many>(held_rows);
-  for (int i = 0; i < Many; ++i) rows[i] = held_rows[i];
+  FLYBALL_UNROLLED for (int i = 0; i < Many; ++i) rows[i] = held_rows[i];
 }
 
-// The same for any power of two, two steps for each time the rows are read.
+// The same for each part of `length` rows, any power of two, two steps for each time the rows are read.
 template <typename V>
-inline void clean(V* rows, std::int64_t many) {
-  if (many == 8) return clean_rows<8>(rows);
-  if (many == 4) return clean_rows<4>(rows);
-  if (many == 2) return clean_rows<2>(rows);
-  if (many < 2) return;
-  const std::int64_t quarter = many / 4;
-  for (std::int64_t i = 0; i < quarter; ++i) {
-    V four[4] = {rows[i], rows[i + quarter], rows[i + 2 * quarter], rows[i + 3 * quarter]};
-    clean_held<4>(four);
-    for (int k = 0; k < 4; ++k) rows[i + k * quarter] = four[k];
+inline void clean_parts(V* rows, std::int64_t many, std::int64_t length) {
+  for (; length > 8; length /= 4) {
+    const std::int64_t quarter = length / 4;
+    for (V* at = rows; at < rows + many; at += length) {
+      for (std::int64_t i = 0; i < quarter; ++i) {
+        V four[4] = {at[i], at[i + quarter], at[i + 2 * quarter], at[i + 3 * quarter]};
+        clean_held<4>(four);
+        FLYBALL_UNROLLED for (int k = 0; k < 4; ++k) at[i + k * quarter] = four[k];
+      }
+    }
   }
-  for (int k = 0; k < 4; ++k) clean(rows + k * quarter, quarter);
+  if (length == 8) {
+    for (std::int64_t at = 0; at < many; at += 8) clean_rows<8>(rows + at);
+  } else if (length == 4) {
+    for (std::int64_t at = 0; at < many; at += 4) clean_rows<4>(rows + at);
+  } else if (length == 2) {
+    for (std::int64_t at = 0; at < many; at += 2) clean_rows<2>(rows + at);
+  }
 }
 
 // Two sorted halves, one behind the other, into order.
 template <int Many, typename V>
 FLYBALL_INLINE void merge_held(V* rows) {
-  for (int i = 0; i < Many / 2; ++i) order(rows[i], rows[Many - 1 - i]);
+  FLYBALL_UNROLLED for (int i = 0; i < Many / 2; ++i) order(rows[i], rows[Many - 1 - i]);
   clean_held<Many / 2>(rows);
   clean_held<Many / 2>(rows + Many / 2);
 }
@@ -65,7 +71,7 @@ inline void merge(const V* from, V* to, std::int64_t many) {
     to[3 * quarter - 1 - i] = c;
     to[many - 1 - i] = d;
   }
-  for (int k = 0; k < 4; ++k) clean(to + k * quarter, quarter);
+  clean_parts(to, many, quarter);
 }
 
 // Any number of rows into order in place; those past the end count as greater than all.
@@ -74,11 +80,11 @@ inline void sort(V* rows, std::int64_t many) {
   std::int64_t at = 0;
   for (; at + 8 <= many; at += 8) {
     V eight[8];
-    for (int i = 0; i < 8; ++i) eight[i] = rows[at + i];
-    for (int i = 0; i < 8; i += 2) merge_held<2>(eight + i);
-    for (int i = 0; i < 8; i += 4) merge_held<4>(eight + i);
+    FLYBALL_UNROLLED for (int i = 0; i < 8; ++i) eight[i] = rows[at + i];
+    FLYBALL_UNROLLED for (int i = 0; i < 8; i += 2) merge_held<2>(eight + i);
+    FLYBALL_UNROLLED for (int i = 0; i < 8; i += 4) merge_held<4>(eight + i);
     merge_held<8>(eight);
-    for (int i = 0; i < 8; ++i) rows[at + i] = eight[i];
+    FLYBALL_UNROLLED for (int i = 0; i < 8; ++i) rows[at + i] = eight[i];
   }
   for (std::int64_t i = at + 1; i < many; ++i) {
     for (std::int64_t j = i; j > at; --j) order(rows[j - 1], rows[j]);

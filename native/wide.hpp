@@ -13,6 +13,9 @@
 
 #include "lanes.hpp"
 
+// A loop over registers, whose number is known: without it they would live in memory.
+#define FLYBALL_UNROLLED _Pragma("GCC unroll 64")
+
 namespace flyball {
 
 #if defined(__AVX512F__)
@@ -117,7 +120,7 @@ FLYBALL_INLINE void trade(V& a, V& b, std::integer_sequence<int, Lane...>) {
 template <typename T, int Step = kWide<T> / 2>
 FLYBALL_INLINE void transpose(Wide<T>* square) {
   if constexpr (Step > 0) {
-    for (int i = 0; i < kWide<T>; ++i) {
+    FLYBALL_UNROLLED for (int i = 0; i < kWide<T>; ++i) {
       if (!(i & Step)) {
         trade<Step>(square[i], square[i + Step], std::make_integer_sequence<int, kWide<T>>{});
       }
