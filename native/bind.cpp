@@ -15,4 +15,5 @@ NB_MODULE(FLYBALL_MODULE, m) {
   });
   bind_windows(m);
   bind_asof(m);
+  bind_quantiles(m);
 }

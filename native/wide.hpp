@@ -47,10 +47,11 @@ constexpr int kWide = kWideBytes / static_cast<int>(sizeof(T));
 template <typename T>
 constexpr T kMost = std::numeric_limits<T>::infinity();
 
+// The forms with a mask of all lanes are the plain ones without a false warning of the compiler.
 // The same bits from all: where both are equal (0.0 and -0.0), the second. Neither may be NaN.
 FLYBALL_INLINE Wide<double> lesser(Wide<double> a, Wide<double> b) {
 #if defined(__AVX512F__)
-  return _mm512_min_pd(a, b);
+  return _mm512_maskz_min_pd(0xFF, a, b);
 #elif defined(__AVX2__)
   return _mm256_min_pd(a, b);
 #elif defined(__SSE2__)
@@ -61,7 +62,7 @@ FLYBALL_INLINE Wide<double> lesser(Wide<double> a, Wide<double> b) {
 }
 FLYBALL_INLINE Wide<double> greater(Wide<double> a, Wide<double> b) {
 #if defined(__AVX512F__)
-  return _mm512_max_pd(a, b);
+  return _mm512_maskz_max_pd(0xFF, a, b);
 #elif defined(__AVX2__)
   return _mm256_max_pd(a, b);
 #elif defined(__SSE2__)
@@ -72,7 +73,7 @@ FLYBALL_INLINE Wide<double> greater(Wide<double> a, Wide<double> b) {
 }
 FLYBALL_INLINE Wide<float> lesser(Wide<float> a, Wide<float> b) {
 #if defined(__AVX512F__)
-  return _mm512_min_ps(a, b);
+  return _mm512_maskz_min_ps(0xFFFF, a, b);
 #elif defined(__AVX2__)
   return _mm256_min_ps(a, b);
 #elif defined(__SSE2__)
@@ -83,7 +84,7 @@ FLYBALL_INLINE Wide<float> lesser(Wide<float> a, Wide<float> b) {
 }
 FLYBALL_INLINE Wide<float> greater(Wide<float> a, Wide<float> b) {
 #if defined(__AVX512F__)
-  return _mm512_max_ps(a, b);
+  return _mm512_maskz_max_ps(0xFFFF, a, b);
 #elif defined(__AVX2__)
   return _mm256_max_ps(a, b);
 #elif defined(__SSE2__)

@@ -24,3 +24,4 @@ using IntsOut = LineOut<std::int64_t>;
 
 void bind_windows(nb::module_& m);
 void bind_asof(nb::module_& m);
+void bind_quantiles(nb::module_& m);

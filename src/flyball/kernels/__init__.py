@@ -9,7 +9,17 @@ machine's rows lie: one call serves four hundred machines.
 """
 
 from flyball.kernels.backend import native
+from flyball.kernels.quantiles import MovingMedian, MovingQuantile, moving_median, moving_quantile
 from flyball.kernels.seek import asof
 from flyball.kernels.sliding import STATISTICS, windows
 
-__all__ = ["STATISTICS", "asof", "native", "windows"]
+__all__ = [
+    "STATISTICS",
+    "MovingMedian",
+    "MovingQuantile",
+    "asof",
+    "moving_median",
+    "moving_quantile",
+    "native",
+    "windows",
+]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["bounds", "integers", "names", "offsets", "positions", "series"]
+__all__ = ["bounds", "integers", "names", "offsets", "positions", "samples", "series"]
 
 
 def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
@@ -23,6 +23,21 @@ def series(name: str, values: NDArray[Any]) -> NDArray[np.float64]:
         raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
     _flat(name, values)
     return np.ascontiguousarray(values, np.float64)
+
+
+def samples(name: str, values: Any) -> NDArray[Any]:
+    """Return one series or a table of them as it lies; a Polars Series is taken by its own `to_numpy`."""
+    import numpy as np
+
+    if not isinstance(values, np.ndarray) and hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    if not isinstance(values, np.ndarray) or values.dtype not in (np.float64, np.float32):
+        raise ValueError(f"{name}: needs a float64 or float32 array, not {_kind(values)}")
+    if values.ndim not in (1, 2):
+        raise ValueError(f"{name}: needs one dimension or two, not the shape {values.shape}")
+    if not values.flags.aligned:
+        return values.copy()
+    return values
 
 
 def integers(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
