@@ -28,24 +28,25 @@ class RankedQuantile {
  private:
   void group(const T* values, std::int64_t from, std::int64_t rows, T* out, std::int64_t step) {
     ranks_.sort(values, rows);
-    marked_.clear(ranks_.size());
-    for (std::int64_t row = 0; row < from; ++row) marked_.enter(ranks_.of(row));
+    // A copy of its own, which the compiler keeps in registers.
+    Marked marked = words_.cleared(ranks_.size());
+    for (std::int64_t row = 0; row < from; ++row) marked.enter(ranks_.of(row));
     for (std::int64_t row = from; row < rows; ++row) {
-      if (row >= rule_.window) marked_.leave(ranks_.of(row - rule_.window));
-      marked_.enter(ranks_.of(row));
-      *out = quantile();
+      if (row >= rule_.window) marked.leave(ranks_.of(row - rule_.window));
+      marked.enter(ranks_.of(row));
+      *out = quantile(marked);
       out += step;
     }
   }
 
-  T quantile() {
-    const std::int64_t many = marked_.count();
+  FLYBALL_INLINE T quantile(Marked& marked) const {
+    const std::int64_t many = marked.count();
     if (many < rule_.min_count) return static_cast<T>(kNaN);
     const std::int64_t low = rule_.low(many);
-    const std::size_t rank = marked_.find(low);
+    const std::size_t rank = marked.find(low);
     const T lower = ranks_.value(rank);
     if (rule_.high(many) == low) return lower + T{0};
-    return rule_.between(lower, ranks_.value(marked_.after(rank)), many);
+    return rule_.between(lower, ranks_.value(marked.after(rank)), many);
   }
 
   // More windows sort less often for each row, fewer stay in the cache.
@@ -54,7 +55,7 @@ class RankedQuantile {
 
   RankRule rule_;
   Ranks<T> ranks_;
-  Marked marked_;
+  Words words_;
 };
 
 }  // namespace flyball

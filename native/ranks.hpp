@@ -154,19 +154,15 @@ class Ranks {
 // A mark for every rank that is in the window, and a finger on the word of 64 marks that holds the rank asked for.
 class Marked {
  public:
-  void clear(std::size_t ranks) {
-    words_.assign(ranks / 64 + 2, 0);
-    word_ = 0;
-    before_ = count_ = 0;
-    missing_ = ranks;
-  }
+  Marked(std::uint64_t* words, std::size_t missing) : words_(words), missing_(missing) {}
+
   // A missing row's rank lies beyond all: its mark is never looked at.
-  void enter(std::uint32_t rank) {
+  FLYBALL_INLINE void enter(std::uint32_t rank) {
     words_[rank / 64] |= std::uint64_t{1} << (rank % 64);
     before_ += rank / 64 < word_;
     count_ += rank != missing_;
   }
-  void leave(std::uint32_t rank) {
+  FLYBALL_INLINE void leave(std::uint32_t rank) {
     words_[rank / 64] &= ~(std::uint64_t{1} << (rank % 64));
     before_ -= rank / 64 < word_;
     count_ -= rank != missing_;
@@ -174,13 +170,13 @@ class Marked {
   std::int64_t count() const { return count_; }
 
   // The rank that has `nth` marks below it; there are more than `nth`.
-  std::size_t find(std::int64_t nth) {
+  FLYBALL_INLINE std::size_t find(std::int64_t nth) {
     while (nth < before_) before_ -= std::popcount(words_[--word_]);
     for (int here; nth >= before_ + (here = std::popcount(words_[word_])); ++word_) before_ += here;
     return word_ * 64 + nth_bit(words_[word_], static_cast<int>(nth - before_));
   }
   // The next mark after one that was found.
-  std::size_t after(std::size_t rank) const {
+  FLYBALL_INLINE std::size_t after(std::size_t rank) const {
     std::size_t word = (rank + 1) / 64;
     std::uint64_t bits = words_[word] & (~std::uint64_t{0} << ((rank + 1) % 64));
     while (bits == 0) bits = words_[++word];
@@ -197,9 +193,21 @@ class Marked {
 #endif
   }
 
-  std::vector<std::uint64_t> words_;
-  std::size_t word_ = 0, missing_ = 0;
+  std::uint64_t* words_;
+  std::size_t word_ = 0, missing_;
   std::int64_t before_ = 0, count_ = 0;
+};
+
+// Room for the marks.
+class Words {
+ public:
+  Marked cleared(std::size_t ranks) {
+    words_.assign(ranks / 64 + 2, 0);
+    return {words_.data(), ranks};
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
 };
 
 }  // namespace flyball
