@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, final
 from flyball.kernels import backend, checks, reference
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["MovingMedian", "MovingQuantile", "moving_median", "moving_quantile"]
@@ -110,7 +109,11 @@ class _Moving:
         rows = checks.samples("state", state["rows"])
         q = None if state["q"] is None else _share(state["q"])
         _Moving.__init__(self, state["window"], q, state["min_count"], state["channels"], rows.dtype)
-        if rows.ndim != self._rows.ndim or rows.shape[1:] != self._rows.shape[1:] or len(rows) >= self._window:
+        if (
+            rows.ndim != self._rows.ndim
+            or rows.shape[1:] != self._rows.shape[1:]
+            or len(rows) >= self._window
+        ):
             raise ValueError(f"state: rows of the shape {rows.shape} are none of this stream")
         self._rows = rows.copy()
 
@@ -161,7 +164,9 @@ class MovingQuantile(_Moving):
         super().__init__(window, _share(q), min_count, channels, dtype)
 
     def __repr__(self) -> str:
-        return f"MovingQuantile(window={self._window}, q={self._q}, min_count={self._min_count}, {_told(self)})"
+        return (
+            f"MovingQuantile(window={self._window}, q={self._q}, min_count={self._min_count}, {_told(self)})"
+        )
 
 
 def _told(stream: _Moving) -> str:
