@@ -33,7 +33,8 @@ FLYBALL_INLINE void narrow_held(const V* core, const V* more, V* kept) {
   if constexpr (Half == 1) {
     FLYBALL_UNROLLED for (int i = 0; i < Ranks; ++i) kept[i] = held(more[0], core[i], core[i + 1]);
   } else {
-    FLYBALL_UNROLLED for (int i = 0; i < Half; ++i) kept[i] = held(more[Half - 1 - i], core[i], core[Ranks + Half - 1 + i]);
+    const V* high = core + Ranks + Half - 1;
+    FLYBALL_UNROLLED for (int i = 0; i < Half; ++i) kept[i] = held(more[Half - 1 - i], core[i], high[i]);
     clean_held<Half>(kept);
     FLYBALL_UNROLLED for (int i = 0; i < Ranks - 1; ++i) insert(core[Half + i], kept, Half + i);
   }

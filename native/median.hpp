@@ -43,7 +43,8 @@ class SlidingMedian {
     for (std::int64_t i = from; i < to; ++i) {
       const std::int64_t lo = windows.lo[i] - start;
       const std::int64_t hi = windows.hi[i] - start;
-      for (const std::int64_t stop = std::min(lo, entered); left < stop; ++left) marked.leave(ranks_.of(left));
+      const std::int64_t stop = std::min(lo, entered);
+      for (; left < stop; ++left) marked.leave(ranks_.of(left));
       // Rows that lie between two windows are in neither.
       left = lo;
       for (entered = std::max(entered, lo); entered < hi; ++entered) marked.enter(ranks_.of(entered));

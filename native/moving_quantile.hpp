@@ -9,7 +9,7 @@ namespace flyball {
 
 // Up to this many rows, networks are faster: their cost grows with the window, that of ranks does not.
 template <typename T>
-constexpr std::int64_t kNetworkRows = 12 * kWideBytes * 8 / static_cast<std::int64_t>(sizeof(T));
+constexpr std::int64_t kNetworkRows = 512 * kWide<T>;
 
 // Rows [from, rows) of every channel into `out`: channel after channel where the rows of a channel lie side
 // by side, else row after row. One of the steps is 1.

@@ -1,8 +1,9 @@
 // Quantile of every window of a fixed number of rows by ranks: for windows that are long.
 //
 // Rows are taken in groups of some windows' length: a group is sorted once, and a window is then a set of
-// marks over the ranks. A row that enters or leaves flips one mark, so the cost does not grow with the window
-// (the idea of sorting blocks first: J. Suomela, "Median filtering is equivalent to sorting", arXiv:1406.1717).
+// marks over the ranks. A row that enters or leaves flips one mark, so the cost does not grow with the
+// window (the idea of sorting blocks first: J. Suomela, "Median filtering is equivalent to sorting",
+// arXiv:1406.1717).
 #pragma once
 
 #include "rank_rule.hpp"

@@ -151,7 +151,8 @@ class Ranks {
   std::vector<Item> items_, spare_;
 };
 
-// A mark for every rank that is in the window, and a finger on the word of 64 marks that holds the rank asked for.
+// A mark for every rank that is in the window, and a finger on the word of 64 marks that holds the rank asked
+// for.
 class Marked {
  public:
   Marked(std::uint64_t* words, std::size_t missing) : words_(words), missing_(missing) {}

@@ -32,11 +32,13 @@ template <>
 struct WideOf<double> {
   using Type = double __attribute__((vector_size(kWideBytes)));
   using Counts = std::int64_t __attribute__((vector_size(kWideBytes)));
+  using Unsigned = std::uint64_t __attribute__((vector_size(kWideBytes)));
 };
 template <>
 struct WideOf<float> {
   using Type = float __attribute__((vector_size(kWideBytes)));
   using Counts = std::int32_t __attribute__((vector_size(kWideBytes)));
+  using Unsigned = std::uint32_t __attribute__((vector_size(kWideBytes)));
 };
 template <typename T>
 using Wide = typename WideOf<T>::Type;

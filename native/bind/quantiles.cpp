@@ -9,7 +9,8 @@ static void moving_quantile(nb::ndarray<const T, nb::ndim<2>, nb::device::cpu> c
                             LineOut<T> out) {
   nb::gil_scoped_release unlocked;
   const flyball::RankRule rule{window, min_count, q, median};
-  const auto many = static_cast<std::int64_t>(channels.shape(0)), rows = static_cast<std::int64_t>(channels.shape(1));
+  const auto many = static_cast<std::int64_t>(channels.shape(0));
+  const auto rows = static_cast<std::int64_t>(channels.shape(1));
   const flyball::Channels<T> series{channels.data(), rows, many, channels.stride(1), channels.stride(0)};
   flyball::moving_quantile(rule, series, from, out.data());
 }

@@ -29,7 +29,8 @@ std::vector<T> series(Dice& dice, std::int64_t rows, int kind) {
   for (T& value : made) {
     const double step = static_cast<double>(dice.below(2001) - 1000) / 7;
     level += step;
-    value = static_cast<T>(kind == 0 ? step : kind == 1 ? level : kind == 2 ? dice.below(4) : step * step * step);
+    const double few = static_cast<double>(dice.below(4));
+    value = static_cast<T>(kind == 0 ? step : kind == 1 ? level : kind == 2 ? few : step * step * step);
     if (kind == 3 && dice.below(9) == 0) value *= static_cast<T>(1e30);
     if (kind == 2 && dice.below(5) == 0) value = static_cast<T>(-0.0);
     if (kind >= 2 && dice.below(30) == 0) value = dice.below(2) ? flyball::kMost<T> : -flyball::kMost<T>;
@@ -69,7 +70,7 @@ bool agree(const char* way, const RankRule& rule, const flyball::Channels<T>& al
       const std::int64_t at = flat ? c * (all.rows - from) + row - from : (row - from) * all.channels + c;
       const T got = made[static_cast<std::size_t>(at)];
       if (same(got, want)) continue;
-      std::printf("%s: window %ld of at least %ld, q %g, row %ld of %ld, channel %ld: %g instead of %g\n", way,
+      std::printf("%s: window %ld, at least %ld, q %g, row %ld of %ld, channel %ld: %g, not %g\n", way,
                   rule.window, rule.min_count, rule.q, row, all.rows, c, static_cast<double>(got),
                   static_cast<double>(want));
       return false;
