@@ -22,4 +22,5 @@ NB_MODULE(FLYBALL_MODULE, m) {
   bind_drift(m);
   bind_trees(m);
   bind_forests(m);
+  bind_quantiles(m);
 }

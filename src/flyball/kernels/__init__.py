@@ -18,6 +18,7 @@ from flyball.kernels.logscan import LogScan, scan_log
 from flyball.kernels.moving_moments import MOMENTS, MovingMoments, moving_moments
 from flyball.kernels.peak_stream import Open, Peaks
 from flyball.kernels.peaks import find_peaks
+from flyball.kernels.quantiles import MovingMedian, MovingQuantile, moving_median, moving_quantile
 from flyball.kernels.ring import RingReader, RingWriter, include
 from flyball.kernels.seek import asof
 from flyball.kernels.sketch import QuantileSketch
@@ -36,7 +37,9 @@ __all__ = [
     "LogCounts",
     "LogLayout",
     "LogScan",
+    "MovingMedian",
     "MovingMoments",
+    "MovingQuantile",
     "Open",
     "Peaks",
     "QuantileSketch",
@@ -51,7 +54,9 @@ __all__ = [
     "js",
     "kl",
     "ks_pvalue",
+    "moving_median",
     "moving_moments",
+    "moving_quantile",
     "native",
     "psi",
     "scan_log",
