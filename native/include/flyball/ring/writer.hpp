@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "copy.hpp"
 #include "mapping.hpp"
 
 namespace flyball::ring {
@@ -58,7 +59,7 @@ class Writer {
     const auto* from = static_cast<const unsigned char*>(items);
     while (count > 0) {
       const std::uint64_t some = std::min(count, span_);
-      std::memcpy(reserve(some, seconds), from, some * item_bytes_);
+      copy_in(reserve(some, seconds), from, some * item_bytes_);
       commit(some);
       from += some * item_bytes_;
       count -= some;
