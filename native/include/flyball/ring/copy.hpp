@@ -18,7 +18,7 @@ constexpr std::size_t kLine = 64;
 // compiler sees what a streaming store does to other threads, so the thread sanitizer gets the plain copy.
 inline void copy_in(unsigned char* to, const unsigned char* from, std::size_t bytes) {
 #if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
-  constexpr std::size_t kLeast = 2048;
+  constexpr std::size_t kLeast = 1024;
   if (bytes >= kLeast) {
     const std::size_t before = (kLine - reinterpret_cast<std::uintptr_t>(to) % kLine) % kLine;
     std::memcpy(to, from, before);
