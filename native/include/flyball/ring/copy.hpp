@@ -43,4 +43,13 @@ inline void fetch(const unsigned char* at, std::size_t bytes) {
   for (std::size_t line = 0; line < bytes; line += kLine) __builtin_prefetch(at + line);
 }
 
+// Asks for a line that will be written.
+inline void own(const unsigned char* at) {
+#if defined(__x86_64__)
+  asm volatile("prefetchw %0" : : "m"(*at));  // which __builtin_prefetch does not say on the plainest set
+#else
+  __builtin_prefetch(at, 1);
+#endif
+}
+
 }  // namespace flyball::ring

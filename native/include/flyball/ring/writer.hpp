@@ -48,7 +48,10 @@ class Writer {
     if (__builtin_expect(count > reserved_, 0)) refuse_commit(count);
     reserved_ = 0;
     head_ += count;
+    const std::uint64_t line = at_ / kLine;
     at_ += count * item_bytes_;
+    // Item by item, a line is asked back from the reader well before it is written.
+    if (line != at_ / kLine) own(items_ + at_ + 2 * kLine);
     if (at_ >= data_bytes_) at_ -= data_bytes_;
     control_->head.store(head_, std::memory_order_release);
     ring_bell(control_->data);
