@@ -234,7 +234,9 @@ def _native() -> list[dict[str, Any]]:
     if "boost_M_items_s" in found:
         boost = found["boost_M_items_s"]
         peer = "boost::lockfree::spsc_queue"
-        made.insert(1, sidebyside.row(single, found["ring_M_items_s"], boost, peer, "M items/s", None, lower=False))
+        made.insert(
+            1, sidebyside.row(single, found["ring_M_items_s"], boost, peer, "M items/s", None, lower=False)
+        )
     else:
         print("NOT RUN: ring beside boost::lockfree::spsc_queue, its headers are not here", file=sys.stderr)
     return made
