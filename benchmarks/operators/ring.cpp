@@ -210,10 +210,34 @@ static void closed_loop(const char* name) {
   });
 }
 
+constexpr Count kEvery = 2000;
+
+// The same pace by a bare atomic: how late the machine alone makes an item.
+static void paced() {
+  auto& ball = shared<Ball>();
+  const Count begun = nanoseconds() + 1000 * kEvery;
+  together(
+      [&] {
+        std::vector<Count> times;
+        for (Count last = 0; last < kThrows;) {
+          const Count number = ball.there.load(std::memory_order_acquire), seen = nanoseconds();
+          while (last < number) times.push_back(seen - (begun + ++last * kEvery));
+        }
+        std::printf("paced_p50_ns %.0f\n", percentile(times, 0.5));
+        std::printf("paced_p99_ns %.0f\n", percentile(times, 0.99));
+        std::fflush(stdout);
+      },
+      [&] {
+        for (Count i = 1; i <= kThrows; ++i) {
+          while (nanoseconds() < begun + i * kEvery) {}
+          ball.there.store(i, std::memory_order_release);
+        }
+      });
+}
+
 // The items come at a fixed pace, whatever became of the last, and count from when they were due: a moment that
 // either process is away from its processor makes every item late that was due meanwhile, as for a real sensor.
 static void open_loop(const char* name) {
-  constexpr Count kEvery = 2000;
   hand_off(name, "open", [begun = Count{0}](Count number, const std::atomic<Count>&) mutable {
     if (begun == 0) begun = nanoseconds();
     const Count due = begun + number * kEvery;
@@ -247,4 +271,5 @@ int main(int count, char** arguments) {
   std::fflush(stdout);
   closed_loop(name.c_str());
   open_loop(name.c_str());
+  paced();
 }

@@ -229,6 +229,8 @@ def _native() -> list[dict[str, Any]]:
         sidebyside.row(closed.format("p99"), found["closed_p99_ns"], found["rtt_p50_ns"], trip, "ns", 2.0),
         sidebyside.row(open_.format("p50"), found["open_p50_ns"], found["rtt_p50_ns"], trip, "ns", None),
         sidebyside.row(open_.format("p99"), found["open_p99_ns"], found["rtt_p50_ns"], trip, "ns", 2.0),
+        sidebyside.row(open_.format("p99"), found["open_p99_ns"], found["paced_p99_ns"],
+                       "bare atomic at that pace, p99", "ns", None),
         sidebyside.row("bare atomic there and back, p99", found["rtt_p99_ns"], None, "", "ns", None),
     ]  # fmt: skip
     if "boost_M_items_s" in found:
