@@ -13,6 +13,11 @@
 
 #include <flyball/ring.hpp>
 
+#if __has_include(<boost/lockfree/spsc_queue.hpp>)
+#include <boost/lockfree/spsc_queue.hpp>
+#define HAS_BOOST 1
+#endif
+
 using Count = std::uint64_t;
 
 static Count nanoseconds() {
@@ -112,6 +117,14 @@ static double queue_rate() {
               [&] { return [&](Count& item) { return queue.pop(item); }; });
 }
 
+#ifdef HAS_BOOST
+static double boost_rate() {
+  auto& queue = shared<boost::lockfree::spsc_queue<Count, boost::lockfree::capacity<Queue::kSlots>>>();
+  return rate([&](Count item) { while (!queue.push(item)) {} },
+              [&] { return [&](Count& item) { return queue.pop(item); }; });
+}
+#endif
+
 static double ring_rate(const char* name) {
   unlink(name);
   flyball::RingWriter<Count> writer(name, Queue::kSlots);
@@ -159,9 +172,10 @@ static void round_trip() {
   std::printf("rtt_p99_ns %.0f\n", percentile(times, 0.99));
 }
 
-// Each item carries the moment of its commit; the reader waits as any reader does. The next comes when the
-// last was seen, as in the bare round trip: otherwise one moment away from the processor makes many late.
-static void hand_off(const char* name) {
+// How long until a reader that waits as any reader does has an item in hand. Each carries the moment from which
+// it counts: `due` waits for that moment and returns it.
+template <typename Due>
+static void hand_off(const char* name, const char* told, Due due) {
   unlink(name);
   flyball::RingWriter<Count> writer(name, 4096);
   auto& seen_by_reader = shared<std::atomic<Count>>();
@@ -176,35 +190,86 @@ static void hand_off(const char* name) {
           reader.release();
           seen_by_reader.store(times.size() + 1, std::memory_order_release);
         }
-        std::printf("hand_off_p50_ns %.0f\n", percentile(times, 0.5));
-        std::printf("hand_off_p99_ns %.0f\n", percentile(times, 0.99));
+        std::printf("%s_p50_ns %.0f\n", told, percentile(times, 0.5));
+        std::printf("%s_p99_ns %.0f\n", told, percentile(times, 0.99));
+        std::fflush(stdout);
+      },
+      [&] {
+        while (seen_by_reader.load() == 0) sched_yield();
+        for (Count i = 1; i <= kThrows; ++i) writer.push(due(i, seen_by_reader));
+        writer.close();
+      });
+  unlink(name);
+}
+
+// The next item comes when the last was seen, as in the bare round trip: what a hand-off takes by itself.
+static void closed_loop(const char* name) {
+  hand_off(name, "closed", [](Count number, const std::atomic<Count>& seen) {
+    while (seen.load(std::memory_order_acquire) != number) {}
+    return nanoseconds();
+  });
+}
+
+constexpr Count kEvery = 2000;
+
+// The same pace by a bare atomic: how late the machine alone makes an item.
+static void paced() {
+  auto& ball = shared<Ball>();
+  const Count begun = nanoseconds() + 1000 * kEvery;
+  together(
+      [&] {
+        std::vector<Count> times;
+        for (Count last = 0; last < kThrows;) {
+          const Count number = ball.there.load(std::memory_order_acquire), seen = nanoseconds();
+          while (last < number) times.push_back(seen - (begun + ++last * kEvery));
+        }
+        std::printf("paced_p50_ns %.0f\n", percentile(times, 0.5));
+        std::printf("paced_p99_ns %.0f\n", percentile(times, 0.99));
         std::fflush(stdout);
       },
       [&] {
         for (Count i = 1; i <= kThrows; ++i) {
-          while (seen_by_reader.load(std::memory_order_acquire) != i) {}
-          writer.push(nanoseconds());
+          while (nanoseconds() < begun + i * kEvery) {}
+          ball.there.store(i, std::memory_order_release);
         }
-        writer.close();
       });
-  unlink(name);
+}
+
+// The items come at a fixed pace, whatever became of the last, and count from when they were due: a moment that
+// either process is away from its processor makes every item late that was due meanwhile, as for a real sensor.
+static void open_loop(const char* name) {
+  hand_off(name, "open", [begun = Count{0}](Count number, const std::atomic<Count>&) mutable {
+    if (begun == 0) begun = nanoseconds();
+    const Count due = begun + number * kEvery;
+    while (nanoseconds() < due) {}
+    return due;
+  });
 }
 
 int main(int count, char** arguments) {
   if (count != 3) return 2;
   for (int i = 0; i < 2; ++i) seats[i] = std::atoi(arguments[i + 1]);
   const std::string name = "/dev/shm/flyball-bench-" + std::to_string(getpid());
-  // In turns, so that a busy moment hits both.
-  std::vector<double> ours, peer;
-  for (int turn = 0; turn < 3; ++turn) {
+  // In turns, so that a busy moment hits all.
+  std::vector<double> ours, peer, boost;
+  for (int turn = 0; turn < 5; ++turn) {
     ours.push_back(ring_rate(name.c_str()));
     peer.push_back(queue_rate());
+#ifdef HAS_BOOST
+    boost.push_back(boost_rate());
+#endif
   }
-  std::sort(ours.begin(), ours.end());
-  std::sort(peer.begin(), peer.end());
-  std::printf("ring_M_items_s %.2f\nqueue_M_items_s %.2f\n", ours[1], peer[1]);
-  std::fflush(stdout);
+  const auto tell = [](const char* what, std::vector<double>& found) {
+    std::sort(found.begin(), found.end());
+    if (!found.empty()) std::printf("%s %.2f\n", what, found[found.size() / 2]);
+    std::fflush(stdout);  // before the next fork
+  };
+  tell("ring_M_items_s", ours);
+  tell("queue_M_items_s", peer);
+  tell("boost_M_items_s", boost);
   round_trip();
   std::fflush(stdout);
-  hand_off(name.c_str());
+  closed_loop(name.c_str());
+  open_loop(name.c_str());
+  paced();
 }

@@ -1,12 +1,14 @@
 """Every C++ path that this processor runs, one after another, and the C++ built without Python."""
 
+import os
 import pathlib
 import shutil
 import subprocess
 
 import pytest
+from tests.kernels import rings
 
-from flyball.kernels import backend
+from flyball.kernels import backend, ring
 
 NATIVE = pathlib.Path(__file__).parents[2] / "native"
 MARCH = {
@@ -25,14 +27,22 @@ def path(request):
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory):
-    """Build a C++ program on the kernels: `build(source, path="plain", sanitize="address,undefined")`."""
+    """Build a C++ program on the kernels: `build(source, path="plain", sanitize="address,undefined")`.
+
+    `include` is where the public headers lie, if not in their own place.
+    """
     if shutil.which("g++") is None:
         pytest.skip("NOT RUN: no g++ here to build under sanitizers")
 
-    def built(source, path="plain", sanitize="address,undefined"):
+    def built(source, path="plain", sanitize="address,undefined", include=NATIVE / "include"):
         program = tmp_path_factory.mktemp("native") / source.stem
+<<<<<<< HEAD
         command = ["g++", "-std=c++20", "-O1", "-g1", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"]
         command += [*MARCH[path], f"-I{NATIVE}", f"-I{NATIVE / 'include'}", "-pthread"]
+=======
+        command = ["g++", "-std=c++20", "-O1", "-g", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"]
+        command += [*MARCH[path], f"-I{NATIVE}", f"-I{include}", "-pthread"]
+>>>>>>> ring
         if sanitize:
             command += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
         made = subprocess.run([*command, source, "-o", program], capture_output=True, text=True)
@@ -42,3 +52,18 @@ def build(tmp_path_factory):
         return program
 
     return built
+
+
+@pytest.fixture
+def name():
+    """A name for a ring, free before and after."""
+    made = f"flyball-test-{os.getpid()}"
+    ring.unlink(made)
+    yield made
+    ring.unlink(made)
+
+
+@pytest.fixture(params=rings.PAIRS, ids="-".join)
+def pair(request):
+    """Which implementation writes a ring, and which reads it."""
+    return request.param

@@ -1,38 +1,23 @@
 """The ring between processes: nothing lost or counted wrong, whoever is killed; misuse is told, not suffered."""
 
 import contextlib
-import multiprocessing
 import os
-import random
-import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
+import weakref
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernels.rings import PAIRS, STRUCT, reader_of, writer_of
 
 from flyball import errors, kernels
 from flyball.kernels import backend, ring
 from flyball.kernels.ring import RingReader, RingWriter
-
-FORK = multiprocessing.get_context("fork")
-STRUCT = np.dtype([("at", "i8"), ("force", "f4", (3,)), ("ok", "?")])
-PAIRS = [(a, b) for a in ("native", "reference") for b in ("native", "reference")]
-if not kernels.native:
-    PAIRS = [("reference", "reference")]
-
-
-@pytest.fixture
-def name(request):
-    """A name that is free before and after."""
-    made = f"flyball-test-{os.getpid()}"
-    ring.unlink(made)
-    yield made
-    ring.unlink(made)
 
 
 @pytest.fixture(params=backend.available())
@@ -40,29 +25,6 @@ def path(request):
     """Every path, the twin too: they promise the same."""
     with backend.using(request.param):
         yield request.param
-
-
-@pytest.fixture(params=PAIRS, ids="-".join)
-def pair(request):
-    return request.param
-
-
-def writer_of(kind, *args, **more):
-    with backend.using(kind):
-        return RingWriter(*args, **more)
-
-
-def reader_of(kind, *args, **more):
-    with backend.using(kind):
-        return RingReader(*args, **more)
-
-
-def start(work, *args):
-    """Run work(pipe, *args) in a process of its own; return it and the other end of the pipe."""
-    here, there = FORK.Pipe()
-    process = FORK.Process(target=work, args=(there, *args), daemon=True)
-    process.start()
-    return process, here
 
 
 @pytest.mark.parametrize("overrun", ring.OVERRUNS)
@@ -138,6 +100,80 @@ def test_a_span_over_the_wrap_is_one_piece(name):
             reader.release()
 
 
+def test_a_view_that_is_held_never_changes(path, name):
+    with RingWriter(name, "f8", 1024) as writer, RingReader(name) as reader:
+        kept, parts = [], []
+        for begin in range(0, 1000, 10):
+            writer.push(np.arange(begin, begin + 10.0))
+            view = reader.take(10)
+            if begin % 30 == 0:
+                kept.append((begin, view))
+            elif begin % 30 == 10:
+                parts.append((begin, view[3:]))  # which keeps the memory, not the view
+            reader.release()
+    assert all(view.tolist() == list(range(begin, begin + 10)) for begin, view in kept)
+    assert all(part.tolist() == list(range(begin + 3, begin + 10)) for begin, part in parts)
+    assert len({id(view) for _, view in kept}) == len(kept)
+
+
+@pytest.mark.parametrize("change", ["shape", "dtype", "writeable", "weakref", "strides"])
+def test_what_was_done_to_a_view_is_not_found_on_the_next(path, name, change):
+    with RingWriter(name, "f8", 1024) as writer:
+
+        def spoil():
+            view = writer.reserve(4)
+            if change == "shape":
+                view.shape = (2, 2)
+            elif change == "dtype":
+                view.dtype = "i8"
+            elif change == "writeable":
+                view.flags.writeable = False
+            elif change == "strides":
+                np.lib.stride_tricks.as_strided(view, strides=(0,))
+            else:
+                return view, weakref.ref(view)
+            return None
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            held = [spoil() for _ in range(4)]
+        for _ in range(4):
+            view = writer.reserve(4)
+            assert (view.shape, view.dtype, view.strides, view.flags.writeable) == ((4,), "f8", (8,), True)
+            view[:] = 1.0
+            writer.commit(4)
+            assert not held[0] or all(seen() is one for one, seen in held)
+
+
+@pytest.mark.parametrize("many", [1, 100, 128, 129, 200, 511])
+def test_every_byte_of_a_long_push_arrives(path, name, many):
+    rng = np.random.default_rng(many)
+    with RingWriter(name, "u1", 4096, channels=9) as writer, RingReader(name) as reader:
+        for _ in range(30):
+            sent = rng.integers(0, 256, (many, 9), np.uint8)
+            writer.push(sent)
+            assert np.array_equal(reader.take(many), sent)
+            reader.release()
+
+
+@pytest.mark.parametrize("wrong", ["1", 1.5, None, 2**70, -(2**70)])
+def test_counts_and_waits_that_are_none_are_refused(path, name, wrong):
+    with RingWriter(name, "f8", 1024) as writer, RingReader(name) as reader:
+        for act in (writer.reserve, writer.commit):
+            with pytest.raises(ValueError, match="count: "):
+                act(wrong)
+        if not isinstance(wrong, int):
+            for act in (reader.take, reader.peek):
+                with pytest.raises(ValueError, match="at_most: "):
+                    act(wrong)
+        for wait in (-1.0, float("nan"), "1"):
+            with pytest.raises(ValueError, match="wait: "):
+                reader.take(1, wait=wait)
+        for arguments, named in [((), {}), ((1, 0.0, 1), {}), ((1,), {"at_most": 1}), ((1,), {"until": 1})]:
+            with pytest.raises(TypeError):
+                reader.take(*arguments, **named)
+
+
 def test_views_outlive_their_end(path, name):
     writer, reader = RingWriter(name, "f8", 1024), RingReader(name)
     writer.push(np.arange(5.0))
@@ -148,42 +184,6 @@ def test_views_outlive_their_end(path, name):
     ring.unlink(name)
     room[:] = 1.0
     assert view.tolist() == ahead.tolist() == [0, 1, 2, 3, 4]
-
-
-@pytest.mark.parametrize(
-    ("kind", "channels", "good", "bad"),
-    [
-        ("f8", 1, [1.5, 2, np.float64(3), [1.0, 2.0], np.arange(3.0)[::2]], [np.arange(3), "1", None, 1j]),
-        ("f8", 1, [np.ones(0), np.float32(0.5)], [np.ones((2, 1)), object(), [[1.0]], np.ones(2, ">f8")]),
-        ("f4", 1, [1.5, np.float32(2)], [np.ones(2)]),
-        ("i2", 1, [3, np.int16(4), [1, 2]], [1.5, 70000, [1.5], np.arange(2), b"ab", -40000]),
-        ("f8", 2, [[1.0, 2.0], np.ones((3, 2)), np.ones(2)], [1.0, np.ones((2, 3)), np.ones(3), np.ones((1, 1, 2))]),
-        (STRUCT, 1, [(1, (1, 2, 3), True), np.zeros(2, STRUCT), np.zeros(2, STRUCT)[0]], [1.5, "x", np.zeros(2)]),
-        ("M8[us]", 1, [np.datetime64("2026-01-01", "us"), np.zeros(3, "M8[us]")], [np.zeros(2, "M8[ns]"), 1.5]),
-    ],
-)  # fmt: skip
-def test_push_takes_what_is_the_rings_and_refuses_the_rest(path, name, kind, channels, good, bad):
-    with (
-        RingWriter(name, kind, 8192, channels=channels) as writer,
-        RingReader(name, kind, channels) as reader,
-    ):
-        for what in good:
-            writer.push(what)
-            view = reader.take(100, wait=0)
-            expected = np.asarray(what, writer.dtype)
-            assert view.tobytes() == expected.tobytes()
-            assert not len(view) or reader.release()
-        for what in bad:
-            with pytest.raises(ValueError, match="push: "):
-                writer.push(what)
-        assert writer.sequence == reader.sequence
-
-
-def test_polars_columns_go_in(path, name):
-    polars = pytest.importorskip("polars")
-    with RingWriter(name, "f8", 1024) as writer, RingReader(name) as reader:
-        writer.push(polars.Series([1.0, 2.0]))
-        assert reader.take(9).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -381,148 +381,6 @@ def test_one_end_in_two_threads_is_told(name):
         reader.close()
         thread.join(10)
         assert not thread.is_alive()
-
-
-def _write_numbers(pipe, kind, name, chunks, **more):
-    """Push numbers in order for ever, telling how many are acknowledged."""
-    with backend.using(kind):
-        writer = RingWriter(name, "i8", 4096, span=512, **more)
-    pipe.send(writer.sequence)
-    rng, told = random.Random(chunks), writer.sequence
-    while True:
-        many = rng.randint(1, 512)
-        writer.push(np.arange(told, told + many))
-        told = writer.sequence
-        pipe.send(told)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_killed_writer_loses_nothing_that_it_acknowledged(pair, name, seed):
-    process, pipe = start(_write_numbers, pair[0], name, seed)
-    pipe.recv()
-    reader = reader_of(pair[1], name)
-    rng, end, received, acknowledged = random.Random(seed), None, reader.sequence, 0
-    due = time.monotonic() + rng.uniform(0.02, 0.2)
-    while end is None:
-        if time.monotonic() > due and process.exitcode is None:
-            os.kill(process.pid, signal.SIGKILL)  # and not waited for: a zombie is dead
-            due = float("inf")
-        try:
-            view = reader.take(rng.randint(1, 700), wait=20)
-        except errors.WriterGoneError as error:
-            end = error
-            continue
-        assert view.tolist() == list(range(received, received + len(view)))
-        received += len(view)
-        reader.release()
-        with contextlib.suppress(EOFError):
-            while pipe.poll():
-                acknowledged = pipe.recv()
-    assert type(end) is errors.WriterGoneError
-    with contextlib.suppress(EOFError):
-        while pipe.poll():
-            acknowledged = pipe.recv()
-    assert acknowledged <= received
-    assert reader.lost == 0
-    process.join()
-
-    writer = writer_of(pair[1], name, "i8", 4096, span=512)
-    assert (writer.sequence, writer.epoch) == (received, 2)
-    writer.push([7])
-    assert (reader.take(9).tolist(), reader.epoch) == ([7], 2)
-
-
-def _read_for_ever(pipe, kind, name):
-    with backend.using(kind):
-        reader = RingReader(name)
-    pipe.send("here")
-    while True:
-        reader.take(100)
-        reader.release()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_killed_reader_frees_its_place(pair, name, seed):
-    writer = writer_of(pair[0], name, "i8", 2048, readers=2, wait=20)
-    own = reader_of(pair[1], name)
-    rng = random.Random(seed)
-    for _ in range(3):
-        process, pipe = start(_read_for_ever, pair[1], name)
-        assert pipe.recv() == "here"
-        due = time.monotonic() + rng.uniform(0.0, 0.05)
-        while process.exitcode is None:
-            if time.monotonic() > due:
-                os.kill(process.pid, signal.SIGKILL)
-                due = float("inf")
-            begin = writer.sequence
-            writer.push(np.arange(begin, begin + 500))
-            assert own.take(500).tolist() == list(range(begin, begin + 500))
-            own.release()
-        process.join()
-    # The place of the last one holds nobody up and is free for the next.
-    for _ in range(10):
-        writer.push(np.zeros(500, np.int64))
-        own.take(500)
-        own.release()
-    reader_of(pair[1], name).close()
-    assert own.lost == 0
-
-
-def _drop_numbers(pipe, kind, name, total):
-    with backend.using(kind):
-        writer = RingWriter(name, "i8", 2048, span=256, overrun="drop_oldest")
-    pipe.send("here")
-    pipe.recv()
-    for at in range(0, total, 250):
-        writer.push(np.arange(at, at + 250))
-    writer.close()
-
-
-def test_loss_is_counted_exactly(pair, name):
-    total = 50_000 if "reference" in pair else 2_000_000
-    process, pipe = start(_drop_numbers, pair[0], name, total)
-    pipe.recv()
-    reader = reader_of(pair[1], name)
-    pipe.send("go")
-    rng, received = random.Random(3), 0
-    with pytest.raises(errors.WriterClosedError):
-        while True:
-            view = reader.take(rng.randint(1, 1000), wait=20)
-            first, copy = reader.sequence, view.copy()
-            if rng.random() < 0.02:
-                time.sleep(0.001)
-            if reader.release():
-                received += len(copy)
-                assert copy[0] == first and (np.diff(copy) == 1).all()
-    assert received + reader.lost == total
-    process.join()
-
-
-def test_a_pid_that_was_given_out_again_is_another_process(pair, name):
-    writer_of(pair[0], name, "f8", 1024).close()
-    with open(f"/dev/shm/{name}", "r+b") as file:
-        # The writer's word: this process's number, started at another moment.
-        file.seek(4352)
-        file.write((1 << 22 | os.getpid()).to_bytes(8, "little"))
-    reader = reader_of(pair[1], name)
-    with pytest.raises(errors.WriterGoneError):
-        reader.take(1, wait=20)
-    assert writer_of(pair[1], name, "f8", 1024).epoch == 2
-
-
-def test_an_interrupt_ends_a_wait(name):
-    script = (
-        "import sys; from flyball.kernels import RingReader, RingWriter; n = sys.argv[1]\n"
-        "w, r = RingWriter(n, 'f8', 1024), RingReader(n); print('waits', flush=True); r.take(1)"
-    )
-    run = subprocess.Popen(
-        [sys.executable, "-c", script, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert run.stdout.readline() == "waits\n"
-    time.sleep(0.1)
-    run.send_signal(signal.SIGINT)
-    _, told = run.communicate(timeout=20)
-    assert "KeyboardInterrupt" in told
 
 
 def test_the_header_is_found_and_the_example_talks_to_python(name, tmp_path):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from flyball.kernels import backend, reference
+from flyball.kernels import backend, reference, ring_items
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
 __all__ = ["RingReader", "RingWriter", "include", "unlink"]
 
@@ -80,7 +78,7 @@ class RingWriter:
     ) -> None:
         """Make the ring, or go on in one of the same layout whose writer has ended."""
         path = _path(name)
-        kind, described = _described(dtype)
+        kind, described = ring_items.described(dtype)
         if overrun not in OVERRUNS:
             raise ValueError(f"overrun: no policy {overrun!r}, give {' or '.join(map(repr, OVERRUNS))}")
         counts = [_count("channels", channels), _count("capacity", capacity, least=2)]
@@ -92,7 +90,9 @@ class RingWriter:
         )
         self.name, self.dtype, self.channels = name, kind, channels
         self.capacity, self.span = self._end.told()[2:4]
-        self._end.attach(_items(self._end, kind, channels), functools.partial(_packed, kind, channels))
+        self._end.attach(
+            ring_items.items(self._end, kind, channels), functools.partial(ring_items.packed, kind, channels)
+        )
         # The native methods themselves: a Python frame between would cost more than the work.
         self.push, self.reserve, self.commit = self._end.push, self._end.reserve, self._end.commit
 
@@ -149,14 +149,14 @@ class RingReader:
     ) -> None:
         """Take a reader's place in the ring of that name."""
         path = _path(name)
-        wanted = None if dtype is None else _described(dtype)[0]
+        wanted = None if dtype is None else ring_items.described(dtype)[0]
         ends = backend.compiled or reference
         self._end = ends.RingReader(path, bool(oldest))
         try:
             described, self.channels, self.capacity, self.span, self.readers, self.overrun, size = (
                 self._end.told()
             )
-            self.dtype = _understood(path, described, size, self.channels)
+            self.dtype = ring_items.understood(path, described, size, self.channels)
             if wanted is not None and wanted != self.dtype:
                 raise ValueError(f"dtype: the ring holds {self.dtype}, not {wanted}")
             if channels is not None and channels != self.channels:
@@ -165,7 +165,7 @@ class RingReader:
             self._end.close()
             raise
         self.name = name
-        self._end.attach(_items(self._end, self.dtype, self.channels))
+        self._end.attach(ring_items.items(self._end, self.dtype, self.channels))
         self.take, self.peek, self.release = self._end.take, self._end.peek, self._end.release
 
     @property
@@ -241,88 +241,3 @@ def _seconds(name: str, value: float) -> float:
     if not isinstance(value, (int, float)) or math.isnan(value) or value < 0:
         raise ValueError(f"{name}: needs seconds, 0 or more, not {value!r}")
     return float(value)
-
-
-def _described(dtype: DTypeLike | None) -> tuple[np.dtype[Any], str]:
-    """Return a dtype and its description in NumPy's own notation, which is what lies in the header."""
-    import numpy as np
-
-    if dtype is None:
-        raise ValueError("dtype: say what an item is, 'f8' for instance")
-    try:
-        kind = np.dtype(dtype)
-    except TypeError as error:
-        raise ValueError(f"dtype: {error}") from None
-    if kind.hasobject or kind.kind not in "biufcmMSUV" or kind.itemsize == 0 or kind.subdtype is not None:
-        raise ValueError(
-            f"dtype: {kind} has no fixed size in memory, give numbers, bytes or a struct of them"
-        )
-    described = np.lib.format.dtype_to_descr(kind)
-    if np.lib.format.descr_to_dtype(described) != kind:
-        raise ValueError(f"dtype: {kind} cannot be written down, give a packed struct with plain names")
-    return kind, described if isinstance(described, str) else repr(described)
-
-
-def _understood(path: str, described: str, item_bytes: int, channels: int) -> np.dtype[Any]:
-    """Return the dtype that a header describes, which another program may have written."""
-    import ast
-
-    import numpy as np
-
-    from flyball import errors
-
-    try:
-        made = ast.literal_eval(described) if described.startswith("[") else described
-        kind: np.dtype[Any] = np.lib.format.descr_to_dtype(made)  # type: ignore[arg-type]
-    except (ValueError, TypeError, SyntaxError, KeyError, IndexError, RecursionError, MemoryError):
-        raise errors.RingError(f"{path}: its dtype {described[:60]!r} is none that NumPy knows") from None
-    if kind.hasobject or kind.itemsize * channels != item_bytes:
-        raise errors.RingError(
-            f"{path}: its items have {item_bytes} bytes, which are not {channels} x {kind}"
-        )
-    return kind
-
-
-def _items(end: Any, kind: np.dtype[Any], channels: int) -> NDArray[Any]:
-    """Return the ring's memory as items, twice in a row where it is mapped so: every view is a slice of this."""
-    flat = end.memory().view(kind)
-    return flat if channels == 1 else flat.reshape(-1, channels)  # type: ignore[no-any-return]
-
-
-def _packed(kind: np.dtype[Any], channels: int, what: ArrayLike) -> NDArray[np.uint8]:
-    """Return the bytes of one item or of several, contiguous; ValueError where they are not the ring's."""
-    import numpy as np
-
-    given = what.to_numpy() if hasattr(what, "to_numpy") else what
-    if isinstance(given, (np.ndarray, np.void)):
-        if given.dtype != kind:
-            raise ValueError(f"push: the ring holds {kind}, not {given.dtype}, convert it first")
-        items = np.asarray(given)
-    else:
-        items = _converted(kind, given)
-    one = () if channels == 1 else (channels,)
-    if items.shape != one and items.shape[1:] != one:
-        fits = (
-            "one item or the shape (n,)" if channels == 1 else f"the shape ({channels},) or (n, {channels})"
-        )
-        raise ValueError(f"push: needs {fits}, not {items.shape}")
-    return np.ascontiguousarray(items).reshape(-1).view(np.uint8)
-
-
-def _converted(kind: np.dtype[Any], given: ArrayLike) -> NDArray[Any]:
-    """Return plain Python values as items, where none changes on its way: no 1.5 among whole numbers."""
-    import numpy as np
-
-    fits = False
-    with contextlib.suppress(TypeError, ValueError, OverflowError), np.errstate(over="ignore"):
-        items = np.asarray(given, kind)
-        if kind.kind == "V":
-            # A lone value would be put into every field.
-            fits = isinstance(given, (tuple, list)) and items.ndim == isinstance(given, list)
-        else:
-            plain = np.asarray(given)
-            whole = kind.kind in "iu" and plain.dtype.kind in "iu" and bool((plain == items).all())
-            fits = whole or (kind.kind not in "iu" and np.can_cast(plain.dtype, kind, "same_kind"))
-    if not fits:
-        raise ValueError(f"push: {given!r:.60} cannot be an item of {kind}")
-    return items

@@ -1,6 +1,7 @@
 // An end that empties a ring: each reader has a cursor of its own.
 #pragma once
 
+#include "copy.hpp"
 #include "mapping.hpp"
 
 namespace flyball::ring {
@@ -174,15 +175,14 @@ class Reader {
     throw Error(Fault::layout, path_ + ": the ring is damaged, its head moved back");
   }
 
-  // Asks for the span after this one while this one is worked on: it lies in the writer's cache, and no
-  // processor looks past the end of a page by itself.
-  void fetch_ahead() const {
-    constexpr std::uint64_t kLeast = 1024, kMost = 16384, kLine = 64;
-    const std::uint64_t bytes = held_ * item_bytes_;
-    if (bytes < kLeast) return;
-    const std::uint64_t ahead = std::min({bytes, (seen_ - cursor_ - held_) * item_bytes_, kMost});
-    const unsigned char* next = items_ + at_ + bytes;
-    for (std::uint64_t line = 0; line < ahead; line += kLine) __builtin_prefetch(next + line);
+  // Asks for this span and the one after it, which comes while this one is worked on.
+  void fetch_ahead() {
+    constexpr std::uint64_t kLeast = 1024, kMost = 16384;
+    if (held_ * item_bytes_ < kLeast) return;
+    const std::uint64_t from = std::max(fetched_, cursor_), until = std::min(seen_, cursor_ + 2 * held_);
+    if (until <= from) return;
+    fetch(items_ + at_ + (from - cursor_) * item_bytes_, std::min((until - from) * item_bytes_, kMost));
+    fetched_ = until;
   }
 
   // A span never holds items of two writers.
@@ -223,7 +223,7 @@ class Reader {
   Control* control_ = nullptr;
   Slot* slot_ = nullptr;
   const unsigned char* items_ = nullptr;
-  std::uint64_t cursor_ = 0, seen_ = 0, at_ = 0, held_ = 0, lost_ = 0, epoch_ = 0;
+  std::uint64_t cursor_ = 0, seen_ = 0, at_ = 0, held_ = 0, lost_ = 0, epoch_ = 0, fetched_ = 0;
   std::uint64_t item_bytes_ = 0, data_bytes_ = 0, capacity_ = 0, identity_ = 0, dead_ = 0;
   double looked_ = 0;
   bool drops_ = false, closed_ = false;

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "copy.hpp"
 #include "mapping.hpp"
 
 namespace flyball::ring {
@@ -47,7 +48,10 @@ class Writer {
     if (__builtin_expect(count > reserved_, 0)) refuse_commit(count);
     reserved_ = 0;
     head_ += count;
+    const std::uint64_t line = at_ / kLine;
     at_ += count * item_bytes_;
+    // Item by item, a line is asked back from the reader well before it is written.
+    if (line != at_ / kLine) own(items_ + at_ + 2 * kLine);
     if (at_ >= data_bytes_) at_ -= data_bytes_;
     control_->head.store(head_, std::memory_order_release);
     ring_bell(control_->data);
@@ -58,7 +62,7 @@ class Writer {
     const auto* from = static_cast<const unsigned char*>(items);
     while (count > 0) {
       const std::uint64_t some = std::min(count, span_);
-      std::memcpy(reserve(some, seconds), from, some * item_bytes_);
+      copy_in(reserve(some, seconds), from, some * item_bytes_);
       commit(some);
       from += some * item_bytes_;
       count -= some;
