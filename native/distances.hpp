@@ -1,6 +1,7 @@
-// How far a sample's distribution lies from that of a sorted reference, exactly: Kolmogorov-Smirnov, Wasserstein.
+// How far a sample lies from a sorted reference, exactly: Kolmogorov-Smirnov and Wasserstein distances.
 //
-// The sample's keys are sorted by digits, nothing carried along, then both samples are walked once. The two cumulative distributions are kept as integers: shares that are equal differ by exactly nothing.
+// The sample's keys are sorted by digits, nothing carried along, then both samples are walked once. The two
+// cumulative distributions are kept as integers: shares that are equal differ by exactly nothing.
 #pragma once
 
 #include <algorithm>
@@ -12,17 +13,18 @@
 #include <utility>
 #include <vector>
 
+#include "gather.hpp"
 #include "lanes.hpp"
 
 namespace flyball {
 
-// Sorts doubles that are numbers, by three digits of eleven bits below what all keys share. Keys that are alike in
-// those 33 bits are few in all but odd samples: each such run is sorted by comparing.
+// Sorts doubles that are numbers, by three digits of eleven bits below what all keys share. Keys that are
+// alike in those 33 bits are few in all but odd samples: each such run is sorted by comparing.
 class DigitSort {
  public:
   // Takes what is there of `count` values and returns it sorted; -0.0 becomes 0.0. Stays until the next call.
   template <typename T>
-  const std::vector<double>& sort(const T* values, std::int64_t count) {
+  const Room<double>& sort(const T* values, std::int64_t count) {
     keys_.resize(static_cast<std::size_t>(count));
     std::size_t kept = 0;
     std::uint64_t least = ~std::uint64_t{0}, most = 0;
@@ -88,8 +90,8 @@ class DigitSort {
   }
 
   std::array<std::array<std::uint32_t, kMask + 1>, kDigits> seen_;
-  std::vector<std::uint64_t> keys_, spare_;
-  std::vector<double> sorted_;
+  Room<std::uint64_t> keys_, spare_;
+  Room<double> sorted_;
 };
 
 struct Apart {
@@ -143,7 +145,7 @@ struct Walk {
 // The largest difference of the two cumulative distributions, and the area between them, of sorted numbers.
 // Fewer than 2**31 of each, so that products of counts are exact.
 inline Apart apart(const double* left, std::int64_t lefts, const double* right, std::int64_t rights) {
-  constexpr int kSide = 4;  // stretches that are walked side by side, as the steps of one wait for one another
+  constexpr int kSide = 4;  // stretches that are walked side by side, as steps of one wait for one another
   std::vector<Walk> walks;
   std::int64_t from = 0, from_right = 0;
   for (int k = 1; k <= kSide; ++k) {

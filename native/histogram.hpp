@@ -12,6 +12,8 @@
 #include <limits>
 #include <vector>
 
+#include "gather.hpp"
+
 namespace flyball {
 
 #if defined(__AVX512F__)
@@ -34,13 +36,7 @@ struct Register {
     std::memcpy(&values, from, sizeof(values));
     return values;
   }
-};
-
-// Rows and columns of a table, wherever they lie: strides count values, and may be negative.
-template <typename T>
-struct Grid {
-  const T* values;
-  std::int64_t rows, columns, down, across;
+  static void store(const Values& values, T* to) { std::memcpy(to, &values, sizeof(values)); }
 };
 
 // The edges of all columns as T, rounded up: x >= edge is then the same in T as it is in double.
@@ -69,13 +65,13 @@ class Binning {
   void count(const Grid<T>& grid) {
     if (grid.across == 1 && grid.columns >= kLanes && width_ <= kCompared) return count_rows(grid);
     if (grid.down == 1) return count_columns(grid);
-    std::vector<T> held(static_cast<std::size_t>(kBlock * kTogether));
+    std::vector<T> held(static_cast<std::size_t>(kApart * kTogether));
     for (std::int64_t row = 0; row < grid.rows; row += kBlock) {
       const std::int64_t rows = std::min(kBlock, grid.rows - row);
       for (std::int64_t first = 0; first < grid.columns; first += kTogether) {
         const std::int64_t columns = std::min(kTogether, grid.columns - first);
-        gather(grid.values + row * grid.down + first * grid.across, grid, rows, columns, held.data());
-        for (std::int64_t i = 0; i < columns; ++i) count_block(held.data() + i * kBlock, rows, first + i);
+        gather(grid, row, first, rows, columns, held.data(), kApart);
+        for (std::int64_t i = 0; i < columns; ++i) count_block(held.data() + i * kApart, rows, first + i);
       }
     }
   }
@@ -98,15 +94,7 @@ class Binning {
   static constexpr std::int64_t kCompared = 64;     // with more edges than this a search is faster
   static constexpr std::int64_t kBlock = 2048;      // rows that stay in the first cache over some passes
   static constexpr std::int64_t kBytes = 1 << 15;   // rows of a table that stay near, with the next ones
-  static constexpr std::int64_t kTogether = 8;      // columns gathered together, as they share cache lines
-
-  static void gather(const T* from, const Grid<T>& grid, std::int64_t rows, std::int64_t columns, T* to) {
-    for (std::int64_t row = 0; row < rows; ++row, from += grid.down) {
-      for (std::int64_t column = 0; column < columns; ++column) {
-        to[column * kBlock + row] = from[column * grid.across];
-      }
-    }
-  }
+  static constexpr std::int64_t kApart = kBlock + 8;  // not a power of two: columns would share cache sets
 
   void count_columns(const Grid<T>& grid) {
     for (std::int64_t column = 0; column < grid.columns; ++column) {

@@ -1,11 +1,13 @@
 // A mergeable sketch of the quantiles of a column.
 //
-// Levels of items: one of level l stands for 2^l values. A level that is full is sorted and every second item goes
-// one level up, the odd or the even ones by a coin; every second coin of a level is the opposite of the one before,
-// so that errors cancel. When the levels grow too many, the lowest ones give way to a sampler that takes one of
-// 2^base values. Every coin is a hash of a counter: the same values make the same sketch, however they arrive.
-// Source: Karnin, Lang and Liberty, Optimal Quantile Approximation in Streams, FOCS 2016; the opposite coins are
-// those of Ivkin, Liberty, Lang, Karnin and Braverman, Streaming Quantiles Algorithms with Small Space, 2019.
+// Levels of items: one of level l stands for 2^l values. A level that is full is sorted and every second item
+// goes one level up, the odd or the even ones by a coin; every second coin of a level is the opposite of the
+// one before, so that errors cancel. When the levels grow too many, the lowest ones give way to a sampler
+// that takes one of 2^base values. Every coin is a hash of a counter: the same values make the same sketch,
+// however they arrive.
+// Source: Karnin, Lang and Liberty, Optimal Quantile Approximation in Streams, FOCS 2016; the opposite coins
+// are those of Ivkin, Liberty, Lang, Karnin and Braverman, Streaming Quantiles Algorithms with Small Space,
+// 2019.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +25,7 @@ namespace flyball {
 class Sketch {
  public:
   static constexpr std::size_t kFull = 640;  // items that a level holds before half of them go up
-  static constexpr int kDepth = 8;           // levels above the lowest
+  static constexpr int kDepth = 7;           // levels above the lowest
   static constexpr int kLevels = 56;
 
   explicit Sketch(std::uint64_t seed = 0) : seed(seed) {}
@@ -97,7 +99,7 @@ class Sketch {
       for (int level = base; level < kLevels - 1; ++level) {
         if (at(level).size() < kFull) continue;
         if (level == base) sorter.sort(at(level));
-        compact(level);
+        compact(level, sorter);
       }
       int top = kLevels - 1;
       while (top > base && at(top).empty()) --top;
@@ -159,6 +161,7 @@ class Sketch {
   void take(const double* values, std::size_t many, SmallSort& sorter) {
     while (many > 0) {
       auto& items = at(base);
+      items.reserve(kFull);
       std::size_t used = 0;
       if (base == 0) {
         used = std::min(many, kFull - items.size());
@@ -172,8 +175,7 @@ class Sketch {
       sorter.sort(items);
       // Machines that were given the same seed do not toss the same coins.
       seed ^= std::bit_cast<std::uint64_t>(items[kFull / 2]);
-      compact(base);
-      for (int level = base + 1; at(level).size() >= kFull; ++level) compact(level);
+      compact(base, sorter);
       if (!at(base + kDepth + 1).empty()) tidy(sorter);
     }
   }
@@ -195,15 +197,21 @@ class Sketch {
     return used;
   }
 
-  // Half of the items of a level, sorted, go one up; of an odd number the last stays.
-  void compact(int level) {
-    auto& items = at(level);
-    const std::size_t even = items.size() & ~std::size_t{1};
-    std::vector<double> up;
-    up.reserve(even / 2);
-    for (std::size_t i = coin(level); i < even; i += 2) up.push_back(items[i]);
-    items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(even));
-    join(up, level + 1);
+  // Half of the items of a level, sorted, go one up, and on while what they meet there is full. Of an odd
+  // number the last stays. A level that takes in no merges never holds more than half of what is full.
+  void compact(int level, SmallSort& sorter) {
+    auto &up = sorter.half, &both = sorter.both;
+    both = at(level);
+    do {
+      const std::size_t even = both.size() & ~std::size_t{1}, first = coin(level);
+      up.resize(even / 2);
+      for (std::size_t i = 0; i < up.size(); ++i) up[i] = both[2 * i + first];
+      at(level).assign(both.begin() + static_cast<std::ptrdiff_t>(even), both.end());
+      const auto& above = at(++level);
+      both.resize(above.size() + up.size());
+      merge(above.data(), above.size(), up.data(), up.size(), both.data());
+    } while (both.size() >= kFull && level < kLevels - 1);
+    at(level) = both;
   }
 
   // Half of sorted items for the level above; the last of an odd number goes or stays by a draw of its own.

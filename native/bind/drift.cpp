@@ -24,34 +24,36 @@ static void count(Strided<T> values, Table<double> edges, TableOut<std::int64_t>
   binning.add_to(rows, counts.data());
 }
 
-// Columns of a table row by row share cache lines: some are copied at once before each is worked on alone.
+// Gives each column's rows to `work`: `most` at a time where they are copied out of a table row by row.
 template <typename T, typename Work>
-static void each_column(const Strided<T>& values, Work work) {
+static void each_column(const Strided<T>& values, std::int64_t most, Work work) {
   const auto rows = static_cast<std::int64_t>(values.shape(0));
   const auto columns = static_cast<std::int64_t>(values.shape(1));
-  constexpr std::int64_t kTogether = 8;
-  const bool near = values.stride(0) == 1 || rows <= 1;
-  std::vector<T> held(near ? 0 : static_cast<std::size_t>(rows * kTogether));
-  for (std::int64_t first = 0; first < columns; first += kTogether) {
-    const std::int64_t many = std::min(kTogether, columns - first);
-    const T* from = values.data() + first * values.stride(1);
-    for (std::int64_t row = 0; !near && row < rows; ++row) {
-      for (std::int64_t i = 0; i < many; ++i) {
-        held[static_cast<std::size_t>(i * rows + row)] = from[row * values.stride(0) + i * values.stride(1)];
-      }
-    }
-    for (std::int64_t i = 0; i < many; ++i) {
-      work(near ? from + i * values.stride(1) : held.data() + i * rows, rows, first + i);
+  const flyball::Grid<T> grid{values.data(), rows, columns, values.stride(0), values.stride(1)};
+  if (grid.down == 1 || rows <= 1) {
+    for (std::int64_t i = 0; i < columns; ++i) work(grid.values + i * grid.across, rows, i);
+    return;
+  }
+  most = std::min(most, rows);
+  const std::int64_t apart = most + 8;  // not a power of two: columns would share cache sets
+  flyball::Room<T> held(static_cast<std::size_t>(apart * flyball::kTogether));
+  for (std::int64_t row = 0; row < rows; row += most) {
+    const std::int64_t many = std::min(most, rows - row);
+    for (std::int64_t first = 0; first < columns; first += flyball::kTogether) {
+      const std::int64_t together = std::min(flyball::kTogether, columns - first);
+      flyball::gather(grid, row, first, many, together, held.data(), apart);
+      for (std::int64_t i = 0; i < together; ++i) work(held.data() + i * apart, many, first + i);
     }
   }
 }
 
-// Sorts what is there of each column of `values` into the columns' parts of `sorted`; `counts` tells how much.
+// Sorts what is there of each column of `values` into its part of `sorted`; `counts` tells how much.
 template <typename T>
 static void sort_columns(Strided<T> values, TableOut<double> sorted, IntsOut counts) {
   nb::gil_scoped_release unlocked;
   flyball::DigitSort sorter;
-  each_column<T>(values, [&](const T* column, std::int64_t rows, std::int64_t number) {
+  const auto whole = static_cast<std::int64_t>(values.shape(0));
+  each_column<T>(values, whole, [&](const T* column, std::int64_t rows, std::int64_t number) {
     const auto& made = sorter.sort(column, rows);
     std::copy(made.begin(), made.end(), sorted.data() + number * rows);
     counts.data()[number] = static_cast<std::int64_t>(made.size());
@@ -64,7 +66,8 @@ static void apart(Table<double> reference, Ints lengths, Strided<T> values, Tabl
   nb::gil_scoped_release unlocked;
   const std::int64_t columns = static_cast<std::int64_t>(values.shape(1));
   flyball::DigitSort sorter;
-  each_column<T>(values, [&](const T* column, std::int64_t rows, std::int64_t number) {
+  const auto whole = static_cast<std::int64_t>(values.shape(0));
+  each_column<T>(values, whole, [&](const T* column, std::int64_t rows, std::int64_t number) {
     const auto& made = sorter.sort(column, rows);
     const auto many = static_cast<std::int64_t>(made.size());
     const double* left = reference.data() + number * static_cast<std::int64_t>(reference.shape(1));
@@ -85,7 +88,8 @@ class Sketches {
   template <typename T>
   void push(Strided<T> values) {
     nb::gil_scoped_release unlocked;
-    each_column<T>(values, [&](const T* column, std::int64_t rows, std::int64_t number) {
+    constexpr std::int64_t kNear = 512;  // rows of eight columns that stay in the first cache
+    each_column<T>(values, kNear, [&](const T* column, std::int64_t rows, std::int64_t number) {
       columns_[static_cast<std::size_t>(number)].push(column, rows, sorter_);
     });
   }
@@ -104,7 +108,8 @@ class Sketches {
     Items items{{s.low, s.high, s.held}};
     items.insert(items.end(), s.levels.begin(), s.levels.end());
     const auto base = static_cast<std::uint64_t>(s.base);
-    return {{s.seed, s.draws, s.count, s.missing, base, s.met, s.pick, s.opposite, s.coins}, std::move(items)};
+    const Figures figures{s.seed, s.draws, s.count, s.missing, base, s.met, s.pick, s.opposite, s.coins};
+    return {figures, std::move(items)};
   }
 
   void restore(std::size_t column, const Figures& figures, const Items& items) {

@@ -134,3 +134,15 @@ def test_large_samples_have_nearly_the_p_value_of_scipy(sizes, width):
 def test_what_is_wrong_is_named(call, told):
     with pytest.raises(ValueError, match=told):
         call()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_wide_tables_answer_alike_row_by_row_and_by_column(path, dtype):
+    held, current = np.random.default_rng(8).normal(size=(2, 1031, 19)).astype(dtype)
+    current[::7, 3] = np.nan
+    want = kernels.SortedReference(np.asfortranarray(held)).distances(np.asfortranarray(current))
+    for turned in (current, np.repeat(current, 2, axis=1)[:, ::2], current[::-1].copy()[::-1]):
+        found = kernels.SortedReference(held).distances(turned)
+        assert np.array_equal(found.ks, want.ks)
+        assert np.array_equal(found.wasserstein, want.wasserstein)
+        assert np.array_equal(found.missing, want.missing)

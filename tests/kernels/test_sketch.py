@@ -174,6 +174,16 @@ def test_polars_and_strided_rows_are_taken(path):
     assert told(kernels.QuantileSketch(1).push(doubled[::2])) == want
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_wide_tables_answer_alike_row_by_row_and_by_column(path, dtype):
+    table = np.random.default_rng(8).normal(size=(1031, 19)).astype(dtype)
+    table[::7, 3] = np.nan
+    want = told(kernels.QuantileSketch(19).push(np.asfortranarray(table)))
+    assert told(kernels.QuantileSketch(19).push(table)) == want
+    assert told(kernels.QuantileSketch(19).push(np.repeat(table, 2, axis=1)[:, ::2])) == want
+    assert told(kernels.QuantileSketch(19).push(table[::-1].copy()[::-1])) == want
+
+
 @hypothesis.given(st.integers(0, 10**6), st.integers(0, 255))
 @hypothesis.settings(max_examples=300, deadline=None)
 def test_damaged_bytes_are_refused_or_harmless(place, byte):

@@ -1,4 +1,5 @@
-// Counts, sorting, distances and sketches against plain loops: ends with 0 when all agree, tells the first that does not.
+// Counts, sorting, distances and sketches against plain loops: ends with 0 when all agree, tells the first
+// that does not.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -82,7 +83,8 @@ static void sorts_and_distances(std::int64_t size) {
   const auto from = values<double>(size), other = values<double>(size / 2 + 1);
   flyball::DigitSort digits;
   const auto right = there(from), left = there(other);
-  hold(digits.sort(from.data(), size) == right, "digit sort", size);
+  const auto& made = digits.sort(from.data(), size);
+  hold(std::equal(made.begin(), made.end(), right.begin(), right.end()), "digit sort", size);
   auto numbers = right;
   for (std::size_t i = numbers.size(); i > 1; --i) std::swap(numbers[i - 1], numbers[next() % i]);
   flyball::SmallSort small;

@@ -28,14 +28,14 @@ def test_a_full_level_sends_every_second_item_up():
 
 def test_levels_stay_few_and_stand_for_all_values():
     made, other = sketch.Sketches(1, 1), sketch.Sketches(1, 2)
-    made.push(np.random.default_rng(0).normal(size=(200_000, 1)))
+    made.push(np.random.default_rng(0).normal(size=(100_000, 1)))
     other.push(np.random.default_rng(1).normal(size=(1_001, 1)))
     figures, items = made.told(0)
     assert figures[4] == 1  # the sampler takes one of two
-    assert weights((figures, items)) == 200_000 - figures[5]
+    assert weights((figures, items)) == 100_000 - figures[5]
     made.merge(other)
     figures, items = made.told(0)
-    assert figures[2] == 201_001
-    assert abs(weights((figures, items)) - 201_001) < 10
+    assert figures[2] == 101_001
+    assert abs(weights((figures, items)) - 101_001) < 10
     assert sum(bool(level) for level in items[1:]) <= sketch.DEPTH + 1
     assert all(len(level) < sketch.FULL for level in items[1:])

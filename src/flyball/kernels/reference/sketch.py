@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEPTH", "FULL", "LEVELS", "Sketches"]
 
-FULL, DEPTH, LEVELS = 640, 8, 56
+FULL, DEPTH, LEVELS = 640, 7, 56
 _ALL = 2**64 - 1
 
 
