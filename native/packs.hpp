@@ -3,6 +3,7 @@
 // Each lane is computed by itself, so its answer does not depend on how many lanes a register holds.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -140,6 +141,18 @@ FLYBALL_INLINE Pack<G> where(const Which<G>& which, const Pack<G>& then, const P
     return {{which.whole ? then.whole : otherwise.whole}};
   } else {
     return {{where(which.low, then.low, otherwise.low), where(which.high, then.high, otherwise.high)}};
+  }
+}
+
+// The bits of both: not a number where either is none and the other none or zero.
+template <int G>
+FLYBALL_INLINE Pack<G> merged(const Pack<G>& a, const Pack<G>& b) {
+  if constexpr (G == 1) {
+    return {{std::bit_cast<double>(std::bit_cast<std::int64_t>(a.whole) | std::bit_cast<std::int64_t>(b.whole))}};
+  } else if constexpr (Pack<G>::kWhole) {
+    return {{(Register<G>)((Mask<G>)a.whole | (Mask<G>)b.whole)}};
+  } else {
+    return {{merged(a.low, b.low), merged(a.high, b.high)}};
   }
 }
 
