@@ -98,11 +98,11 @@ class Answers {
   Answers(const Plan& plan, int lanes) : plan_(plan), lanes_(lanes) {}
 
   template <class T>
-  void open(std::int64_t many, const Sink<T>& to) {
+  void open(const Sink<T>& to) {
     for (int s = 0; s < kStatistics; ++s) {
       places_.of[s] = {};
       if (!to.data || plan_.place[s] < 0) continue;
-      places_.of[s] = place(s, to.data + plan_.place[s] * to.statistic, many, to);
+      places_.of[s] = place(s, to.data + plan_.place[s] * to.statistic, to);
     }
   }
   template <class T>
@@ -131,21 +131,22 @@ class Answers {
     return kSame<T> && lanes_ == G && (to.lane == 1 || G == 1);
   }
   template <class T>
-  typename Places<G>::Place place(int statistic, T* data, std::int64_t many, const Sink<T>& to) {
+  typename Places<G>::Place place(int statistic, T* data, const Sink<T>& to) {
     if constexpr (kSame<T>) {
       if (straight(to)) {
-        for (std::int64_t k = 0; G > 1 && k < many; ++k) __builtin_prefetch(data + k * to.row, 1);
         return {data, to.row};
       }
     }
-    tile_.resize(static_cast<std::size_t>(kStatistics * kStretch * G));
-    return {tile_.data() + statistic * kStretch * G, G};
+    tile_.resize(static_cast<std::size_t>(kStatistics * kPiece * G));
+    return {tile_.data() + statistic * kPiece * G, G};
   }
   template <class T>
   void scatter(int statistic, std::int64_t many, T* data, const Sink<T>& to) const {
     if (straight(to)) return;
-    const double* tile = tile_.data() + statistic * kStretch * G;
-    if (to.lane == 1) {
+    const double* tile = tile_.data() + statistic * kPiece * G;
+    if (to.lane == 1 && lanes_ == G) {
+      for (std::int64_t k = 0; k < many; ++k) Pack<G>::load(tile + k * G).store(data + k * to.row);
+    } else if (to.lane == 1) {
       for (std::int64_t k = 0; k < many; ++k) {
         for (int g = 0; g < lanes_; ++g) data[k * to.row + g] = static_cast<T>(tile[k * G + g]);
       }
@@ -160,7 +161,7 @@ class Answers {
   Plan plan_;
   int lanes_;
   Places<G> places_;
-  std::vector<double> tile_;
+  Room<double> tile_;
 };
 
 }  // namespace flyball

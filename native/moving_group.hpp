@@ -39,7 +39,7 @@ class Group {
   std::int64_t take(const Source<T>& from, std::int64_t most, const std::int64_t* times) {
     const std::int64_t id = plan_.block_of(times ? *times : next_);
     if (id != id_) turn(id, times ? *times : next_);
-    std::int64_t many = reach(std::min(most, kStretch), times);
+    std::int64_t many = reach(std::min(most, kPiece), times);
     double* rows = newer_.room(many);
     const bool finite = gather(from, many, rows);
     many = settle(many, finite, times, rows);
@@ -73,7 +73,7 @@ class Group {
     if (!times) {
       most = std::min(most, plan_.over - newer_.length);
       const std::int64_t first = older_.length ? newer_.length + 1 : 0;
-      if (older_.length) most = std::min(most, kStretch - first % kStretch);
+      if (older_.length) most = std::min(most, kStretch<G> - first % kStretch<G>);
       for (std::int64_t k = 0; k < most; ++k) from_[k] = older_.length ? first + k : 0;
       return most;
     }
@@ -82,7 +82,7 @@ class Group {
     for (std::int64_t left = left_; many < most && times[many] < end; ++many) {
       const std::int64_t gone = times[many] - plan_.over;
       while (left < older_.length && older_.times[static_cast<std::size_t>(left)] <= gone) ++left;
-      if (many && left / kStretch != from_[0] / kStretch) break;
+      if (many && left / kStretch<G> != from_[0] / kStretch<G>) break;
       from_[many] = left;
     }
     return many;
@@ -167,7 +167,7 @@ class Group {
 
   template <class T>
   void emit(std::int64_t many, const Sink<T>& to) {
-    answers_.open(many, to);
+    answers_.open(to);
     if (gaps_) {
       compute<true>(many);
     } else {
@@ -205,7 +205,7 @@ class Group {
   void count(std::int64_t many) {
     if (!counting_) count_.newer.count = Pack<G>::all(static_cast<double>(first_));
     counting_ = true;
-    counts_.resize(kStretch);
+    counts_.resize(kPiece);
     Pack<G>* counts = counts_.data();
     run<true>(count_, many, [counts](std::int64_t k, const Pack<G>&, const Counts<G>& both, const Known<G>&)
                                 __attribute__((always_inline)) { counts[k] = both.count; });
@@ -213,8 +213,8 @@ class Group {
 
   template <bool kGaps, class Part, class Put>
   FLYBALL_INLINE void run(Halves<G, Part>& halves, std::int64_t many, Put put) {
-    const std::int64_t stretch = from_[0] / kStretch;
-    const Part* older = halves.older(older_, stretch, pivot_, axis_) - stretch * kStretch;
+    const std::int64_t stretch = from_[0] / kStretch<G>;
+    const Part* older = halves.older(older_, stretch, pivot_, axis_) - stretch * kStretch<G>;
     const auto known = [this](std::int64_t held) {
       return answers_.known(Pack<G>::all(static_cast<double>(held)));
     };
@@ -261,8 +261,8 @@ class Group {
   Halves<G, Crossed<G>> crossed_;
   // The piece at work: its first row, where the older parts begin, the counts and the answers.
   std::int64_t first_ = 0, left_ = 0;
-  std::int64_t from_[kStretch];
-  std::vector<Pack<G>> counts_;
+  std::int64_t from_[kPiece];
+  Room<Pack<G>> counts_;
   Answers<G> answers_;
 };
 
