@@ -28,6 +28,12 @@ class Group {
     }
   }
 
+  // As new, for other series; the memory stays.
+  void restart(std::int64_t next) {
+    id_ = kNoBlock;
+    next_ = next;
+  }
+
   const Block<G>& older() const { return older_; }
   const Block<G>& newer() const { return newer_; }
   // The older block's first row that a window to come may hold; all of them where blocks are counted in rows.
