@@ -9,19 +9,44 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
+#include <new>
+#include <utility>
 #include <vector>
 
 #include "moving_tallies.hpp"
 
 namespace flyball {
 
-// Sums of the older block are written out for so many rows at a time: few enough for the first cache.
-constexpr std::int64_t kStretch = 128;
+// The most rows that are worked on at a time.
+constexpr std::int64_t kPiece = 128;
+
+// Sums of the older block are written out for so many rows at a time: few enough for the first cache. Of one
+// series, for the second: there the sums wait for one another, so making them once counts for more.
+template <int G>
+constexpr std::int64_t kStretch = G == 1 ? 16384 : 128;
+
+// For memory that is written before it is read: growing leaves it as it is.
+template <class T>
+struct Unset : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = Unset<U>;
+  };
+  template <class U>
+  void construct(U*) noexcept {}
+  template <class U, class... From>
+  void construct(U* at, From&&... from) {
+    new (static_cast<void*>(at)) U(std::forward<From>(from)...);
+  }
+};
+template <class T>
+using Room = std::vector<T, Unset<T>>;
 
 // The rows of a block, G series side by side.
 template <int G>
 struct Block {
-  std::vector<double> rows;
+  Room<double> rows;
   std::vector<std::int64_t> times;  // empty where windows are counted in rows
   std::int64_t length = 0;
   bool finite = true;
@@ -94,9 +119,9 @@ class Halves {
   template <bool kGaps>
   void open(const Block<G>& block, std::int64_t stretch, const Pivot<G>& pivot, const Axis& axis) {
     if (!marked_) mark<kGaps>(block, stretch, pivot, axis);
-    parts_.resize(static_cast<std::size_t>(std::min(kStretch, block.length + 1)));
-    const std::int64_t from = stretch * kStretch;
-    std::int64_t at = from + kStretch;
+    parts_.resize(static_cast<std::size_t>(std::min(kStretch<G>, block.length + 1)));
+    const std::int64_t from = stretch * kStretch<G>;
+    std::int64_t at = from + kStretch<G>;
     Part part;
     if (at <= block.length) {
       part = marks_[static_cast<std::size_t>(stretch)];
@@ -115,16 +140,16 @@ class Halves {
   template <bool kGaps>
   void mark(const Block<G>& block, std::int64_t stretch, const Pivot<G>& pivot, const Axis& axis) {
     marked_ = true;
-    marks_.resize(static_cast<std::size_t>(block.length / kStretch));
-    const std::int64_t stop = (stretch + 1) * kStretch;
+    marks_.resize(static_cast<std::size_t>(block.length / kStretch<G>));
+    const std::int64_t stop = (stretch + 1) * kStretch<G>;
     Part part;
     for (std::int64_t at = block.length; at >= stop; --at) {
       if (at < block.length) enter<kGaps>(part, block, at, pivot, axis);
-      if (at % kStretch == 0) marks_[static_cast<std::size_t>(at / kStretch - 1)] = part;
+      if (at % kStretch<G> == 0) marks_[static_cast<std::size_t>(at / kStretch<G> - 1)] = part;
     }
   }
 
-  std::vector<Part> parts_, marks_;
+  Room<Part> parts_, marks_;
   std::int64_t open_ = -1;
   bool marked_ = false;
 };

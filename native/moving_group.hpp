@@ -28,6 +28,12 @@ class Group {
     }
   }
 
+  // As new, for other series; the memory stays.
+  void restart(std::int64_t next) {
+    id_ = kNoBlock;
+    next_ = next;
+  }
+
   const Block<G>& older() const { return older_; }
   const Block<G>& newer() const { return newer_; }
   // The older block's first row that a window to come may hold; all of them where blocks are counted in rows.
@@ -39,7 +45,7 @@ class Group {
   std::int64_t take(const Source<T>& from, std::int64_t most, const std::int64_t* times) {
     const std::int64_t id = plan_.block_of(times ? *times : next_);
     if (id != id_) turn(id, times ? *times : next_);
-    std::int64_t many = reach(std::min(most, kStretch), times);
+    std::int64_t many = reach(std::min(most, kPiece), times);
     double* rows = newer_.room(many);
     const bool finite = gather(from, many, rows);
     many = settle(many, finite, times, rows);
@@ -73,7 +79,7 @@ class Group {
     if (!times) {
       most = std::min(most, plan_.over - newer_.length);
       const std::int64_t first = older_.length ? newer_.length + 1 : 0;
-      if (older_.length) most = std::min(most, kStretch - first % kStretch);
+      if (older_.length) most = std::min(most, kStretch<G> - first % kStretch<G>);
       for (std::int64_t k = 0; k < most; ++k) from_[k] = older_.length ? first + k : 0;
       return most;
     }
@@ -82,29 +88,34 @@ class Group {
     for (std::int64_t left = left_; many < most && times[many] < end; ++many) {
       const std::int64_t gone = times[many] - plan_.over;
       while (left < older_.length && older_.times[static_cast<std::size_t>(left)] <= gone) ++left;
-      if (many && left / kStretch != from_[0] / kStretch) break;
+      if (many && left / kStretch<G> != from_[0] / kStretch<G>) break;
       from_[many] = left;
     }
     return many;
   }
 
-  // Returns whether all of it is finite: neither missing nor infinite.
+  // Returns whether all of it is finite: neither missing nor infinite, so that it is zero from itself.
   template <class T>
   bool gather(const Source<T>& from, std::int64_t many, double* rows) const {
+    Pack<G> odd = Pack<G>::all(0);
     if (G > 1 && lanes_ == G && from.lane == 1) {
-      for (std::int64_t k = 0; k < many; ++k) Pack<G>::load(from.data + k * from.row).store(rows + k * G);
+      for (std::int64_t k = 0; k < many; ++k) {
+        const Pack<G> row = Pack<G>::load(from.data + k * from.row);
+        row.store(rows + k * G);
+        odd = merged(odd, row - row);
+      }
     } else {
       if (lanes_ < G) std::fill(rows, rows + many * G, 0.0);
       for (int g = 0; g < lanes_; ++g) {
         const T* lane = from.data + g * from.lane;
         for (std::int64_t k = 0; k < many; ++k) rows[k * G + g] = static_cast<double>(lane[k * from.row]);
       }
+      for (std::int64_t k = 0; k < many; ++k) {
+        const Pack<G> row = Pack<G>::load(rows + k * G);
+        odd = merged(odd, row - row);
+      }
     }
-    std::int64_t odd = 0;
-    for (std::int64_t k = 0; k < many * G; ++k) {
-      odd |= std::fabs(rows[k]) <= std::numeric_limits<double>::max() ? 0 : -1;
-    }
-    return odd == 0;
+    return !(odd != odd).any();
   }
 
   // The pivot of a lane is its first finite value in the newer block; until there is one, the older block's
@@ -162,7 +173,7 @@ class Group {
 
   template <class T>
   void emit(std::int64_t many, const Sink<T>& to) {
-    answers_.open(many, to);
+    answers_.open(to);
     if (gaps_) {
       compute<true>(many);
     } else {
@@ -173,14 +184,15 @@ class Group {
 
   template <bool kGaps>
   void compute(std::int64_t many) {
-    const auto moments = [this](std::int64_t k, const Pack<G>& value, const auto& both, const Known<G>& now)
-                             __attribute__((always_inline)) {
-      answers_.put_moments(k, value, pivot_.centre, both, now);
-    };
-    const auto bounds = [this](std::int64_t k, const Pack<G>&, const auto& both, const Known<G>& now)
-                            __attribute__((always_inline)) { answers_.put_bounds(k, both, now); };
-    const auto slope = [this](std::int64_t k, const Pack<G>&, const auto& both, const Known<G>& now)
-                           __attribute__((always_inline)) { answers_.put_slope(k, both, now); };
+    const auto moments = [at = answers_.places(), centre = pivot_.centre](
+                             std::int64_t k, const Pack<G>& value, const auto& both, const Known<G>& now)
+                             __attribute__((always_inline)) { at.put_moments(k, value, centre, both, now); };
+    const auto bounds = [at = answers_.places()](std::int64_t k, const Pack<G>&, const auto& both,
+                                                 const Known<G>& now)
+                            __attribute__((always_inline)) { at.put_bounds(k, both, now); };
+    const auto slope = [at = answers_.places()](std::int64_t k, const Pack<G>&, const auto& both,
+                                                const Known<G>& now)
+                           __attribute__((always_inline)) { at.put_slope(k, both, now); };
     if constexpr (kGaps) count(many);
     if (plan_.asks(kStd) || plan_.asks(kZscore)) {
       run<kGaps>(spread_, many, moments);
@@ -199,31 +211,42 @@ class Group {
   void count(std::int64_t many) {
     if (!counting_) count_.newer.count = Pack<G>::all(static_cast<double>(first_));
     counting_ = true;
-    known_.resize(kStretch);
-    run<true>(count_, many, [this](std::int64_t k, const Pack<G>&, const Counts<G>& both, const Known<G>&) {
-      known_[static_cast<std::size_t>(k)] = answers_.known(both.count);
-    });
+    counts_.resize(kPiece);
+    Pack<G>* counts = counts_.data();
+    run<true>(count_, many, [counts](std::int64_t k, const Pack<G>&, const Counts<G>& both, const Known<G>&)
+                                __attribute__((always_inline)) { counts[k] = both.count; });
   }
 
   template <bool kGaps, class Part, class Put>
   FLYBALL_INLINE void run(Halves<G, Part>& halves, std::int64_t many, Put put) {
-    const std::int64_t stretch = from_[0] / kStretch;
-    const Part* older = halves.older(older_, stretch, pivot_, axis_) - stretch * kStretch;
+    const std::int64_t stretch = from_[0] / kStretch<G>;
+    const Part* older = halves.older(older_, stretch, pivot_, axis_) - stretch * kStretch<G>;
+    const auto known = [this](std::int64_t held) {
+      return answers_.known(Pack<G>::all(static_cast<double>(held)));
+    };
+    if constexpr (kGaps) {
+      walk<kGaps>(halves, many, put, [this, older](std::int64_t k) { return older + from_[k]; },
+           [this](std::int64_t k) { return answers_.known(counts_[static_cast<std::size_t>(k)]); });
+    } else if (!plan_.timed && older_.length) {  // as many rows as the window is long, one further each time
+      const auto now = known(plan_.over);
+      walk<kGaps>(halves, many, put, [first = older + from_[0]](std::int64_t k) { return first + k; },
+           [&now](std::int64_t) -> const Known<G>& { return now; });
+    } else {
+      walk<kGaps>(halves, many, put, [this, older](std::int64_t k) { return older + from_[k]; },
+           [&](std::int64_t k) { return known(first_ + k + 1 + older_.length - from_[k]); });
+    }
+  }
+
+  template <bool kGaps, class Part, class Put, class Older, class Now>
+  FLYBALL_INLINE void walk(Halves<G, Part>& halves, std::int64_t many, Put put, Older older, Now now) {
     Part newer = halves.newer;
-    Known<G> now{};
-    std::int64_t rows = -1;
+    const Pivot<G> pivot = pivot_;
+    const double* rows = newer_.row(first_);
     for (std::int64_t k = 0; k < many; ++k) {
       const double at = Part::kPlaced ? axis_.newer(newer_, first_ + k) : 0;
-      const Pack<G> value = Pack<G>::load(newer_.row(first_ + k));
-      newer.template enter<kGaps>({value, at}, pivot_);
-      if constexpr (kGaps) {
-        now = known_[static_cast<std::size_t>(k)];
-      } else if (const std::int64_t held = first_ + k + 1 + older_.length - from_[k];
-                 plan_.timed || held != rows) {  // of times, nearly every row has another: no guess
-        rows = held;
-        now = answers_.known(Pack<G>::all(static_cast<double>(rows)));
-      }
-      put(k, value, newer.with(older[from_[k]]), now);
+      const Pack<G> value = Pack<G>::load(rows + k * G);
+      newer.template enter<kGaps>({value, at}, pivot);
+      put(k, value, newer.with(*older(k)), now(k));
     }
     halves.newer = newer;
   }
@@ -244,8 +267,8 @@ class Group {
   Halves<G, Crossed<G>> crossed_;
   // The piece at work: its first row, where the older parts begin, the counts and the answers.
   std::int64_t first_ = 0, left_ = 0;
-  std::int64_t from_[kStretch];
-  std::vector<Known<G>> known_;
+  std::int64_t from_[kPiece];
+  Room<Pack<G>> counts_;
   Answers<G> answers_;
 };
 

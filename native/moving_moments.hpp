@@ -12,14 +12,7 @@ class MovingMoments {
   // `next` is the number of the first row that will come: blocks lie at multiples of the window.
   MovingMoments(const Plan& plan, std::int64_t channels, std::int64_t next)
       : plan_(plan), channels_(channels), next_(next) {
-    if (channels == 1) {
-      one_.emplace(plan, 1, next);
-    } else {
-      for (std::int64_t c = 0; c < channels; c += kGroup) {
-        const auto lanes = static_cast<int>(std::min<std::int64_t>(kGroup, channels - c));
-        groups_.emplace_back(plan, lanes, next);
-      }
-    }
+    if (channels == 1) one_.emplace(plan, 1, next);
   }
 
   // Rows one after another, `times` of them where windows are of times; without a sink, no answers.
@@ -28,6 +21,7 @@ class MovingMoments {
     if (one_) {
       push_series(from, n, times, to);
     } else {
+      if (groups_.empty()) begin();
       for (std::int64_t done = 0; done < n; done += kSlab) {
         const std::int64_t many = std::min(kSlab, n - done);
         for (std::size_t g = 0; g < groups_.size(); ++g) {
@@ -40,6 +34,21 @@ class MovingMoments {
     next_ += n;
   }
 
+  // All rows that will ever come: few enough, one group's memory does for all groups.
+  template <class T>
+  void push_all(const Source<T>& from, std::int64_t n, const std::int64_t* times, const Sink<T>& to) {
+    if (one_ || n > kSlab) return push(from, n, times, to);
+    std::optional<Group<kGroup>> group;
+    for (std::int64_t c = 0; c < channels_; c += kGroup) {
+      if (group && c + kGroup <= channels_) {
+        group->restart(next_);
+      } else {
+        group.emplace(plan_, lanes(c), next_);
+      }
+      group->push(from.shifted(0, c), n, times, to.shifted(0, c));
+    }
+  }
+
   // The rows that windows to come may hold: pushed again into a new one, it goes on as this one would.
   std::int64_t kept() const {
     return one_ ? kept_of(*one_) : groups_.empty() ? 0 : kept_of(groups_[0]);
@@ -48,7 +57,7 @@ class MovingMoments {
     if (one_) keep_of(*one_, 0, 1, rows, times);
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       const auto lane = static_cast<std::int64_t>(g) * kGroup;
-      keep_of(groups_[g], lane, std::min<std::int64_t>(kGroup, channels_ - lane), rows, times);
+      keep_of(groups_[g], lane, lanes(lane), rows, times);
     }
   }
 
@@ -58,6 +67,13 @@ class MovingMoments {
   static constexpr std::int64_t kSlab = 2048;
   // Longer windows would spill eight segments' blocks out of the cache.
   static constexpr std::int64_t kSegmentedMost = 4096;
+
+  int lanes(std::int64_t first) const {
+    return static_cast<int>(std::min<std::int64_t>(kGroup, channels_ - first));
+  }
+  void begin() {
+    for (std::int64_t c = 0; c < channels_; c += kGroup) groups_.emplace_back(plan_, lanes(c), next_);
+  }
 
   // One series: as eight of its segments side by side, where it is long enough. A window depends on its own
   // and the previous block only, so a segment needs the one block before it.

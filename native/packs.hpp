@@ -3,6 +3,7 @@
 // Each lane is computed by itself, so its answer does not depend on how many lanes a register holds.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -28,14 +29,18 @@ template <int G>
 struct Hardware {
   typedef double Numbers __attribute__((vector_size(8 * G)));
   typedef std::int64_t Marks __attribute__((vector_size(8 * G)));
+  typedef float Singles __attribute__((vector_size(4 * G)));
 };
 template <>
 struct Hardware<1> {
   using Numbers = double;
   using Marks = bool;
+  using Singles = float;
 };
 template <int G>
 using Register = typename Hardware<G>::Numbers;
+template <int G>
+using Single = typename Hardware<G>::Singles;
 template <int G>
 using Mask = typename Hardware<G>::Marks;
 
@@ -75,9 +80,9 @@ struct Pack : Split<Register<G>, Pack<G / 2>, (G <= kRegisterLanes)> {
     if constexpr (G == 1) {
       return {{static_cast<double>(*from)}};
     } else if constexpr (kWhole) {
-      Pack made;
-      for (int g = 0; g < G; ++g) made.whole[g] = static_cast<double>(from[g]);
-      return made;
+      Single<G> read;
+      std::memcpy(&read, from, sizeof(read));
+      return {{__builtin_convertvector(read, Register<G>)}};
     } else {
       return {{Pack<G / 2>::load(from), Pack<G / 2>::load(from + G / 2)}};
     }
@@ -85,6 +90,17 @@ struct Pack : Split<Register<G>, Pack<G / 2>, (G <= kRegisterLanes)> {
   FLYBALL_INLINE void store(double* to) const {
     if constexpr (kWhole) {
       std::memcpy(to, &this->whole, sizeof(this->whole));
+    } else {
+      this->low.store(to);
+      this->high.store(to + G / 2);
+    }
+  }
+  FLYBALL_INLINE void store(float* to) const {
+    if constexpr (G == 1) {
+      *to = static_cast<float>(this->whole);
+    } else if constexpr (kWhole) {
+      const Single<G> written = __builtin_convertvector(this->whole, Single<G>);
+      std::memcpy(to, &written, sizeof(written));
     } else {
       this->low.store(to);
       this->high.store(to + G / 2);
@@ -140,6 +156,18 @@ FLYBALL_INLINE Pack<G> where(const Which<G>& which, const Pack<G>& then, const P
     return {{which.whole ? then.whole : otherwise.whole}};
   } else {
     return {{where(which.low, then.low, otherwise.low), where(which.high, then.high, otherwise.high)}};
+  }
+}
+
+// The bits of both: not a number where either is none and the other none or zero.
+template <int G>
+FLYBALL_INLINE Pack<G> merged(const Pack<G>& a, const Pack<G>& b) {
+  if constexpr (G == 1) {
+    return {{std::bit_cast<double>(std::bit_cast<std::int64_t>(a.whole) | std::bit_cast<std::int64_t>(b.whole))}};
+  } else if constexpr (Pack<G>::kWhole) {
+    return {{(Register<G>)((Mask<G>)a.whole | (Mask<G>)b.whole)}};
+  } else {
+    return {{merged(a.low, b.low), merged(a.high, b.high)}};
   }
 }
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import collections
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
 from benchmarks import sidebyside
 
 LIBRARIES = ("bottleneck", "pandas", "polars", "numba", "river")
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as everything here; read when polars is first imported
 WINDOW = 101
 CHANNELS = 256
 
@@ -97,7 +99,7 @@ def _series() -> list[dict[str, Any]]:
                     continue
                 case = f"{name}, one series, w={window}: {peer_name}"
                 _equal(case, ours(), peer(), 1e-8)
-                made.append(_pair(case, ours, peer, peer_name, len(values), 1.0))
+                made.append(_pair(case, ours, peer, _told(peer_name), len(values), 1.0))
     ramp = np.arange(WINDOW) - (WINDOW - 1) / 2
 
     def slopes() -> Any:
@@ -144,7 +146,7 @@ def _of_time() -> list[dict[str, Any]]:
         for peer_name, peer in (("pandas", pandas), ("polars", polars)):
             case = f"{name} over time, one series, ~100 samples: {peer_name}"
             _equal(case, ours()[1:], peer()[1:], 1e-8)
-            made.append(_pair(case, ours, peer, peer_name, len(values), 1.0, runs=7))
+            made.append(_pair(case, ours, peer, _told(peer_name), len(values), 1.0, runs=7))
     return made
 
 
@@ -213,6 +215,14 @@ def _call(values: Any, window: int, name: str) -> Callable[[], Any]:
     from flyball import kernels
 
     return lambda: kernels.moving_moments(values, window, (name,))[name]
+
+
+def _told(peer: str) -> str:
+    """Return the peer's name, with its threads where it has more than one."""
+    import polars as pl
+
+    threads = pl.thread_pool_size()
+    return f"polars, {threads} threads" if peer == "polars" and threads > 1 else peer
 
 
 def _pair(

@@ -26,7 +26,7 @@ struct Moving {
   mutable std::mutex busy;
 };
 
-template <typename T>
+template <typename T, bool kAll>
 void push(Moving& moving, Rows<T> rows, std::optional<Ints> times, Answers<T> out) {
   const flyball::Source<T> from{rows.data(), rows.stride(0), rows.stride(1)};
   const flyball::Sink<T> to{out.data(), out.stride(0), out.stride(1), out.stride(2)};
@@ -34,7 +34,11 @@ void push(Moving& moving, Rows<T> rows, std::optional<Ints> times, Answers<T> ou
   const std::int64_t* when = times ? times->data() : nullptr;
   nb::gil_scoped_release unlocked;
   const std::lock_guard<std::mutex> alone(moving.busy);
-  moving.moments.push(from, n, when, to);
+  if constexpr (kAll) {
+    moving.moments.push_all(from, n, when, to);
+  } else {
+    moving.moments.push(from, n, when, to);
+  }
 }
 
 }  // namespace
@@ -48,8 +52,10 @@ void bind_moving_moments(nb::module_& m) {
              std::copy(place.begin(), place.end(), plan.place);
              new (made) Moving{{plan, channels, next}, {}};
            })
-      .def("push", &push<double>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert())
-      .def("push", &push<float>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert())
+      .def("push", &push<double, false>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert())
+      .def("push", &push<float, false>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert())
+      .def("push_all", &push<double, true>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert())
+      .def("push_all", &push<float, true>, nb::arg().noconvert(), nb::arg().none(), nb::arg().noconvert())
       .def("remember",
            [](Moving& moving, Table<double> rows, std::optional<Ints> times) {
              const auto n = static_cast<std::int64_t>(rows.shape(0));

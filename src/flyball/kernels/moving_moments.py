@@ -81,7 +81,7 @@ def moving_moments(
     out = np.empty((len(plan.by), *taken.shape), taken.dtype)
     if out.size:
         answers = out[..., None] if taken.ndim == 1 else out.swapaxes(1, 2) if last else out
-        plan.engine(rows.shape[1], 0).push(rows, when, answers)
+        plan.engine(rows.shape[1], 0).push_all(rows, when, answers)
     return dict(zip(plan.by, out, strict=True))
 
 

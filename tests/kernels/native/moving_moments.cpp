@@ -128,7 +128,7 @@ void check(const Case& of, std::mt19937_64& random) {
   for (std::int64_t k = 0; k < area; ++k) {
     turned[static_cast<std::size_t>(k % of.channels * of.rows + k / of.channels)] = values[static_cast<std::size_t>(k)];
   }
-  fresh(0).push(flyball::Source<double>{turned.data(), 1, of.rows}, of.rows, times,
+  fresh(0).push_all(flyball::Source<double>{turned.data(), 1, of.rows}, of.rows, times,
                 flyball::Sink<double>{across.data(), area, of.channels, 1});
   const auto same = [&](const auto& a, const auto& b, const char* how) {
     for (std::size_t k = 0; k < a.size(); ++k) {

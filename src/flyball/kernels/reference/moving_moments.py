@@ -46,6 +46,10 @@ class MovingMoments:
                 out[at, :, channel] = made[name]
         self._forget()
 
+    def push_all(self, rows: NDArray[Any], times: NDArray[np.int64] | None, out: NDArray[Any]) -> None:
+        """Do as `push`, for rows after which none will come."""
+        self.push(rows, times, out)
+
     def remember(self, rows: NDArray[Any], times: NDArray[np.int64] | None, forget: bool = True) -> None:
         """Take in rows for which no answer is wanted."""
         import numpy as np
