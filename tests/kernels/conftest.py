@@ -36,13 +36,8 @@ def build(tmp_path_factory):
 
     def built(source, path="plain", sanitize="address,undefined", include=NATIVE / "include"):
         program = tmp_path_factory.mktemp("native") / source.stem
-<<<<<<< HEAD
         command = ["g++", "-std=c++20", "-O1", "-g1", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"]
-        command += [*MARCH[path], f"-I{NATIVE}", f"-I{NATIVE / 'include'}", "-pthread"]
-=======
-        command = ["g++", "-std=c++20", "-O1", "-g", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi"]
         command += [*MARCH[path], f"-I{NATIVE}", f"-I{include}", "-pthread"]
->>>>>>> ring
         if sanitize:
             command += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
         made = subprocess.run([*command, source, "-o", program], capture_output=True, text=True)
