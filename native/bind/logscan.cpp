@@ -27,7 +27,7 @@ nb::bytes bytes_of(const std::vector<T>& values) {
 std::string text_of(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
 // Columns rather than rows: a million groups are five objects.
-nb::tuple groups(const LogScan& scan) {
+nb::tuple groups(LogScan& scan) {
   std::vector<std::int64_t> hours, levels, counts;
   std::vector<flyball::Key<2>> codes;
   std::vector<flyball::Key<4>> machines;
@@ -64,7 +64,7 @@ void add_groups(LogScan& scan, const nb::bytes& hours, const nb::bytes& codes, c
   }
 }
 
-std::vector<std::int64_t> tally(const LogScan& scan) {
+std::vector<std::int64_t> tally(LogScan& scan) {
   const LogTally told = scan.tally();
   std::vector<std::int64_t> out{told.lines, told.blank, told.unselected, told.bytes};
   out.insert(out.end(), told.malformed, told.malformed + flyball::kReasons);

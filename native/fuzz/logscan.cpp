@@ -240,7 +240,7 @@ class Plain {
   Told told_;
 };
 
-Told tell(const LogScan& scan) {
+Told tell(LogScan& scan) {
   Told told;
   for (const auto* group : scan.groups()) {
     told.counts[{group->hour(), std::string(group->code_text()), std::string(group->machine_text()), group->level()}] =
