@@ -27,7 +27,8 @@ class LogScan {
  public:
   LogScan(LogLayout layout, const LogChoice& choice)
       : layout_(std::move(layout)), choice_(choice), levels_(layout_.levels), table_(choice.by_machine),
-        iso_(layout_.clock == Clock::iso || layout_.clock == Clock::iso_space) {
+        iso_(layout_.clock == Clock::iso || layout_.clock == Clock::iso_space),
+        runs_(layout_.runs) {
     const bool usual = layout_.columns == 4 && layout_.text && layout_.timestamp == 0 && layout_.machine == 1 &&
                        layout_.level == 2 && layout_.code == 3 && layout_.joined() < 0;
     lines_ = usual ? choice.by_machine ? &LogScan::lines<true, true> : &LogScan::lines<false, true>
@@ -174,6 +175,7 @@ class LogScan {
     const SameHour hour = same_hour_;
     const LogRecent::Within recent = recent_.within(static_cast<std::uint32_t>(hour.hour()));
     const char separator = layout_.separator;
+    const std::uint64_t padding = runs_ ? ~std::uint64_t{0} : 0;
     const std::size_t longest = layout_.longest;
     const std::uint32_t* const found = found_.get();
     std::size_t i = first;
@@ -181,7 +183,8 @@ class LogScan {
       const char* const stop = block + found[i];
       if (static_cast<std::size_t>(stop - at) > longest || !hour.matches(at)) break;
       const char* const machine = at + hour.length() + 1;
-      const std::uint64_t marks = equal_64(machine, separator);
+      const std::uint64_t separators = equal_64(machine, separator);
+      const std::uint64_t marks = separators & ~(separators << 1 & padding);
       const std::uint64_t level = marks & (marks - 1), code = level & (level - 1);
       const std::uint64_t name = (marks - 1) & ~marks;
       if ((machine[-1] != separator) | (code == 0) | (name - 1 >= UINT32_MAX)) break;
@@ -231,7 +234,9 @@ class LogScan {
   template <bool ByMachine, bool Usual>
   FLYBALL_INLINE bool quick(const char* const p, const char* const stop, const std::size_t length) {
     std::uint64_t marks = equal_64(p, layout_.separator);
-    if (length < 64) marks = (marks & low_bits(length)) | std::uint64_t{1} << length;
+    if (length < 64) marks &= low_bits(length);
+    const std::uint64_t separators = marks;
+    if (length < 64) marks |= std::uint64_t{1} << length;
     const int columns = Usual ? 4 : layout_.columns, joined = Usual ? -1 : layout_.joined();
     std::size_t begins[kFieldsMost], lengths[kFieldsMost];
     std::size_t at = 0;
@@ -243,6 +248,10 @@ class LogScan {
       begins[i] = at;
       lengths[i] = mark - at;
       at = mark + 1;
+      if (runs_) {
+        at += static_cast<std::size_t>(std::countr_one(separators >> mark >> 1));
+        marks &= at < 64 ? ~std::uint64_t{0} << at : 0;
+      }
     }
     // The mark behind the last column is the end of the line if and only if no text follows.
     if ((at > length) == (Usual || layout_.text)) return false;
@@ -281,8 +290,9 @@ class LogScan {
     line.hash = table_.hash<ByMachine>(code, machine, meta);
     line.begin = p;
     line.hour = static_cast<std::uint32_t>(hour);
-    line.said = p + begins[Usual ? 2 : 0];
-    line.said_length = Usual && !ByMachine && iso_ ? begins[3] + lengths[3] + 1 - begins[2] : 0;
+    const std::size_t said = Usual ? begins[1] + lengths[1] + 1 : 0;
+    line.said = p + said;
+    line.said_length = Usual && !ByMachine && iso_ ? begins[3] + lengths[3] + 1 - said : 0;
     line.stop = stop;
     table_.fetch(line.hash);
     if (++waiting_ == kQueue) settle<ByMachine>();
@@ -394,7 +404,7 @@ class LogScan {
   LogChoice choice_;
   Levels levels_;
   LogTable table_;
-  bool iso_;
+  bool iso_, runs_;
   const char* (LogScan::*lines_)(const char*, const char*);
   SameHour same_hour_;
   LogRecent recent_;

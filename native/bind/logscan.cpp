@@ -90,7 +90,7 @@ void add_tally(LogScan& scan, const std::vector<std::int64_t>& numbers, const nb
   scan.add(told, lines);
 }
 
-void make(LogScan* self, const std::vector<int>& places, bool text, const nb::bytes& separator, int clock,
+void make(LogScan* self, const std::vector<int>& places, bool text, const nb::bytes& separator, bool runs, int clock,
           const std::vector<nb::bytes>& levels, const nb::bytes& shape, std::int64_t since, std::int64_t until,
           std::int64_t longest, const std::vector<bool>& by, std::uint32_t chosen, std::int64_t keep,
           std::int64_t groups_most) {
@@ -102,6 +102,7 @@ void make(LogScan* self, const std::vector<int>& places, bool text, const nb::by
   layout.code = places.at(4);
   layout.text = text;
   layout.separator = separator.c_str()[0];
+  layout.runs = runs;
   layout.clock = static_cast<flyball::Clock>(clock);
   for (const nb::bytes& level : levels) layout.levels.push_back(text_of(level));
   layout.shape = text_of(shape);

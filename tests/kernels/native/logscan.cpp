@@ -35,7 +35,7 @@ std::string line(Random& random, int clock, char separator, bool turned) {
       good("SCN0042", {"", "S", "A-NAME-OF-THIRTY-TWO-BYTES-00001", "A-NAME-OF-THIRTY-THREE-BYTES-0001", "\x01", "\xff"});
   const std::string level = good("ERROR", {"INFO", "WARN", "DEBUG", "ERR", "error", "", "ERRORS"});
   const std::string code = good("E-4711", {"E-1", "ALARM-00000000017", "ALARM-0000000017", "", "E4711", "E-47x1", "\x7f"});
-  const std::string s(1, separator);
+  const std::string s(below(random, 10) ? 1 : 1 + below(random, 3), separator);
   std::string made = turned ? level + s + machine + s + time + s + code : time + s + machine + s + level + s + code;
   if (below(random, 20)) made += s + std::string(below(random, 90), "a \t,|\xc3\r"[below(random, 7)]);
   if (below(random, 30) == 0) made.insert(below(random, made.size() + 1), 1, '\0');
