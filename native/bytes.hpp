@@ -154,7 +154,10 @@ FLYBALL_INLINE std::uint32_t unprintable_32(const char* from) {
   return marks;
 #else
   std::uint32_t marks = 0;
-  for (int i = 0; i < 32; ++i) marks |= static_cast<std::uint32_t>(static_cast<unsigned char>(from[i] - '!') > '~' - '!') << i;
+  for (int i = 0; i < 32; ++i) {
+    const bool outside = static_cast<unsigned char>(from[i] - '!') > '~' - '!';
+    marks |= static_cast<std::uint32_t>(outside) << i;
+  }
   return marks;
 #endif
 }

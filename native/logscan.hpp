@@ -217,7 +217,9 @@ class LogScan {
       const Waiting& line = queue_[i];
       if (Group* const group = table_.find<ByMachine>(line.hash, line.code, line.machine, line.meta)) {
         ++group->count;
-        if (line.said_length - 1 < LogRecent::kBytes) recent_.put(line.said, line.said_length, line.hour, &group->count);
+        if (line.said_length - 1 < LogRecent::kBytes) {
+          recent_.put(line.said, line.said_length, line.hour, &group->count);
+        }
       } else {
         slow(line.begin, line.stop);
       }
@@ -282,7 +284,8 @@ class LogScan {
     if (code_length - 1 >= kCodeBytes) return false;
     const auto code = Key<2>::of(p + begins[code_at], code_length);
 
-    const auto meta = Group::pack(choice_.levels >> level & 1 ? hour : kPassed, choice_.by_level ? level : 0, code_length, ByMachine ? machine_length : 0);
+    const auto meta = Group::pack(choice_.levels >> level & 1 ? hour : kPassed, choice_.by_level ? level : 0,
+                                  code_length, ByMachine ? machine_length : 0);
     Waiting& line = queue_[waiting_];
     line.code = code;
     if constexpr (ByMachine) line.machine = machine;

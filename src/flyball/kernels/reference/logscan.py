@@ -40,8 +40,8 @@ class LogScan:
     """What `flyball.kernels.LogScan` means, with the same doors as the C++ one."""
 
     def __init__(
-        self, places: list[int], text: bool, separator: bytes, runs: bool, clock: int, levels: list[bytes], shape: bytes,
-        since: int, until: int, longest: int, by: list[bool], chosen: int, keep: int, groups: int,
+        self, places: list[int], text: bool, separator: bytes, runs: bool, clock: int, levels: list[bytes],
+        shape: bytes, since: int, until: int, longest: int, by: list[bool], chosen: int, keep: int, groups: int,
     ) -> None:  # fmt: skip
         self.columns, self.timestamp, self.machine, self.level, self.code = places
         self.has_text, self.separator, self.clock, self.levels = text, separator, clock, list(levels)
