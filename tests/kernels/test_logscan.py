@@ -402,3 +402,24 @@ def test_a_log_whose_levels_are_padded(path):
     assert counts.malformed == {}
     assert told(counts) == twin([data], layout, by=("hour", "code", "level"))
     assert kernels.scan_log(data, kernels.LogLayout(code="A-9")).malformed == {"code": 2000}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (b"SCN0042 ERROR", b"SCN\x010042 ERROR"),
+        (b"SCN0042 ERROR", b"SCN\x7f042 ERROR"),
+        (b" SCN0042", b"  "),
+        (b" SCN0042", b" " + b"N" * 33),
+        (b"Z SCN0042", b"ZSCN0042"),
+        (b"E-4711 ", b"E-4711\x00"),
+        (b"E-4711 ", b"E-4711\r"),
+        (b"T12:34", b"T12:64"),
+    ],
+)
+def test_a_bad_line_among_the_same_good_ones_is_seen(path, good, bad):
+    data = LINE * 50 + LINE.replace(good, bad) + LINE * 50
+    counts = kernels.scan_log(data, LAYOUT)
+    assert counts.count.tolist() == [100]
+    assert sum(counts.malformed.values()) == 1
+    assert told(counts) == twin([data], LAYOUT)
