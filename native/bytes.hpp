@@ -75,9 +75,13 @@ FLYBALL_INLINE std::uint64_t equal_64(const char* from, char wanted) {
 #endif
 }
 
-// The place of the lowest bit that is set; 63 where none is, without a branch on any instruction set.
+// The place of the lowest bit that is set; 63 or 64 where none is, without a branch on any instruction set.
 FLYBALL_INLINE std::uint32_t first_bit(std::uint64_t marks) {
+#if defined(__BMI__)
+  return static_cast<std::uint32_t>(_tzcnt_u64(marks));
+#else
   return static_cast<std::uint32_t>(std::countr_zero(marks | std::uint64_t{1} << 63));
+#endif
 }
 
 // Where the newlines of a block are. A log has one or none in 64 bytes: two are written at any rate, and only a
@@ -131,6 +135,32 @@ struct Key {
 
   bool operator==(const Key&) const = default;
 };
+
+// Bit i is set where byte i of 32 is no printable ASCII, a space included.
+FLYBALL_INLINE std::uint32_t unprintable_32(const char* from) {
+#if defined(__AVX2__)
+  const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  const __m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8('!'), v);  // signed: bytes from 128 on are below too
+  return static_cast<std::uint32_t>(
+      _mm256_movemask_epi8(_mm256_or_si256(low, _mm256_cmpeq_epi8(v, _mm256_set1_epi8(127)))));
+#elif defined(__SSE2__)
+  std::uint32_t marks = 0;
+  for (int i = 0; i < 32; i += 16) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i));
+    const __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8('!'));
+    const int half = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(127))));
+    marks |= static_cast<std::uint32_t>(half) << i;
+  }
+  return marks;
+#else
+  std::uint32_t marks = 0;
+  for (int i = 0; i < 32; ++i) {
+    const bool outside = static_cast<unsigned char>(from[i] - '!') > '~' - '!';
+    marks |= static_cast<std::uint32_t>(outside) << i;
+  }
+  return marks;
+#endif
+}
 
 // Whether the first `length` <= 32 bytes are all printable ASCII other than a space; 32 must be readable.
 FLYBALL_INLINE bool printable_32(const char* text, std::size_t length) {

@@ -20,6 +20,7 @@ struct LogLayout {
   bool text = false;     // whether a text follows them, which may hold anything
   int timestamp = -1, machine = -1, level = -1, code = -1;  // places among the columns
   char separator = ' ';
+  bool runs = false;     // whether several separators in a row count as one
   Clock clock = Clock::iso;
   std::vector<std::string> levels;
   std::string shape;     // of a code: A letters, 9 digits, the rest for itself; empty: anything printable
@@ -69,6 +70,7 @@ inline Reason split(const LogLayout& layout, std::string_view line, std::string_
     }
     columns[i] = line.substr(at, end - at);
     at = end + 1;
+    while (layout.runs && at < line.size() && line[at] == layout.separator) ++at;
   }
   return Reason::none;
 }

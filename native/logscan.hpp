@@ -16,6 +16,7 @@
 
 #include "bytes.hpp"
 #include "logline.hpp"
+#include "logrecent.hpp"
 #include "logtable.hpp"
 #include "logtally.hpp"
 #include "logtime.hpp"
@@ -26,7 +27,8 @@ class LogScan {
  public:
   LogScan(LogLayout layout, const LogChoice& choice)
       : layout_(std::move(layout)), choice_(choice), levels_(layout_.levels), table_(choice.by_machine),
-        iso_(layout_.clock == Clock::iso || layout_.clock == Clock::iso_space) {
+        iso_(layout_.clock == Clock::iso || layout_.clock == Clock::iso_space),
+        runs_(layout_.runs) {
     const bool usual = layout_.columns == 4 && layout_.text && layout_.timestamp == 0 && layout_.machine == 1 &&
                        layout_.level == 2 && layout_.code == 3 && layout_.joined() < 0;
     lines_ = usual ? choice.by_machine ? &LogScan::lines<true, true> : &LogScan::lines<false, true>
@@ -34,23 +36,13 @@ class LogScan {
   }
 
   void push(const char* from, std::int64_t many) {
-    const char* const end = from + many;
-    const char* at = from;
-    if (open_length_ > 0) {
-      const void* found = std::memchr(from, '\n', static_cast<std::size_t>(many));
-      const char* stop = found ? static_cast<const char*>(found) : end;
-      hold(at, stop);
-      if (found) {
-        close();
-        at = stop + 1;
-      }
+    for (std::int64_t turn; many > 0; from += turn, many -= turn) {
+      turn = std::min(many, kTurn);
+      take(from, turn);
+      if ((turned_ += turn) < kTurn) continue;
+      recent_.settle();
+      turned_ = 0;
     }
-    if (open_length_ == 0) {
-      start_ = from;
-      at = (this->*lines_)(at, end);
-      hold(at, end);
-    }
-    tally_.bytes += many;
   }
 
   // Judges the last line, which had no line end; after an input that broke off, it is not to be trusted.
@@ -71,7 +63,7 @@ class LogScan {
     if (Group* const there = table_.find(group)) {
       there->count += group.count;
     } else if (told_ < choice_.groups) {
-      table_.insert(group);
+      insert(group);
       ++told_;
     } else {
       tally_.malformed[static_cast<int>(Reason::groups)] += static_cast<std::int64_t>(group.count);
@@ -100,7 +92,8 @@ class LogScan {
   std::int64_t open_length() const { return open_length_; }
   const std::vector<KeptLine>& kept() const { return kept_; }
 
-  LogTally tally() const {
+  LogTally tally() {
+    recent_.settle();
     LogTally told = tally_;
     for (const Group& group : table_.places()) {
       if (group.count != 0 && group.hour() == kPassed) told.unselected += static_cast<std::int64_t>(group.count);
@@ -109,7 +102,8 @@ class LogScan {
   }
 
   // The groups in the order of hour, code, machine and level; they stand until more is pushed.
-  std::vector<const Group*> groups() const {
+  std::vector<const Group*> groups() {
+    recent_.settle();
     std::vector<const Group*> told;
     for (const Group& group : table_.places()) {
       if (group.count != 0 && group.hour() != kPassed) told.push_back(&group);
@@ -125,10 +119,33 @@ class LogScan {
 
  private:
   static constexpr std::size_t kBlock = 16384;
-  static constexpr std::ptrdiff_t kAhead = 96;  // 64 for the marks, and a name that begins at the last of them
+  // A timestamp, 64 bytes behind it for the marks, and a name that begins at the last of them.
+  static constexpr std::ptrdiff_t kAhead = 32 + 1 + 64 + 32;
   // Lines of levels that are not counted stand under this hour: their codes are known good all the same.
   static constexpr std::int64_t kPassed = INT32_MIN;
   static constexpr std::int64_t kPassedMost = 65536;
+  // Bytes after which the counts of lines seen lately are handed over, so that 32 bits hold them.
+  static constexpr std::int64_t kTurn = std::int64_t{1} << 30;
+
+  void take(const char* from, std::int64_t many) {
+    const char* const end = from + many;
+    const char* at = from;
+    if (open_length_ > 0) {
+      const void* found = std::memchr(from, '\n', static_cast<std::size_t>(many));
+      const char* stop = found ? static_cast<const char*>(found) : end;
+      hold(at, stop);
+      if (found) {
+        close();
+        at = stop + 1;
+      }
+    }
+    if (open_length_ == 0) {
+      start_ = from;
+      at = (this->*lines_)(at, end);
+      hold(at, end);
+    }
+    tally_.bytes += many;
+  }
 
   // All whole lines of [at, end); returns where the last, unfinished one begins. Usual: the columns are
   // timestamp, machine, level and code, with a text behind, which the compiler then knows.
@@ -138,6 +155,10 @@ class LogScan {
       const std::size_t many = newlines(block, std::min(kBlock, static_cast<std::size_t>(end - block)), found_.get());
       tally_.lines += static_cast<std::int64_t>(many);
       for (std::size_t i = 0; i < many; ++i) {
+        if constexpr (Usual && !ByMachine) {
+          i += known(at, block, i, many, end);
+          if (i == many) break;
+        }
         const char* const stop = block + found_[i];
         line<ByMachine, Usual>(at, stop, end);
         at = stop + 1;
@@ -145,6 +166,35 @@ class LogScan {
     }
     settle<ByMachine>();
     return at;
+  }
+
+  // Counts lines of the usual layout while they are of the last hour, with a level and code seen lately. Takes them
+  // from the one that begins at `at`, whose end is found_[first], and says how many they were. What does not change
+  // meanwhile is held in variables: the compiler cannot know that no count lies in it.
+  std::size_t known(const char*& at, const char* block, std::size_t first, std::size_t many, const char* end) {
+    const SameHour hour = same_hour_;
+    const LogRecent::Within recent = recent_.within(static_cast<std::uint32_t>(hour.hour()));
+    const char separator = layout_.separator;
+    const std::uint64_t padding = runs_ ? ~std::uint64_t{0} : 0;
+    const std::size_t longest = layout_.longest;
+    const std::uint32_t* const found = found_.get();
+    std::size_t i = first;
+    for (; i < many && end - at >= kAhead; ++i) {
+      const char* const stop = block + found[i];
+      if (static_cast<std::size_t>(stop - at) > longest || !hour.matches(at)) break;
+      const char* const machine = at + hour.length() + 1;
+      const std::uint64_t separators = equal_64(machine, separator);
+      const std::uint64_t marks = separators & ~(separators << 1 & padding);
+      const std::uint64_t level = marks & (marks - 1), code = level & (level - 1);
+      const std::uint64_t name = (marks - 1) & ~marks;
+      if ((machine[-1] != separator) | (code == 0) | (name - 1 >= UINT32_MAX)) break;
+      if (unprintable_32(machine) & name) break;
+      const auto begin = static_cast<std::size_t>(std::countr_zero(marks)) + 1;
+      const std::size_t length = static_cast<std::size_t>(std::countr_zero(code)) + 1 - begin;
+      if (length > LogRecent::kBytes || !recent.count(machine + begin, length)) break;
+      at = stop + 1;
+    }
+    return i - first;
   }
 
   template <bool ByMachine, bool Usual>
@@ -167,6 +217,9 @@ class LogScan {
       const Waiting& line = queue_[i];
       if (Group* const group = table_.find<ByMachine>(line.hash, line.code, line.machine, line.meta)) {
         ++group->count;
+        if (line.said_length - 1 < LogRecent::kBytes) {
+          recent_.put(line.said, line.said_length, line.hour, &group->count);
+        }
       } else {
         slow(line.begin, line.stop);
       }
@@ -183,7 +236,9 @@ class LogScan {
   template <bool ByMachine, bool Usual>
   FLYBALL_INLINE bool quick(const char* const p, const char* const stop, const std::size_t length) {
     std::uint64_t marks = equal_64(p, layout_.separator);
-    if (length < 64) marks = (marks & low_bits(length)) | std::uint64_t{1} << length;
+    if (length < 64) marks &= low_bits(length);
+    const std::uint64_t separators = marks;
+    if (length < 64) marks |= std::uint64_t{1} << length;
     const int columns = Usual ? 4 : layout_.columns, joined = Usual ? -1 : layout_.joined();
     std::size_t begins[kFieldsMost], lengths[kFieldsMost];
     std::size_t at = 0;
@@ -195,6 +250,10 @@ class LogScan {
       begins[i] = at;
       lengths[i] = mark - at;
       at = mark + 1;
+      if (runs_) {
+        at += static_cast<std::size_t>(std::countr_one(separators >> mark >> 1));
+        marks &= at < 64 ? ~std::uint64_t{0} << at : 0;
+      }
     }
     // The mark behind the last column is the end of the line if and only if no text follows.
     if ((at > length) == (Usual || layout_.text)) return false;
@@ -225,14 +284,18 @@ class LogScan {
     if (code_length - 1 >= kCodeBytes) return false;
     const auto code = Key<2>::of(p + begins[code_at], code_length);
 
-    hour = choice_.levels >> level & 1 ? hour : kPassed;
-    const auto meta = Group::pack(hour, choice_.by_level ? level : 0, code_length, ByMachine ? machine_length : 0);
+    const auto meta = Group::pack(choice_.levels >> level & 1 ? hour : kPassed, choice_.by_level ? level : 0,
+                                  code_length, ByMachine ? machine_length : 0);
     Waiting& line = queue_[waiting_];
     line.code = code;
     if constexpr (ByMachine) line.machine = machine;
     line.meta = meta;
     line.hash = table_.hash<ByMachine>(code, machine, meta);
     line.begin = p;
+    line.hour = static_cast<std::uint32_t>(hour);
+    const std::size_t said = Usual ? begins[1] + lengths[1] + 1 : 0;
+    line.said = p + said;
+    line.said_length = Usual && !ByMachine && iso_ ? begins[3] + lengths[3] + 1 - said : 0;
     line.stop = stop;
     table_.fetch(line.hash);
     if (++waiting_ == kQueue) settle<ByMachine>();
@@ -288,10 +351,15 @@ class LogScan {
     } else if (!passed && told_ == choice_.groups) {
       return Reason::groups;
     } else {
-      table_.insert(group);
+      insert(group);
       ++(passed ? passed_ : told_);
     }
     return Reason::none;
+  }
+
+  void insert(const Group& group) {
+    if (table_.full()) recent_.forget();
+    table_.insert(group);
   }
 
   void aside(std::int64_t offset, Reason reason, std::string_view bytes) {
@@ -329,7 +397,9 @@ class LogScan {
     Key<2> code;
     Key<4> machine;
     std::uint64_t meta, hash;
-    const char *begin, *stop;
+    const char *begin, *stop, *said;
+    std::size_t said_length;
+    std::uint32_t hour;
   };
   static constexpr std::size_t kQueue = 32;
 
@@ -337,13 +407,14 @@ class LogScan {
   LogChoice choice_;
   Levels levels_;
   LogTable table_;
-  bool iso_;
+  bool iso_, runs_;
   const char* (LogScan::*lines_)(const char*, const char*);
   SameHour same_hour_;
+  LogRecent recent_;
   LogTally tally_;
   std::vector<KeptLine> kept_;
   std::string open_;
-  std::int64_t open_length_ = 0, open_offset_ = 0;
+  std::int64_t open_length_ = 0, open_offset_ = 0, turned_ = 0;
   const char* start_ = nullptr;
   std::int64_t told_ = 0, passed_ = 0;
   Waiting queue_[kQueue];

@@ -67,9 +67,13 @@ class LogTable {
                        : find<false>(hash(wanted), wanted.code, wanted.machine, wanted.meta);
   }
 
+  // Whether the next group that is added moves the others.
+  bool full() const { return 2 * (size_ + 1) > places_.size(); }
+
   // The group must not be there yet.
   void insert(const Group& group) {
-    if (2 * ++size_ > places_.size()) grow();
+    if (full()) grow();
+    ++size_;
     put(group);
   }
 

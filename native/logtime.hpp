@@ -133,10 +133,14 @@ inline Reason read_instant(const char* text, std::size_t length, Clock clock, In
 class SameHour {
  public:
   std::int64_t hour() const { return hour_; }
+  std::size_t length() const { return length_; }
+
+  // As below, for a text of that length.
+  FLYBALL_INLINE bool matches(const char* text) const { return between_32(text, low_, high_); }
 
   // 32 bytes must be readable at `text`.
   FLYBALL_INLINE bool matches(const char* text, std::size_t length) const {
-    return length == length_ && between_32(text, low_, high_);
+    return length == length_ && matches(text);
   }
 
   // Where the hour in UTC begins at neither minute 0 nor 30 of the local one, nothing is learnt.
@@ -162,8 +166,8 @@ class SameHour {
     high_[i] = static_cast<unsigned char>(high);
   }
 
-  alignas(32) unsigned char low_[kWidth] = {}, high_[kWidth] = {};
-  std::size_t length_ = SIZE_MAX;
+  alignas(32) unsigned char low_[kWidth] = {1}, high_[kWidth] = {};
+  std::size_t length_ = 0;  // nothing has been learnt
   std::int64_t hour_ = 0;
 };
 

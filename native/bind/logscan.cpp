@@ -27,7 +27,7 @@ nb::bytes bytes_of(const std::vector<T>& values) {
 std::string text_of(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
 // Columns rather than rows: a million groups are five objects.
-nb::tuple groups(const LogScan& scan) {
+nb::tuple groups(LogScan& scan) {
   std::vector<std::int64_t> hours, levels, counts;
   std::vector<flyball::Key<2>> codes;
   std::vector<flyball::Key<4>> machines;
@@ -64,7 +64,7 @@ void add_groups(LogScan& scan, const nb::bytes& hours, const nb::bytes& codes, c
   }
 }
 
-std::vector<std::int64_t> tally(const LogScan& scan) {
+std::vector<std::int64_t> tally(LogScan& scan) {
   const LogTally told = scan.tally();
   std::vector<std::int64_t> out{told.lines, told.blank, told.unselected, told.bytes};
   out.insert(out.end(), told.malformed, told.malformed + flyball::kReasons);
@@ -90,7 +90,7 @@ void add_tally(LogScan& scan, const std::vector<std::int64_t>& numbers, const nb
   scan.add(told, lines);
 }
 
-void make(LogScan* self, const std::vector<int>& places, bool text, const nb::bytes& separator, int clock,
+void make(LogScan* self, const std::vector<int>& places, bool text, const nb::bytes& separator, bool runs, int clock,
           const std::vector<nb::bytes>& levels, const nb::bytes& shape, std::int64_t since, std::int64_t until,
           std::int64_t longest, const std::vector<bool>& by, std::uint32_t chosen, std::int64_t keep,
           std::int64_t groups_most) {
@@ -102,6 +102,7 @@ void make(LogScan* self, const std::vector<int>& places, bool text, const nb::by
   layout.code = places.at(4);
   layout.text = text;
   layout.separator = separator.c_str()[0];
+  layout.runs = runs;
   layout.clock = static_cast<flyball::Clock>(clock);
   for (const nb::bytes& level : levels) layout.levels.push_back(text_of(level));
   layout.shape = text_of(shape);

@@ -51,7 +51,8 @@ struct Setting {
     choice.by_machine = (b & 8) && layout.machine >= 0;
     choice.by_level = (b & 16) && layout.level >= 0;
     if ((b & 32) && layout.level >= 0) choice.levels = 8;
-    choice.keep = c & 15;
+    choice.keep = c & 7;
+    layout.runs = (c & 8) != 0;
     choice.groups = (b & 64) ? 3 : 1 << 20;
     broken = (b & 128) != 0;
     times = (c & 16) ? 1 + (c >> 5) * 8 : 1;
@@ -102,16 +103,20 @@ class Plain {
 
   Reason judge(const std::string& line) {
     std::vector<std::string> parts{""};
-    for (const char c : line) {
-      if (c == layout_.separator) {
-        parts.emplace_back();
+    std::vector<std::size_t> between;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (line[i] != layout_.separator) {
+        parts.back() += line[i];
+      } else if (layout_.runs && i > 0 && line[i - 1] == layout_.separator) {
+        ++between.back();
       } else {
-        parts.back() += c;
+        parts.emplace_back();
+        between.push_back(1);
       }
     }
     const auto t = static_cast<std::size_t>(layout_.timestamp);
     if (layout_.clock == flyball::Clock::iso_space && layout_.separator == ' ' && parts.size() > t + 1 &&
-        parts[t].size() == 10) {
+        between[t] == 1 && parts[t].size() == 10) {
       parts[t] += " " + parts[t + 1];
       parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(t) + 1);
     }
@@ -240,7 +245,7 @@ class Plain {
   Told told_;
 };
 
-Told tell(const LogScan& scan) {
+Told tell(LogScan& scan) {
   Told told;
   for (const auto* group : scan.groups()) {
     told.counts[{group->hour(), std::string(group->code_text()), std::string(group->machine_text()), group->level()}] =

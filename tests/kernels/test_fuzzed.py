@@ -11,7 +11,9 @@ NATIVE = pathlib.Path(__file__).parents[2] / "native"
 SECONDS = int(os.environ.get("FLYBALL_FUZZ_SECONDS", "10"))
 CLANG = next((name for name in ("clang++", "clang++-14") if shutil.which(name)), None)
 
+CALM = b"2026-03-01T12:34:56Z SCN0042 ERROR E-4711 stage lost lock\n"
 LINES = {
+    "calm": CALM * 4 + CALM.replace(b"SCN", b"SC\x01") + CALM * 4,
     "iso": b"2026-03-01T12:34:56.789Z SCN0042 ERROR E-4711 stage lost lock\n"
     b"2026-03-01T12:35:00Z SCN0042 WARN E-4711 \n2026-03-01T13:00:00+05:30 SCN0007 INFO EX-1 a\r\n\n"
     b"2026-02-30T00:00:00Z SCN0007 INFO EX-1 a\n2026-03-01T24:00:00Z SCN0007 INFO EX-1 a\nno line\n",
@@ -19,7 +21,7 @@ LINES = {
     "epoch": b"1772368496 SCN0042 ERROR E-4711 lost\n1772368496.5 A INFO E-1 \n99999999999999 A INFO E-1 \n",
     "milliseconds": b"1772368496789 SCN0042 ERROR E-4711 lost\n0 A DEBUG E-1 \x00\xff\n",
 }
-CLOCKS = {"iso": 0, "space": 4, "epoch": 8, "milliseconds": 12}
+CLOCKS = {"calm": 0, "iso": 0, "space": 4, "epoch": 8, "milliseconds": 12}
 
 
 def seeds(folder):

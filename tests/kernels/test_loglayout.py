@@ -37,6 +37,7 @@ from flyball import kernels
         ("until", {"since": 5, "until": 5}),
         ("longest", {"longest": 63}),
         ("longest", {"longest": True}),
+        ("runs", {"runs": 1}),
     ],
 )
 def test_wrong_fields(named, changed):

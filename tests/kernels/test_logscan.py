@@ -83,6 +83,7 @@ def layouts(draw):
     return kernels.LogLayout(
         fields=tuple(names[one] for one in fields),
         separator=draw(st.sampled_from(loglayout.SEPARATORS)),
+        runs=draw(st.booleans()),
         timestamp=draw(st.sampled_from(loglayout.TIMESTAMPS)),
         code=draw(st.sampled_from(["", "A-9"])),
         since=since,
@@ -114,7 +115,10 @@ def cases(draw):
             else draw(st.sampled_from(some.get(field, TEXTS)))
             for field in layout.fields
         ]
-        line = layout.separator.join(column for column in columns if column is not None)
+        wide = layout.separator * draw(st.sampled_from([1, 1, 2, 5, 40]))
+        line = draw(st.sampled_from([layout.separator, wide])).join(
+            column for column in columns if column is not None
+        )
         lines.append(line.encode("latin-1") + draw(st.sampled_from([b"", b"", b"", b"\r"])))
     # Often enough that the blocks of the fast way are filled.
     data = b"\n".join(lines * draw(st.sampled_from([1, 1, 7]))) + draw(st.sampled_from([b"\n", b""]))
@@ -385,3 +389,37 @@ def test_a_missing_file_is_an_error(tmp_path):
     with contextlib.suppress(FileNotFoundError):
         kernels.scan_log(tmp_path / "none", LAYOUT)
         raise AssertionError("a file that is not there was scanned")
+
+
+def test_a_log_whose_levels_are_padded(path):
+    data = b"".join(
+        b"2026-03-01T%02d:%02d:00.000Z SCN%04d %-5b E-%d a text behind it\n"
+        % (i // 60 % 24, i % 60, i % 400, (b"INFO", b"ERROR", b"WARN")[i % 3], i % 7)
+        for i in range(3000)
+    )
+    layout = kernels.LogLayout(code="A-9", runs=True)
+    counts = kernels.scan_log(data, layout, by=("hour", "code", "level"))
+    assert counts.malformed == {}
+    assert told(counts) == twin([data], layout, by=("hour", "code", "level"))
+    assert kernels.scan_log(data, kernels.LogLayout(code="A-9")).malformed == {"code": 2000}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (b"SCN0042 ERROR", b"SCN\x010042 ERROR"),
+        (b"SCN0042 ERROR", b"SCN\x7f042 ERROR"),
+        (b" SCN0042", b"  "),
+        (b" SCN0042", b" " + b"N" * 33),
+        (b"Z SCN0042", b"ZSCN0042"),
+        (b"E-4711 ", b"E-4711\x00"),
+        (b"E-4711 ", b"E-4711\r"),
+        (b"T12:34", b"T12:64"),
+    ],
+)
+def test_a_bad_line_among_the_same_good_ones_is_seen(path, good, bad):
+    data = LINE * 50 + LINE.replace(good, bad) + LINE * 50
+    counts = kernels.scan_log(data, LAYOUT)
+    assert counts.count.tolist() == [100]
+    assert sum(counts.malformed.values()) == 1
+    assert told(counts) == twin([data], LAYOUT)

@@ -52,7 +52,8 @@ class LogLayout:
     `fields` in order, from "timestamp", "machine", "level", "code", "text" and "-" (a field that is not looked
     at), at most eight. A timestamp and a code are needed; a text stands last, takes the rest of the line with
     all its separators, and may hold anything, NUL and bytes that are no UTF-8 included. `separator` is one of
-    space, tab, comma, `|` and `;`; two in a row hold an empty field.
+    space, tab, comma, `|` and `;`; two in a row hold an empty field, or count as one where `runs` is set, as in
+    logs that pad their levels to one width. A line never begins with one.
 
     `timestamp` is one of
     "iso" (2026-03-01T12:34:56, then maybe a fraction of one to nine digits behind `.` or `,`, then maybe `Z` or
@@ -83,6 +84,7 @@ class LogLayout:
     since: int | None = None
     until: int | None = None
     longest: int = 65536
+    runs: bool = False
 
     def __post_init__(self) -> None:
         for name in ("fields", "levels"):
@@ -92,6 +94,10 @@ class LogLayout:
             object.__setattr__(self, name, tuple(given))
         _check_fields(self.fields)
         _check_word("separator", self.separator, SEPARATORS)
+        if not isinstance(self.runs, bool):
+            raise ValueError(
+                f"runs: {self.runs!r} is neither True (separators in a row count as one) nor False"
+            )
         _check_word("timestamp", self.timestamp, TIMESTAMPS)
         _check_levels(self.levels if "level" in self.fields else (), self.separator)
         _check_shape(self.code, self.separator)

@@ -176,7 +176,7 @@ class LogScan:
         columns = len(layout.fields) - ("text" in layout.fields)
         return (backend.compiled or reference).LogScan(
             [columns, *(layout.place(name) for name in ("timestamp", "machine", "level", "code"))],
-            "text" in layout.fields, layout.separator.encode(), TIMESTAMPS.index(layout.timestamp), levels,
+            "text" in layout.fields, layout.separator.encode(), layout.runs, TIMESTAMPS.index(layout.timestamp), levels,
             layout.code.encode(), -NEVER if layout.since is None else layout.since,
             NEVER if layout.until is None else layout.until, layout.longest,
             ["machine" in self._by, "level" in self._by], chosen, self._keep, self._groups,

@@ -12,11 +12,20 @@ HOUR = 492_312 + 12  # hours from 1970-01-01 to 2026-03-01T12
 
 
 def scan(
-    separator=b" ", clock=0, shape=b"", since=-NEVER, until=NEVER, by=(True, True), chosen=3, keep=9, groups=9
+    separator=b" ",
+    clock=0,
+    shape=b"",
+    since=-NEVER,
+    until=NEVER,
+    by=(True, True),
+    chosen=3,
+    keep=9,
+    groups=9,
+    runs=False,
 ):
     places = [4, 0, 1, 2, 3]
     return reference.LogScan(
-        places, True, separator, clock, LEVELS, shape, since, until, 64, list(by), chosen, keep, groups
+        places, True, separator, runs, clock, LEVELS, shape, since, until, 64, list(by), chosen, keep, groups
     )
 
 
@@ -100,3 +109,18 @@ def test_levels_chosen_and_groups_beyond_the_budget():
 )
 def test_instants(clock, text, found):
     assert scan(clock=clock)._instant(text) == found
+
+
+def test_separators_in_a_row_count_as_one_only_where_that_is_declared():
+    line = b"2026-03-01T12:34:56Z M1   INFO  E-1 a\n"
+    declared, strict = scan(runs=True), scan()
+    declared.push(line)
+    strict.push(line)
+    assert rows(declared) == [(HOUR, b"E-1", b"M1", 0, 1)]
+    assert (rows(strict), reasons(strict)) == ([], [9])
+
+
+def test_the_space_within_a_timestamp_is_not_one_of_a_run():
+    twin = scan(clock=1, runs=True)
+    twin.push(b"2026-03-01 12:34:56  M1 INFO E-1 \n2026-03-01  12:34:56 M1 INFO E-1 \n")
+    assert (rows(twin), reasons(twin)) == ([(HOUR, b"E-1", b"M1", 0, 1)], [4])

@@ -40,8 +40,8 @@ class LogScan:
     """What `flyball.kernels.LogScan` means, with the same doors as the C++ one."""
 
     def __init__(
-        self, places: list[int], text: bool, separator: bytes, clock: int, levels: list[bytes], shape: bytes,
-        since: int, until: int, longest: int, by: list[bool], chosen: int, keep: int, groups: int,
+        self, places: list[int], text: bool, separator: bytes, runs: bool, clock: int, levels: list[bytes],
+        shape: bytes, since: int, until: int, longest: int, by: list[bool], chosen: int, keep: int, groups: int,
     ) -> None:  # fmt: skip
         self.columns, self.timestamp, self.machine, self.level, self.code = places
         self.has_text, self.separator, self.clock, self.levels = text, separator, clock, list(levels)
@@ -49,6 +49,7 @@ class LogScan:
         self.shape = b"".join(taken.get(one, re.escape(one)) for one in re.findall(rb"[\x00-\xff]", shape))
         self.since, self.until, self.longest = since, until, longest
         self.by_machine, self.by_level = by
+        self.between = re.compile(b"(%b)" % (re.escape(separator) + (b"+" if runs else b"")))
         self.chosen, self.keep, self.most = chosen, keep, groups
         self.counted: Counter[tuple[int, bytes, bytes, int]] = Counter()
         self.lines = self.blank = self.unselected = self.bytes = 0
@@ -99,10 +100,7 @@ class LogScan:
 
     def _count(self, line: bytes) -> int:
         """Count the line, or return the first reason against it."""
-        columns = line.split(self.separator)
-        at = self.timestamp
-        if self.clock == 1 and self.separator == b" " and len(columns) > at + 1 and len(columns[at]) == 10:
-            columns[at : at + 2] = [b" ".join(columns[at : at + 2])]
+        columns = self._split(line)
         if len(columns) < self.columns + self.has_text:
             return MISSING
         if len(columns) > self.columns and not self.has_text:
@@ -138,6 +136,17 @@ class LogScan:
             return GROUPS
         self.counted[key] += 1
         return 0
+
+    def _split(self, line: bytes) -> list[bytes]:
+        """Return the columns, a timestamp of two words as one."""
+        pieces = self.between.split(line)
+        columns, between = pieces[::2], pieces[1::2]
+        at = self.timestamp
+        # A space between date and time is a part of the timestamp, so it stands alone.
+        spaced = self.clock == 1 and self.separator == b" " and between[at : at + 1] == [b" "]
+        if spaced and len(columns[at]) == 10:
+            columns[at : at + 2] = [b" ".join(columns[at : at + 2])]
+        return columns
 
     def _instant(self, text: bytes) -> tuple[int, int]:
         """Return microseconds since 1970, and the reason against the timestamp or 0."""
