@@ -112,7 +112,7 @@ class Finder {
 
   void stand_out() {
     half_ = rules_.half ? std::min(rules_.half, size_) : size_;
-    // A prominence is never NaN.
+    // Within an infinite plateau a prominence is NaN, and passes where no border is.
     if (rules_.prominence.has_low) floor_ = rules_.prominence.low;
     if (rules_.prominence.has_high) ceiling_ = rules_.prominence.high;
     const std::int64_t room = found_.count + 1;
@@ -148,19 +148,27 @@ class Finder {
   // Rows of the peaks found, in place: the left side may drop one, the right side is written when it ends.
   class Both {
    public:
-    explicit Both(Finder& finder) : finder_(finder), found_(finder.found_), spare_(finder.found_.count) {
-      found_.places[spare_] = -1;
+    explicit Both(Finder& finder)
+        : finder_(finder),
+          places_(finder.found_.places.get()),
+          spans_(finder.found_.spans.get()),
+          left_bases_(finder.found_.left_bases.get()),
+          right_bases_(finder.found_.right_bases.get()),
+          prominences_(finder.found_.prominences.get()),
+          half_(finder.half_),
+          spare_(finder.found_.count) {
+      places_[spare_] = -1;
     }
     std::int64_t rows() const { return rows_; }
     std::int64_t nobody() const { return spare_; }
 
     FLYBALL_INLINE std::int64_t begin(std::int64_t place, double height, Side& left) {
-      if (found_.places[next_] != place) return spare_;
-      if (place - left.base > finder_.half_) [[unlikely]] left = finder_.side_within<-1>(place);
-      if (found_.spans) found_.spans[rows_] = found_.spans[next_];
+      if (places_[next_] != place) return spare_;
+      if (place - left.base > half_) [[unlikely]] left = finder_.side_within<-1>(place);
+      if (spans_) spans_[rows_] = spans_[next_];
       ++next_;
-      found_.places[rows_] = place;
-      found_.left_bases[rows_] = left.base;
+      places_[rows_] = place;
+      left_bases_[rows_] = left.base;
       // Whether it stands is as good as random: no branch.
       const std::int64_t stands = finder_.may_stand(height - left.low, place);
       const std::int64_t row = spare_ ^ ((spare_ ^ rows_) & -stands);
@@ -168,23 +176,26 @@ class Finder {
       return row;
     }
 
-    FLYBALL_INLINE void end(std::int64_t row, std::int64_t place, double height, double left_low, Side right) {
-      if (right.base - place > finder_.half_ && row != spare_) [[unlikely]] right = finder_.side_within<1>(place);
-      found_.prominences[row] = height - std::max(left_low, right.low);
-      found_.right_bases[row] = right.base;
+    FLYBALL_INLINE void end(std::int64_t row, std::int64_t place, double height, double left_low,
+                            Side right) {
+      if (right.base - place > half_ && row != spare_) [[unlikely]] right = finder_.side_within<1>(place);
+      prominences_[row] = height - std::max(left_low, right.low);
+      right_bases_[row] = right.base;
     }
 
    private:
     Finder& finder_;
-    Found& found_;
-    std::int64_t spare_, next_ = 0, rows_ = 0;
+    std::int64_t *places_, *spans_, *left_bases_, *right_bases_;
+    double* prominences_;
+    std::int64_t half_, spare_, next_ = 0, rows_ = 0;
   };
 
   // A side that the window cuts off before its base.
   template <int kStep>
   Side side_within(std::int64_t at) {
     if (++cut_off_ == 4 * size_ / half_ && half_ > Blocks::size(1)) blocks_ = Blocks(x_, size_);
-    const std::int64_t bound = kStep > 0 ? std::min(size_ - 1, at + half_) : std::max<std::int64_t>(0, at - half_);
+    const std::int64_t bound =
+        kStep > 0 ? std::min(size_ - 1, at + half_) : std::max<std::int64_t>(0, at - half_);
     Slope slope{at + kStep, x_[at]};
     walk<kStep>(x_, blocks_, bound, x_[at], slope);
     return {slope.low, base_of<kStep>(x_, blocks_, at, at + kStep, slope)};
@@ -194,12 +205,12 @@ class Finder {
   bool may_stand(double prominence, std::int64_t at) const {
     const double* each = rules_.prominence.low_each;
     if (each) [[unlikely]] return each[at] <= prominence;
-    return floor_ <= prominence;
+    return !rules_.prominence.has_low | (floor_ <= prominence);
   }
   bool stands(double prominence, std::int64_t at) const {
     const double* each = rules_.prominence.high_each;
     if (each) [[unlikely]] return prominence <= each[at] && may_stand(prominence, at);
-    return (prominence <= ceiling_) & may_stand(prominence, at);
+    return (!rules_.prominence.has_high | (prominence <= ceiling_)) & may_stand(prominence, at);
   }
 
   // Writes the prominence into `row`; false where a side forbids the asked one.
@@ -222,7 +233,7 @@ class Finder {
     return true;
   }
 
-  // Moves the figures from row `from` to `row`, takes the width, and returns whether the peak keeps the rules.
+  // Moves the figures from row `from` to `row`, takes the width, and tells whether the peak keeps the rules.
   bool finish(std::int64_t at, std::int64_t from, std::int64_t row) {
     const double prominence = found_.prominences[row] = found_.prominences[from];
     found_.left_bases[row] = found_.left_bases[from];

@@ -38,9 +38,9 @@ struct Side {
   std::int64_t base;
 };
 
-// `Sink` hears of each maximum twice: `begin(middle, height, left)` returns a number for it, `end(number, middle,
-// height, left_low, right)` gives the number back when its right side has ended. A walk passes what is equal to
-// the peak, and stops at NaN. `nobody()` is a number for what nobody asks for.
+// `Sink` hears of each maximum twice: `begin(middle, height, left)` returns a number for it, and
+// `end(number, middle, height, left_low, right)` gives the number back when its right side has ended. A walk
+// passes what is equal to the peak, and stops at NaN. `nobody()` is a number for what nobody asks for.
 template <typename Sink>
 class Skyline {
  public:

@@ -52,7 +52,9 @@ inline Reach reach_of(const std::int64_t* places, const double* keys, std::int64
   std::int64_t hi = at + 1;
   for (; hi + kKeys <= to && places[hi + kKeys - 1] - place < distance; hi += kKeys) best.take(keys + hi);
   std::int64_t lo = at;
-  for (; lo - kKeys >= from && place - places[lo - kKeys] < distance; lo -= kKeys) best.take(keys + lo - kKeys);
+  for (; lo - kKeys >= from && place - places[lo - kKeys] < distance; lo -= kKeys) {
+    best.take(keys + lo - kKeys);
+  }
   double highest = best.key();
   for (; hi < to && places[hi] - place < distance; ++hi) highest = keys[hi] > highest ? keys[hi] : highest;
   for (; lo > from && place - places[lo - 1] < distance; --lo) {
