@@ -5,10 +5,12 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 namespace flyball {
 
@@ -45,50 +47,70 @@ constexpr std::int64_t kSlack = 64;
 constexpr double kLowest = -__builtin_huge_val();
 constexpr double kHighest = __builtin_huge_val();
 
-// One bit for each of 64 samples.
-struct Bits {
-  std::uint64_t single = 0;  // both neighbours smaller
-  std::uint64_t flat = 0;    // the first of a run after a rise
+// One bit for each of 64 samples: whether the next one is larger, or smaller. Beside NaN neither is.
+struct Slopes {
+  std::uint64_t up = 0;
+  std::uint64_t down = 0;
+
+  std::uint64_t level() const { return ~(up | down); }
 };
 
+// The slopes from x[0] on, and which of the 64 samples lie within [low, high].
 #if defined(__AVX512F__)
-inline Bits look(const double* x, double low, double high) {
-  Bits bits;
-  const __m512d lows = _mm512_set1_pd(low), highs = _mm512_set1_pd(high);
+inline Slopes slopes_of(const double* x) {
+  Slopes bits;
   for (int i = 0; i < 64; i += 8) {
     const __m512d here = _mm512_loadu_pd(x + i), next = _mm512_loadu_pd(x + i + 1);
-    __mmask8 rise = _mm512_cmp_pd_mask(_mm512_loadu_pd(x + i - 1), here, _CMP_LT_OQ);
-    rise = _mm512_mask_cmp_pd_mask(rise, lows, here, _CMP_LE_OQ);
-    rise = _mm512_mask_cmp_pd_mask(rise, here, highs, _CMP_LE_OQ);
-    bits.single |= std::uint64_t{_mm512_mask_cmp_pd_mask(rise, next, here, _CMP_LT_OQ)} << i;
-    bits.flat |= std::uint64_t{_mm512_mask_cmp_pd_mask(rise, next, here, _CMP_EQ_OQ)} << i;
+    bits.up |= std::uint64_t{_mm512_cmp_pd_mask(here, next, _CMP_LT_OQ)} << i;
+    bits.down |= std::uint64_t{_mm512_cmp_pd_mask(next, here, _CMP_LT_OQ)} << i;
+  }
+  return bits;
+}
+inline std::uint64_t within(const double* x, double low, double high) {
+  std::uint64_t bits = 0;
+  const __m512d lows = _mm512_set1_pd(low), highs = _mm512_set1_pd(high);
+  for (int i = 0; i < 64; i += 8) {
+    const __m512d here = _mm512_loadu_pd(x + i);
+    const __mmask8 above = _mm512_cmp_pd_mask(lows, here, _CMP_LE_OQ);
+    bits |= std::uint64_t{_mm512_mask_cmp_pd_mask(above, here, highs, _CMP_LE_OQ)} << i;
   }
   return bits;
 }
 #elif defined(__AVX2__)
-inline Bits look(const double* x, double low, double high) {
-  Bits bits;
-  const __m256d lows = _mm256_set1_pd(low), highs = _mm256_set1_pd(high);
+inline std::uint64_t mask_of(__m256d marks) {
+  return static_cast<std::uint64_t>(_mm256_movemask_pd(marks));
+}
+inline Slopes slopes_of(const double* x) {
+  Slopes bits;
   for (int i = 0; i < 64; i += 4) {
     const __m256d here = _mm256_loadu_pd(x + i), next = _mm256_loadu_pd(x + i + 1);
-    __m256d rise = _mm256_cmp_pd(_mm256_loadu_pd(x + i - 1), here, _CMP_LT_OQ);
-    rise = _mm256_and_pd(rise, _mm256_cmp_pd(lows, here, _CMP_LE_OQ));
-    rise = _mm256_and_pd(rise, _mm256_cmp_pd(here, highs, _CMP_LE_OQ));
-    const __m256d single = _mm256_and_pd(rise, _mm256_cmp_pd(next, here, _CMP_LT_OQ));
-    const __m256d flat = _mm256_and_pd(rise, _mm256_cmp_pd(next, here, _CMP_EQ_OQ));
-    bits.single |= static_cast<std::uint64_t>(_mm256_movemask_pd(single)) << i;
-    bits.flat |= static_cast<std::uint64_t>(_mm256_movemask_pd(flat)) << i;
+    bits.up |= mask_of(_mm256_cmp_pd(here, next, _CMP_LT_OQ)) << i;
+    bits.down |= mask_of(_mm256_cmp_pd(next, here, _CMP_LT_OQ)) << i;
+  }
+  return bits;
+}
+inline std::uint64_t within(const double* x, double low, double high) {
+  std::uint64_t bits = 0;
+  const __m256d lows = _mm256_set1_pd(low), highs = _mm256_set1_pd(high);
+  for (int i = 0; i < 64; i += 4) {
+    const __m256d here = _mm256_loadu_pd(x + i);
+    const __m256d above = _mm256_cmp_pd(lows, here, _CMP_LE_OQ);
+    bits |= mask_of(_mm256_and_pd(above, _mm256_cmp_pd(here, highs, _CMP_LE_OQ))) << i;
   }
   return bits;
 }
 #else
-inline Bits look(const double* x, double low, double high) {
-  Bits bits;
+inline Slopes slopes_of(const double* x) {
+  Slopes bits;
   for (int i = 0; i < 64; ++i) {
-    const bool rise = (x[i - 1] < x[i]) & (low <= x[i]) & (x[i] <= high);
-    bits.single |= static_cast<std::uint64_t>(rise & (x[i + 1] < x[i])) << i;
-    bits.flat |= static_cast<std::uint64_t>(rise & (x[i + 1] == x[i])) << i;
+    bits.up |= static_cast<std::uint64_t>(x[i] < x[i + 1]) << i;
+    bits.down |= static_cast<std::uint64_t>(x[i + 1] < x[i]) << i;
   }
+  return bits;
+}
+inline std::uint64_t within(const double* x, double low, double high) {
+  std::uint64_t bits = 0;
+  for (int i = 0; i < 64; ++i) bits |= static_cast<std::uint64_t>((low <= x[i]) & (x[i] <= high)) << i;
   return bits;
 }
 #endif
@@ -149,25 +171,36 @@ inline void write_run(std::int64_t first, std::int64_t last, Maxima& out) {
 // is a run that reaches it.
 inline void local_maxima(const double* x, std::int64_t from, std::int64_t size, double low, double high,
                          Maxima& out) {
+  const bool limited = low != kLowest || high != kHighest;
   std::int64_t i = from;
-  for (; i + 64 < size; i += 64) {
-    Bits bits = look(x + i, low, high);
-    if (!bits.flat) [[likely]] {
+  std::uint64_t rose = i < size && x[i - 1] < x[i];
+  double tail[65];
+  for (; i + 1 < size; i += 64) {
+    const double* here = x + i;
+    if (i + 64 >= size) [[unlikely]] {
+      std::fill(std::copy(here, x + size, tail), std::end(tail), __builtin_nan(""));
+      here = tail;
+    }
+    const Slopes bits = slopes_of(here);
+    const std::uint64_t rises = bits.up << 1 | rose;
+    std::uint64_t single = rises & bits.down, flat = rises & bits.level();
+    rose = bits.up >> 63;
+    if (limited) {
+      if (!(single | flat)) continue;
+      const std::uint64_t inside = within(here, low, high);
+      single &= inside;
+      flat &= inside;
+    }
+    if (!flat) [[likely]] {
       if (out.spans) std::memset(out.spans + out.count, 0, 64 * sizeof(std::int64_t));
-      write_middles(bits.single, i, out);
+      write_middles(single, i, out);
       continue;
     }
-    for (std::uint64_t both = bits.single | bits.flat; both; both &= both - 1) {
+    for (std::uint64_t both = single | flat; both; both &= both - 1) {
       const std::int64_t first = i + std::countr_zero(both);
-      const bool flat = bits.flat & both & (~both + 1);
-      const std::int64_t last = flat ? flat_until(x, first, size) : first;
+      const std::int64_t last = flat & both & (~both + 1) ? flat_until(x, first, size) : first;
       if (last >= 0) write_run(first, last, out);
     }
-  }
-  for (; i + 1 < size; ++i) {
-    if (!(x[i - 1] < x[i]) || !(low <= x[i] && x[i] <= high)) continue;
-    const std::int64_t last = flat_until(x, i, size);
-    if (last >= 0) write_run(i, last, out);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "prominence.hpp"
+#include "skyline.hpp"
 #include "spacing.hpp"
 
 namespace flyball {
@@ -110,32 +111,111 @@ class Finder {
   }
 
   void stand_out() {
-    // Blocks cost a pass over the series: only where walks may go over it more often.
-    const std::int64_t half = rules_.half ? std::min(rules_.half, size_) : size_;
-    if (half > Blocks::size(1) && found_.count > 4 * size_ / half) blocks_ = Blocks(x_, size_);
-    found_.prominences = make_column<double>(found_.count);
-    found_.left_bases = make_column<std::int64_t>(found_.count);
-    found_.right_bases = make_column<std::int64_t>(found_.count);
+    half_ = rules_.half ? std::min(rules_.half, size_) : size_;
+    // Within an infinite plateau a prominence is NaN, and passes where no border is.
+    if (rules_.prominence.has_low) floor_ = rules_.prominence.low;
+    if (rules_.prominence.has_high) ceiling_ = rules_.prominence.high;
+    const std::int64_t room = found_.count + 1;
+    found_.prominences = make_column<double>(room);
+    found_.left_bases = make_column<std::int64_t>(room);
+    found_.right_bases = make_column<std::int64_t>(room);
     if (rules_.wants_width) {
       for (auto* column : {&found_.widths, &found_.width_heights, &found_.left_ips, &found_.right_ips}) {
-        *column = make_column<double>(found_.count);
+        *column = make_column<double>(room);
       }
     }
+    // One by one where peaks are few.
+    if (found_.count < size_ / kSparse) {
+      if (half_ > Blocks::size(1) && found_.count > 4 * size_ / half_) blocks_ = Blocks(x_, size_);
+      std::int64_t kept = 0;
+      return keep([&](std::int64_t i) {
+        const bool held = measure(found_.places[i], kept) && finish(found_.places[i], kept, kept);
+        kept += held;
+        return held;
+      });
+    }
+    Both sides(*this);
+    Skyline(sides).run(x_, size_);
+    found_.count = sides.rows();
     std::int64_t kept = 0;
     keep([&](std::int64_t i) {
-      const bool held = measure(found_.places[i], half, kept);
+      const bool held = finish(found_.places[i], i, kept);
       kept += held;
       return held;
     });
   }
 
-  bool may_stand(double prominence, std::int64_t at) const {
-    return !rules_.wants_prominence || rules_.prominence.above_low(prominence, at);
+  // Rows of the peaks found, in place: the left side may drop one, the right side is written when it ends.
+  class Both {
+   public:
+    explicit Both(Finder& finder)
+        : finder_(finder),
+          places_(finder.found_.places.get()),
+          spans_(finder.found_.spans.get()),
+          left_bases_(finder.found_.left_bases.get()),
+          right_bases_(finder.found_.right_bases.get()),
+          prominences_(finder.found_.prominences.get()),
+          half_(finder.half_),
+          spare_(finder.found_.count) {
+      places_[spare_] = -1;
+    }
+    std::int64_t rows() const { return rows_; }
+    std::int64_t nobody() const { return spare_; }
+
+    FLYBALL_INLINE std::int64_t begin(std::int64_t place, double height, Side& left) {
+      if (places_[next_] != place) return spare_;
+      if (place - left.base > half_) [[unlikely]] left = finder_.side_within<-1>(place);
+      if (spans_) spans_[rows_] = spans_[next_];
+      ++next_;
+      places_[rows_] = place;
+      left_bases_[rows_] = left.base;
+      // Whether it stands is as good as random: no branch.
+      const std::int64_t stands = finder_.may_stand(height - left.low, place);
+      const std::int64_t row = spare_ ^ ((spare_ ^ rows_) & -stands);
+      rows_ += stands;
+      return row;
+    }
+
+    FLYBALL_INLINE void end(std::int64_t row, std::int64_t place, double height, double left_low,
+                            Side right) {
+      if (right.base - place > half_ && row != spare_) [[unlikely]] right = finder_.side_within<1>(place);
+      prominences_[row] = height - std::max(left_low, right.low);
+      right_bases_[row] = right.base;
+    }
+
+   private:
+    Finder& finder_;
+    std::int64_t *places_, *spans_, *left_bases_, *right_bases_;
+    double* prominences_;
+    std::int64_t half_, spare_, next_ = 0, rows_ = 0;
+  };
+
+  // A side that the window cuts off before its base.
+  template <int kStep>
+  Side side_within(std::int64_t at) {
+    if (++cut_off_ == 4 * size_ / half_ && half_ > Blocks::size(1)) blocks_ = Blocks(x_, size_);
+    const std::int64_t bound =
+        kStep > 0 ? std::min(size_ - 1, at + half_) : std::max<std::int64_t>(0, at - half_);
+    Slope slope{at + kStep, x_[at]};
+    walk<kStep>(x_, blocks_, bound, x_[at], slope);
+    return {slope.low, base_of<kStep>(x_, blocks_, at, at + kStep, slope)};
   }
 
-  // Whether the peak keeps the rules; its figures are written into `row`.
-  bool measure(std::int64_t at, std::int64_t half, std::int64_t row) {
-    const std::int64_t first = std::max<std::int64_t>(0, at - half), last = std::min(size_ - 1, at + half);
+  // Without a branch: for many series this is as good as random.
+  bool may_stand(double prominence, std::int64_t at) const {
+    const double* each = rules_.prominence.low_each;
+    if (each) [[unlikely]] return each[at] <= prominence;
+    return !rules_.prominence.has_low | (floor_ <= prominence);
+  }
+  bool stands(double prominence, std::int64_t at) const {
+    const double* each = rules_.prominence.high_each;
+    if (each) [[unlikely]] return prominence <= each[at] && may_stand(prominence, at);
+    return (!rules_.prominence.has_high | (prominence <= ceiling_)) & may_stand(prominence, at);
+  }
+
+  // Writes the prominence into `row`; false where a side forbids the asked one.
+  bool measure(std::int64_t at, std::int64_t row) {
+    const std::int64_t first = std::max<std::int64_t>(0, at - half_), last = std::min(size_ - 1, at + half_);
     Near left{{at - 1, x_[at]}, at, false}, right{{at + 1, x_[at]}, at, false};
     const bool roomy = first <= at - 8 && at + 8 <= last;
     if (roomy) [[likely]] {
@@ -147,14 +227,22 @@ class Finder {
     }
     if (!left.stopped && !walk_side<-1>(at, first, left)) return false;
     if (!right.stopped && !walk_side<1>(at, last, right)) return false;
-    const double prominence = x_[at] - std::max(left.slope.low, right.slope.low);
-    found_.prominences[row] = prominence;
+    found_.prominences[row] = x_[at] - std::max(left.slope.low, right.slope.low);
     found_.left_bases[row] = left.base;
     found_.right_bases[row] = right.base;
-    if (rules_.wants_prominence && !rules_.wants_width) return rules_.prominence.holds(prominence, at);
-    if (rules_.wants_prominence && !rules_.prominence.holds(prominence, at)) return false;
-    if (!rules_.wants_width) return true;
-    const Width width = width_of(x_, at, prominence, rules_.share, left.base, right.base);
+    return true;
+  }
+
+  // Moves the figures from row `from` to `row`, takes the width, and tells whether the peak keeps the rules.
+  bool finish(std::int64_t at, std::int64_t from, std::int64_t row) {
+    const double prominence = found_.prominences[row] = found_.prominences[from];
+    found_.left_bases[row] = found_.left_bases[from];
+    found_.right_bases[row] = found_.right_bases[from];
+    const bool held = stands(prominence, at);
+    if (!rules_.wants_width) return held;
+    if (!held) return false;
+    const Width width =
+        width_of(x_, at, prominence, rules_.share, found_.left_bases[row], found_.right_bases[row]);
     found_.widths[row] = width.width;
     found_.width_heights[row] = width.height;
     found_.left_ips[row] = width.left;
@@ -186,9 +274,13 @@ class Finder {
     found_.count = kept;
   }
 
+  static constexpr std::int64_t kSparse = 16;
+
   const double* x_;
   std::int64_t size_;
   const Rules& rules_;
+  std::int64_t half_ = 0, cut_off_ = 0;
+  double floor_ = kLowest, ceiling_ = kHighest;
   Blocks blocks_;
   Found found_;
 };

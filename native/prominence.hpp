@@ -12,6 +12,26 @@
 
 namespace flyball {
 
+using Four = double __attribute__((vector_size(32)));
+using FourMarks = std::int64_t __attribute__((vector_size(32)));
+
+// One bit for each lane that is marked.
+FLYBALL_INLINE unsigned bits_of(const FourMarks& marks) {
+#if defined(__AVX2__)
+  return static_cast<unsigned>(_mm256_movemask_pd(reinterpret_cast<const __m256d&>(marks)));
+#else
+  return (marks[0] & 1) | (marks[1] & 2) | (marks[2] & 4) | (marks[3] & 8);
+#endif
+}
+
+FLYBALL_INLINE bool all(const FourMarks& marks) { return bits_of(marks) == 15; }
+
+FLYBALL_INLINE double lowest_lane(const Four& lanes) {
+  const double one = lanes[1] < lanes[0] ? lanes[1] : lanes[0];
+  const double two = lanes[3] < lanes[2] ? lanes[3] : lanes[2];
+  return two < one ? two : one;
+}
+
 // Largest and smallest value of blocks of 64, of 64 blocks, and so on. The largest is NaN where any is.
 class Blocks {
  public:
@@ -47,60 +67,35 @@ class Blocks {
     return static_cast<std::size_t>(sample >> (kShift * level));
   }
   static double high_of(const double* from) {
-    Lanes best;
-    load(best, from, kLanes);
-    Marks whole = best == best;
-    for (int i = kLanes; i < 64; i += kLanes) {
-      Lanes next;
-      load(next, from + i, kLanes);
-      whole &= next == next;
-      best = next > best ? next : best;
+    Four best[2];
+    std::memcpy(best, from, sizeof best);
+    FourMarks whole = (best[0] == best[0]) & (best[1] == best[1]);
+    for (int i = 8; i < 64; i += 8) {
+      Four next[2];
+      std::memcpy(next, from + i, sizeof next);
+      for (int k = 0; k < 2; ++k) {
+        whole &= next[k] == next[k];
+        best[k] = next[k] > best[k] ? next[k] : best[k];
+      }
     }
-    double highest = best[0];
-    bool missing = false;
-    for (int i = 0; i < kLanes; ++i) {
-      highest = best[i] > highest ? best[i] : highest;
-      missing |= !whole[i];
-    }
-    return missing ? kNaN : highest;
+    const Four highs = best[0] > best[1] ? best[0] : best[1];
+    return all(whole) ? std::max(std::max(highs[0], highs[1]), std::max(highs[2], highs[3])) : kNaN;
   }
   static double low_of(const double* from) {
-    Lanes best;
-    load(best, from, kLanes);
-    for (int i = kLanes; i < 64; i += kLanes) {
-      Lanes next;
-      load(next, from + i, kLanes);
-      best = next < best ? next : best;
+    Four best[2];
+    std::memcpy(best, from, sizeof best);
+    for (int i = 8; i < 64; i += 8) {
+      Four next[2];
+      std::memcpy(next, from + i, sizeof next);
+      for (int k = 0; k < 2; ++k) best[k] = next[k] < best[k] ? next[k] : best[k];
     }
-    double lowest = best[0];
-    for (int i = 1; i < kLanes; ++i) lowest = best[i] < lowest ? best[i] : lowest;
-    return lowest;
+    return lowest_lane(best[0] < best[1] ? best[0] : best[1]);
   }
 
   std::vector<Level> levels_;
 };
 
 constexpr std::int64_t kFarthest = std::numeric_limits<std::int64_t>::max();
-
-using Four = double __attribute__((vector_size(32)));
-using FourMarks = std::int64_t __attribute__((vector_size(32)));
-
-// One bit for each lane that is marked.
-FLYBALL_INLINE unsigned bits_of(const FourMarks& marks) {
-#if defined(__AVX2__)
-  return static_cast<unsigned>(_mm256_movemask_pd(reinterpret_cast<const __m256d&>(marks)));
-#else
-  return (marks[0] & 1) | (marks[1] & 2) | (marks[2] & 4) | (marks[3] & 8);
-#endif
-}
-
-FLYBALL_INLINE bool all(const FourMarks& marks) { return bits_of(marks) == 15; }
-
-FLYBALL_INLINE double lowest_lane(const Four& lanes) {
-  const double one = lanes[1] < lanes[0] ? lanes[1] : lanes[0];
-  const double two = lanes[3] < lanes[2] ? lanes[3] : lanes[2];
-  return two < one ? two : one;
-}
 
 // One side of a peak as far as it was walked.
 struct Slope {

@@ -22,31 +22,40 @@ struct Reach {
   double highest;
 };
 
-FLYBALL_INLINE double highest_lane(const Lanes& lanes) {
-  double best = lanes[0];
-  for (int i = 1; i < kLanes; ++i) best = lanes[i] > best ? lanes[i] : best;
-  return best;
-}
+// The highest of keys taken eight at a time.
+class Highest {
+ public:
+  explicit Highest(double key) : one_{key, key, key, key}, two_(one_) {}
+
+  FLYBALL_INLINE void take(const double* keys) {
+    Four one, two;
+    std::memcpy(&one, keys, sizeof one);
+    std::memcpy(&two, keys + 4, sizeof two);
+    one_ = one > one_ ? one : one_;
+    two_ = two > two_ ? two : two_;
+  }
+  FLYBALL_INLINE double key() const {
+    const Four best = one_ > two_ ? one_ : two_;
+    return std::max(std::max(best[0], best[1]), std::max(best[2], best[3]));
+  }
+
+ private:
+  Four one_, two_;
+};
+constexpr std::int64_t kKeys = 8;
 
 // The peaks [lo, hi) within less than `distance` of peak `at`, between `from` and `to`, and the highest key.
 inline Reach reach_of(const std::int64_t* places, const double* keys, std::int64_t at, std::int64_t from,
                       std::int64_t to, std::int64_t distance) {
   const std::int64_t place = places[at];
-  Lanes best;
-  fill(best, keys[at]);
+  Highest best(keys[at]);
   std::int64_t hi = at + 1;
-  for (; hi + kLanes <= to && places[hi + kLanes - 1] - place < distance; hi += kLanes) {
-    Lanes next;
-    load(next, keys + hi, kLanes);
-    best = next > best ? next : best;
-  }
+  for (; hi + kKeys <= to && places[hi + kKeys - 1] - place < distance; hi += kKeys) best.take(keys + hi);
   std::int64_t lo = at;
-  for (; lo - kLanes >= from && place - places[lo - kLanes] < distance; lo -= kLanes) {
-    Lanes next;
-    load(next, keys + lo - kLanes, kLanes);
-    best = next > best ? next : best;
+  for (; lo - kKeys >= from && place - places[lo - kKeys] < distance; lo -= kKeys) {
+    best.take(keys + lo - kKeys);
   }
-  double highest = highest_lane(best);
+  double highest = best.key();
   for (; hi < to && places[hi] - place < distance; ++hi) highest = keys[hi] > highest ? keys[hi] : highest;
   for (; lo > from && place - places[lo - 1] < distance; --lo) {
     highest = keys[lo - 1] > highest ? keys[lo - 1] : highest;
@@ -83,6 +92,7 @@ inline bool keep_apart(const std::int64_t* places, double* keys, std::int64_t co
     std::int64_t lo = at;
     while (lo > first && places[at] - places[lo - 1] < distance) --lo;
     std::fill(keys + lo, keys + reach.hi, kDecided);
+    if (lo == first) first = reach.hi;
     climb.pop_back();
   }
 }
