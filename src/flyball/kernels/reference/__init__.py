@@ -4,8 +4,8 @@ Each file stands for the file of the same name in `flyball.kernels`. Arguments c
 (`flyball.kernels.checks`). Read these to know what an operator means.
 """
 
-from flyball.kernels.reference.quantiles import moving_quantile
+from flyball.kernels.reference.quantiles import QuantileStream, moving_quantile
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sliding import windows
 
-__all__ = ["asof", "moving_quantile", "sorted_within", "windows"]
+__all__ = ["QuantileStream", "asof", "moving_quantile", "sorted_within", "windows"]
