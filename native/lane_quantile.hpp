@@ -15,11 +15,16 @@ class LaneQuantile {
   using Counts = WideCounts<T>;
 
  public:
-  LaneQuantile(const RankRule& rule, std::int64_t group, std::int64_t most)
-      : rule_(rule), full_(rule.band(0)), gappy_(rule.band(rule.window - rule.min_count)), group_(group) {
-    descent_.prepare(rule.window, group);
-    rows_.resize(static_cast<std::size_t>(most + rule.window - 1));
-    made_.resize(static_cast<std::size_t>(most));
+  explicit LaneQuantile(const RankRule& rule)
+      : rule_(rule), full_(rule.band(0)), gappy_(rule.band(rule.window - rule.min_count)) {}
+
+  // For up to `most` windows, in groups of `group`.
+  void prepare(std::int64_t group, std::int64_t most) {
+    if (group != group_) descent_.prepare(rule_.window, group);
+    group_ = group;
+    if (at(most) <= made_.size()) return;
+    rows_.resize(at(most + rule_.window - 1));
+    made_.resize(at(most));
   }
   V* rows() { return rows_.data(); }
   V* made() { return made_.data(); }
@@ -148,7 +153,7 @@ class LaneQuantile {
 
   RankRule rule_;
   RankRule::Band full_, gappy_;
-  std::int64_t group_;
+  std::int64_t group_ = 0;
   Descent<T> descent_;
   std::vector<V> rows_, made_;
   std::vector<Counts> counts_;

@@ -12,17 +12,34 @@ struct Channels {
   std::int64_t rows, channels, row_step, channel_step;
 };
 
-// Rows [from, rows) of every channel into `out`, laid out like the series without the first `from` rows.
+// Rows [from, rows) of every channel into `out`, laid out like the series without the first `from` rows. What
+// it computes in is kept from one call to the next.
 template <typename T>
 class NetworkQuantile {
   static constexpr int W = kWide<T>;
   using V = Wide<T>;
 
  public:
-  NetworkQuantile(const RankRule& rule, const Channels<T>& series, std::int64_t from, T* out)
-      : rule_(rule), series_(series), from_(from), out_(out) {
-    const std::int64_t window = rule.window, asked = series.rows - from;
-    const std::int64_t lanes = series.row_step == 1 ? (W + series.channels - 1) / series.channels : 1;
+  explicit NetworkQuantile(const RankRule& rule) : rule_(rule), lanes_(rule) {}
+
+  void operator()(const Channels<T>& series, std::int64_t from, T* out) {
+    series_ = series;
+    from_ = from;
+    out_ = out;
+    cut();
+    lanes_.prepare(group_, length_);
+    if (series_.row_step == 1) {
+      pieces();
+    } else {
+      columns();
+    }
+  }
+
+ private:
+  // Into pieces of `length_` windows, in whole groups.
+  void cut() {
+    const std::int64_t window = rule_.window, asked = series_.rows - from_;
+    const std::int64_t lanes = series_.row_step == 1 ? (W + series_.channels - 1) / series_.channels : 1;
     const std::int64_t each = (asked + lanes - 1) / lanes;
     std::int64_t group = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(window)));
     while (group > 1 && group >= 2 * each) group /= 2;
@@ -31,23 +48,13 @@ class NetworkQuantile {
     length_ = (wanted + group - 1) / group * group;
   }
 
-  void run() {
-    LaneQuantile<T> lanes(rule_, group_, length_);
-    if (series_.row_step == 1) {
-      pieces(lanes);
-    } else {
-      columns(lanes);
-    }
-  }
-
- private:
   struct Piece {
     const T* rows;  // the first row of the first window, which may lie before the series
     std::int64_t head, many;  // rows of it before the series, windows
     T* out;
   };
 
-  void pieces(LaneQuantile<T>& lanes) {
+  void pieces() {
     Piece piece[W];
     int filled = 0;
     const std::int64_t before = rule_.window - 1, asked = series_.rows - from_;
@@ -56,22 +63,22 @@ class NetworkQuantile {
         piece[filled] = {series_.values + c * series_.channel_step + start - before, before - start,
                          std::min(length_, series_.rows - start), out_ + c * asked + start - from_};
         if (++filled == W) {
-          together(lanes, piece, W);
+          together(piece, W);
           filled = 0;
         }
       }
     }
-    if (filled) together(lanes, piece, filled);
+    if (filled) together(piece, filled);
   }
 
-  void together(LaneQuantile<T>& lanes, Piece* piece, int filled) {
+  void together(Piece* piece, int filled) {
     for (int lane = filled; lane < W; ++lane) piece[lane] = piece[0];
     std::int64_t longest = 0;
     for (int lane = 0; lane < W; ++lane) longest = std::max(longest, piece[lane].many);
     const std::int64_t many = (longest + group_ - 1) / group_ * group_;
-    fill(lanes.rows(), piece, many + rule_.window - 1);
-    lanes.run(many);
-    give(lanes.made(), piece, filled);
+    fill(lanes_.rows(), piece, many + rule_.window - 1);
+    lanes_.run(many);
+    give(lanes_.made(), piece, filled);
   }
 
   void fill(V* rows, const Piece* piece, std::int64_t many) {
@@ -121,26 +128,26 @@ class NetworkQuantile {
   // that a row's bytes are fetched together.
   static constexpr std::int64_t kSide = 4;
 
-  void columns(LaneQuantile<T>& lanes) {
+  void columns() {
     const std::int64_t before = rule_.window - 1;
-    std::vector<V> side(static_cast<std::size_t>(kSide * (length_ + before)));
+    side_.resize(static_cast<std::size_t>(kSide * (length_ + before)));
     for (std::int64_t c = 0; c < series_.channels; c += kSide * W) {
       const std::int64_t wide = std::min(kSide * W, series_.channels - c);
       for (std::int64_t start = from_; start < series_.rows; start += length_) {
         const std::int64_t asked = std::min(length_, series_.rows - start);
         const std::int64_t many = (asked + group_ - 1) / group_ * group_;
-        gather(side.data(), c, wide, start - before, many + before);
+        gather(side_.data(), c, wide, start - before, many + before);
         for (std::int64_t at = 0; at * W < wide; ++at) {
-          V* one = side.data() + at;
-          for (std::int64_t i = 0; i < many + before; ++i) lanes.rows()[i] = one[i * kSide];
-          lanes.run(many);
+          V* one = side_.data() + at;
+          for (std::int64_t i = 0; i < many + before; ++i) lanes_.rows()[i] = one[i * kSide];
+          lanes_.run(many);
           // What was made lies where the rows lay: they are not needed again.
-          for (std::int64_t i = 0; i < asked; ++i) one[i * kSide] = lanes.made()[i];
+          for (std::int64_t i = 0; i < asked; ++i) one[i * kSide] = lanes_.made()[i];
         }
         T* out = out_ + (start - from_) * series_.channels + c;
         const auto bytes = sizeof(T) * static_cast<std::size_t>(wide);
         for (std::int64_t i = 0; i < asked; ++i) {
-          std::memcpy(out + i * series_.channels, side.data() + i * kSide, bytes);
+          std::memcpy(out + i * series_.channels, side_.data() + i * kSide, bytes);
         }
       }
     }
@@ -160,10 +167,12 @@ class NetworkQuantile {
   }
 
   RankRule rule_;
-  Channels<T> series_;
-  std::int64_t from_;
-  T* out_;
-  std::int64_t group_, length_;
+  LaneQuantile<T> lanes_;
+  Channels<T> series_{};
+  std::int64_t from_ = 0;
+  T* out_ = nullptr;
+  std::int64_t group_ = 1, length_ = 1;
+  std::vector<V> side_;
 };
 
 }  // namespace flyball

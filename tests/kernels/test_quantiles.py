@@ -1,6 +1,8 @@
 """Moving medians and quantiles: the C++ on every path beside the twin, bottleneck and NumPy; streams; bad input."""
 
+import concurrent.futures
 import copy
+import itertools
 import pickle
 import warnings
 
@@ -215,6 +217,56 @@ def test_any_chunks_give_the_same_bits(path, window, q, channels, dtype):
         assert bits(np.concatenate(made)) == bits(whole), most
 
 
+@SLOWLY
+@hypothesis.given(
+    cases(),
+    st.lists(st.sampled_from([0, 1, 2, 5, 15, 16, 17, 22, 23, 28, 29, 60]), min_size=1),
+    st.sampled_from([None, 1, 2, 9]),
+    st.sampled_from([None, 0.2, 1]),
+)
+def test_long_and_short_chunks_take_turns(path, case, sizes, channels, q):
+    values, window, fewest = case
+    if channels:
+        values = np.stack([np.roll(values, channel) for channel in range(channels)], axis=1)
+    if q is None:
+        stream, whole = kernels.MovingMedian(window, fewest, channels, values.dtype), kernels.moving_median
+    else:
+        stream = kernels.MovingQuantile(window, q, fewest, channels, values.dtype)
+        whole = lambda *args, **named: kernels.moving_quantile(*args[:2], q, *args[2:], **named)  # noqa: E731
+    made, at = [], 0
+    for size in itertools.chain(sizes, itertools.repeat(7)):
+        made.append(stream.push(values[at : at + size]))
+        at += size
+        if at >= len(values):
+            break
+    assert bits(np.concatenate(made)) == bits(whole(values, window, fewest, axis=0))
+
+
+def test_chunks_as_they_lie(path):
+    values = signal(900, np.random.default_rng(6))
+    table = np.stack([values, values[::-1]], axis=1)
+    want = kernels.moving_median(table, 30, 1, axis=0)
+    apart = np.zeros((900, 4))[:, ::-2]
+    apart[:] = table
+    apart.flags.writeable = False
+    unaligned = np.frombuffer(b"x" + table.tobytes(), np.uint8)[1:].view(np.float64).reshape(-1, 2)
+    for chunk in (table, apart, unaligned, np.asfortranarray(table)):
+        for size in (10, 400):
+            stream = kernels.MovingMedian(30, 1, channels=2)
+            made = [stream.push(chunk[at : at + size]) for at in range(0, 900, size)]
+            assert bits(np.concatenate(made)) == bits(want)
+    series = kernels.MovingMedian(30, 1).push(polars.Series(values))
+    assert bits(series) == bits(np.ascontiguousarray(want[:, 0]))
+
+
+def test_pushes_at_the_same_time_take_turns():
+    stream, chunk = kernels.MovingMedian(5), np.arange(1000.0)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda size: stream.push(chunk[:size]), [1, 1000, 10, 400] * 20))
+    assert [len(one) for one in made] == [1, 1000, 10, 400] * 20
+    assert stream.push(chunk)[-1] == 997
+
+
 def test_a_stream_goes_on_from_another_path():
     values = signal(300, np.random.default_rng(4))
     whole = kernels.moving_median(values, 20, 1)
@@ -267,6 +319,11 @@ ONES = np.ones(5)
         ("chunk", lambda: kernels.MovingMedian(3).push(np.ones((5, 1)))),
         ("chunk", lambda: kernels.MovingMedian(3, channels=2).push(np.ones((5, 3)))),
         ("chunk", lambda: kernels.MovingMedian(3).push(np.ones(5, np.float32))),
+        ("chunk", lambda: kernels.MovingMedian(3).push(np.ones(5, ">f8"))),
+        ("chunk", lambda: kernels.MovingMedian(3).push(np.array(1.0))),
+        ("chunk", lambda: kernels.MovingMedian(3).push(np.array(["a", None], object))),
+        ("chunk", lambda: kernels.MovingMedian(3).push([1.0])),
+        ("chunk", lambda: kernels.MovingMedian(3, channels=2).push(np.ones(6))),
         ("state", lambda: kernels.MovingMedian(3).__setstate__({"version": 2})),
         (
             "state",

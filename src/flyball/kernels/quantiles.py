@@ -64,7 +64,7 @@ def moving_quantile(
 
 
 class _Moving:
-    """The last window - 1 rows, behind which the next ones are put."""
+    """What is declared of a stream, and one of the path that answers, which keeps the last rows."""
 
     def __init__(
         self, window: int, q: float | None, min_count: int | None, channels: int | None, dtype: Any
@@ -74,10 +74,10 @@ class _Moving:
         self._window, self._min_count = _lengths(window, min_count)
         self._q = q
         self._channels = None if channels is None else _whole("channels", channels)
-        kind = np.dtype(dtype)
-        if kind not in (np.float64, np.float32):
-            raise ValueError(f"dtype: {kind} is no float64 or float32")
-        self._rows = np.empty((0,) if self._channels is None else (0, self._channels), kind)
+        self._dtype = np.dtype(dtype)
+        if self._dtype not in (np.float64, np.float32):
+            raise ValueError(f"dtype: {self._dtype} is no float64 or float32")
+        self._go_on_from(np.empty((0,) if self._channels is None else (0, self._channels), self._dtype))
 
     def push(self, chunk: Any) -> NDArray[Any]:
         """Return the quantile at every row of the next chunk, of shape (n,), or (n, channels) with channels.
@@ -86,36 +86,59 @@ class _Moving:
         """
         import numpy as np
 
+        if self._path is not backend.compiled:
+            self._go_on_from(self._rows())
+        if isinstance(chunk, np.ndarray):
+            made = np.empty(chunk.shape, self._dtype)
+            if self._stream.push(chunk, made):
+                return made
+        rows = self._checked(chunk)
+        made = np.empty(rows.shape, self._dtype)
+        self._stream.push(rows, made)
+        return made
+
+    def _checked(self, chunk: Any) -> NDArray[Any]:
         rows = checks.samples("chunk", chunk)
-        if rows.dtype != self._rows.dtype:
-            raise ValueError(f"chunk: is {rows.dtype}, the stream was declared as {self._rows.dtype}")
-        if rows.ndim != self._rows.ndim or rows.shape[1:] != self._rows.shape[1:]:
+        if rows.dtype != self._dtype:
+            raise ValueError(f"chunk: is {rows.dtype}, the stream was declared as {self._dtype}")
+        if not self._fits(rows):
             asked = "(n,)" if self._channels is None else f"(n, {self._channels})"
             raise ValueError(f"chunk: has the shape {rows.shape}, the stream was declared for {asked}")
-        known = len(self._rows)
-        joined = np.concatenate((self._rows, rows))
-        self._rows = joined[max(0, len(joined) - self._window + 1) :].copy()
-        return _quantile(joined, 0, known, self._window, self._min_count, self._q)
+        return rows
+
+    def _fits(self, rows: NDArray[Any]) -> bool:
+        return rows.ndim > 0 and rows.shape[1:] == (() if self._channels is None else (self._channels,))
+
+    def _rows(self) -> NDArray[Any]:
+        """Return the last window - 1 rows, as many as there were."""
+        import numpy as np
+
+        shape = (-1,) if self._channels is None else (-1, self._channels)
+        return np.frombuffer(self._stream.state(), self._dtype).reshape(shape).copy()
+
+    def _go_on_from(self, rows: NDArray[Any]) -> None:
+        self._path = backend.compiled
+        q = 0.5 if self._q is None else self._q
+        make = reference.QuantileStream if self._path is None else self._path.quantile_stream
+        self._stream = make(rows, self._window, self._min_count, q, self._q is None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             "version": 1, "window": self._window, "min_count": self._min_count, "q": self._q,
-            "channels": self._channels, "rows": self._rows.copy(),
+            "channels": self._channels, "rows": self._rows(),
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        import numpy as np
+
         if state.get("version") != 1:
             raise ValueError(f"state: version {state.get('version')!r} is not known here, only 1")
         rows = checks.samples("state", state["rows"])
         q = None if state["q"] is None else _share(state["q"])
         _Moving.__init__(self, state["window"], q, state["min_count"], state["channels"], rows.dtype)
-        if (
-            rows.ndim != self._rows.ndim
-            or rows.shape[1:] != self._rows.shape[1:]
-            or len(rows) >= self._window
-        ):
+        if not self._fits(rows) or len(rows) >= self._window:
             raise ValueError(f"state: rows of the shape {rows.shape} are none of this stream")
-        self._rows = rows.copy()
+        self._go_on_from(np.ascontiguousarray(rows))
 
 
 @final
@@ -123,7 +146,8 @@ class MovingMedian(_Moving):
     """The median of the last `window` values of a stream, as `moving_median` gives it for a whole series.
 
     `channels` series side by side come as chunks of shape (n, channels); without it a chunk is (n,). Memory
-    is `window - 1` rows. A stream can be pickled and copied at any point and goes on from there.
+    is a few times the window and the longest chunk. A stream can be pickled and copied at any point and goes
+    on from there.
 
     ValueError names the argument that is wrong.
 
@@ -170,7 +194,7 @@ class MovingQuantile(_Moving):
 
 
 def _told(stream: _Moving) -> str:
-    return f"channels={stream._channels}, dtype={stream._rows.dtype.name!r}"
+    return f"channels={stream._channels}, dtype={stream._dtype.name!r}"
 
 
 def _moving(values: Any, window: int, q: float | None, min_count: int | None, axis: int) -> NDArray[Any]:
@@ -178,18 +202,14 @@ def _moving(values: Any, window: int, q: float | None, min_count: int | None, ax
     length, fewest = _lengths(window, min_count)
     if isinstance(axis, bool) or not isinstance(axis, int) or not -rows.ndim <= axis < rows.ndim:
         raise ValueError(f"axis: {axis!r} is no axis of the shape {rows.shape}")
-    return _quantile(rows, axis % rows.ndim, 0, length, fewest, q)
+    return _quantile(rows, axis % rows.ndim, length, fewest, q)
 
 
-def _quantile(
-    values: NDArray[Any], axis: int, known: int, window: int, min_count: int, q: float | None
-) -> NDArray[Any]:
-    """Return the quantiles from row `known` on; the rows lie along the axis."""
+def _quantile(values: NDArray[Any], axis: int, window: int, min_count: int, q: float | None) -> NDArray[Any]:
+    """Return the quantiles; the rows lie along the axis."""
     import numpy as np
 
-    shape = list(values.shape)
-    shape[axis] -= known
-    out = np.empty(shape, values.dtype)
+    out = np.empty(values.shape, values.dtype)
     if not out.size:
         return out
     # No window holds more than all rows.
@@ -201,13 +221,13 @@ def _quantile(
     if backend.compiled is None:
         made = out.reshape(1, -1) if values.ndim == 1 else out if axis == 1 else out.T
         for channel, one in zip(channels, made, strict=True):
-            one[:] = reference.moving_quantile(channel, length, min_count, q)[known:]
+            one[:] = reference.moving_quantile(channel, length, min_count, q)
         return out
     if channels.strides[axis == 1 or values.ndim == 1] != values.itemsize:
         channels = np.ascontiguousarray(values if values.ndim > 1 else channels)
         channels = channels.T if axis == 0 and values.ndim > 1 else channels
     backend.compiled.moving_quantile(
-        channels, known, length, min_count, 0.5 if q is None else q, q is None, out.reshape(-1)
+        channels, length, min_count, 0.5 if q is None else q, q is None, out.reshape(-1)
     )
     return out
 

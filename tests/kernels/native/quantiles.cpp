@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "moving_quantile.hpp"
+#include "quantile_stream.hpp"
 
 namespace {
 
@@ -94,10 +94,10 @@ bool trial(Dice& dice, int number) {
   const flyball::Channels<T> all{values.data(), rows, channels, flat ? 1 : channels, flat ? rows : 1};
 
   std::vector<T> made(static_cast<std::size_t>((rows - from) * channels));
-  flyball::NetworkQuantile<T>(rule, all, from, made.data()).run();
+  flyball::NetworkQuantile<T>{rule}(all, from, made.data());
   if (!agree("networks", rule, all, from, made)) return false;
   std::fill(made.begin(), made.end(), T{7});
-  flyball::moving_quantile(rule, all, from, made.data());
+  flyball::MovingQuantile<T>{rule}(all, from, made.data());
   if (!agree("either", rule, all, from, made)) return false;
   if (!flat || channels > 1) return true;
   std::fill(made.begin(), made.end(), T{7});
@@ -105,12 +105,43 @@ bool trial(Dice& dice, int number) {
   return agree("ranks", rule, all, from, made);
 }
 
+// Chunks of every length, some with rows that lie apart.
+template <typename T>
+bool stream_trial(Dice& dice, int number) {
+  const std::int64_t rows = 1 + dice.below(900), channels = 1 + dice.below(number % 2 ? 1 : 6);
+  const std::int64_t step = channels + dice.below(3);
+  const auto values = series<T>(dice, rows * step, number % 5);
+  RankRule rule;
+  rule.window = 1 + dice.below(number % 3 ? 60 : 700);
+  rule.min_count = 1 + dice.below(number % 2 ? rule.window : 1);
+  rule.median = number % 4 < 2;
+  if (!rule.median) rule.q = static_cast<double>(dice.below(101)) / 100;
+  const flyball::Channels<T> all{values.data(), rows, channels, step, 1};
+
+  std::vector<T> made(static_cast<std::size_t>(rows * channels));
+  flyball::QuantileStream<T> stream(rule, channels, nullptr, 0);
+  const std::int64_t most = 1 + dice.below(number % 5 ? 40 : 400);
+  for (std::int64_t at = 0; at < rows;) {
+    const std::int64_t many = std::min(rows - at, dice.below(most + 1));
+    stream.push(values.data() + at * step, many, static_cast<std::ptrdiff_t>(sizeof(T)) * step, sizeof(T),
+                made.data() + at * channels);
+    at += many;
+  }
+  if (static_cast<std::int64_t>(stream.state().size()) != std::min(rows, rule.window - 1) * channels) {
+    std::printf("stream: %zu figures kept\n", stream.state().size());
+    return false;
+  }
+  return agree("stream", rule, all, 0, made);
+}
+
 }  // namespace
 
 int main() {
   Dice dice;
-  for (int number = 0; number < 250; ++number) {
+  for (int number = 0; number < 240; ++number) {
     if (!trial<double>(dice, number) || !trial<float>(dice, number)) return 1;
+    if (number % 2) continue;
+    if (!stream_trial<double>(dice, number / 2) || !stream_trial<float>(dice, number / 2)) return 1;
   }
   return 0;
 }

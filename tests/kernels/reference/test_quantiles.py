@@ -41,3 +41,12 @@ def test_infinities_are_values():
 
 def test_float32_comes_back():
     assert reference.moving_quantile(np.ones(3, np.float32), 2, 1, 0.5).dtype == np.float32
+
+
+def test_a_stream_keeps_the_rows_that_the_next_window_needs():
+    stream = reference.QuantileStream(np.array([5.0]), window=3, min_count=3, q=0.5, median=True)
+    made = np.empty(3)
+    assert stream.push(np.array([1.0, 9.0, 2.0]), made)
+    assert np.isnan(made[0]) and made[1:].tolist() == [5, 2]
+    assert stream.state() == np.array([9.0, 2.0]).tobytes()
+    assert not stream.push(np.ones((3, 1)), made) and not stream.push(np.ones(3, np.float32), made)

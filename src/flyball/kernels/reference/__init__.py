@@ -11,7 +11,7 @@ from flyball.kernels.reference.logscan import LogScan
 from flyball.kernels.reference.moving_moments import MovingMoments
 from flyball.kernels.reference.peak_stream import PeakStream
 from flyball.kernels.reference.peaks import find_peaks
-from flyball.kernels.reference.quantiles import moving_quantile
+from flyball.kernels.reference.quantiles import QuantileStream, moving_quantile
 from flyball.kernels.reference.ring import RingReader, RingWriter
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sketch import Sketches
@@ -23,6 +23,7 @@ __all__ = [
     "LogScan",
     "MovingMoments",
     "PeakStream",
+    "QuantileStream",
     "RingReader",
     "RingWriter",
     "Sketches",
