@@ -23,7 +23,6 @@ HEAVY = {
     "torch",
     "typer",
 }
-AT_MOST_SECONDS = 0.1
 STAGES = "data, features, labels, model, serving, feedback, monitoring"
 
 
@@ -56,12 +55,14 @@ def test_the_stages_load_nothing_heavy():
     assert not loaded_by(f"from flyball import System, {STAGES}") & HEAVY
 
 
-def test_import_adds_under_100_ms_to_bare_python(tmp_path):
-    # Taken in turns, so that a busy moment hits both; the best of each is what the machine can do.
-    pairs = [(seconds("pass", tmp_path), seconds("import flyball", tmp_path)) for _ in range(9)]
-    added = min(after for _, after in pairs) - min(before for before, _ in pairs)
-    assert added < AT_MOST_SECONDS, f"import flyball adds {added * 1000:.0f} ms"
+def test_import_adds_less_than_importing_numpy(tmp_path):
+    # A ratio, as machines differ and grow busy: NumPy took 101 ms where the goal of 100 ms was set (`flyball bench
+    # startup` tells milliseconds). Taken in turns, so that a busy moment hits all; the best of each counts.
+    statements = ("pass", "import flyball", "import numpy")
+    rounds = [[seconds(statement, tmp_path) for statement in statements] for _ in range(9)]
+    bare, ours, numpy = (min(taken) for taken in zip(*rounds, strict=True))
+    assert ours - bare < numpy - bare, f"{1000 * (ours - bare):.0f} ms, NumPy {1000 * (numpy - bare):.0f} ms"
 
 
 def test_the_measure_sees_what_is_spent(tmp_path):
-    assert seconds("sum(range(20_000_000))", tmp_path) - seconds("pass", tmp_path) > AT_MOST_SECONDS
+    assert seconds("sum(range(20_000_000))", tmp_path) - seconds("pass", tmp_path) > 0.1
