@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.set-up
-NATIVE := CMakeLists.txt $(wildcard native/*.* native/*/*.*)
+NATIVE := CMakeLists.txt $(shell find native -type f)
 # Never more threads than a small machine has; set it to run wider.
 export OMP_NUM_THREADS ?= 2
 # A thread that waits sleeps, so that a busy machine does not spend its cores on spinning.
