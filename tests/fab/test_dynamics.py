@@ -36,7 +36,7 @@ def test_reading_back_meets_the_snapshots_and_runs_on_between_them():
     assert quiet.mean() > 0.9
     step = (later.age - state.age)[quiet]
     duty = past.plan.duty[machine, state.week][quiet]
-    np.testing.assert_allclose(step, wear.rates(duty) * 1e-3, rtol=1e-4)
+    np.testing.assert_allclose(step, wear.rates(past.plan, machine[quiet], duty) * 1e-3, rtol=1e-4)
     assert (state.level <= 1.0 + 1e-9).all() and (state.level >= 0.0).all()
 
 

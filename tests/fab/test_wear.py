@@ -44,4 +44,5 @@ def test_a_worn_droplet_generator_fouls_the_collector():
     worn.stage[:, wear.DGEN], worn.level[:, wear.DGEN] = 3, 0.9
     for state in (healthy, worn):
         wear.run(state, plan, np.full(6, 10.0), np.full(6, 0.45))
-    assert (worn.reflectance < healthy.reflectance).all()
+    np.testing.assert_array_equal(worn.reflectance < healthy.reflectance, plan.euv)
+    assert (healthy.reflectance[~plan.euv] == 1.0).all()

@@ -12,7 +12,10 @@ is or may be presented as any vendor's data.
 from flyball.fab.channels import UNITS
 from flyball.fab.files import tables, write
 from flyball.fab.fleet import PRESETS, START_US, Fab
-from flyball.fab.oracle import ceiling, severity_oracle
-from flyball.fab.truth import occurs
+from flyball.fab.oracle import ceiling, remaining, severity_oracle
+from flyball.fab.truth import failures, occurs
 
-__all__ = ["PRESETS", "START_US", "UNITS", "Fab", "ceiling", "occurs", "severity_oracle", "tables", "write"]
+__all__ = [
+    "PRESETS", "START_US", "UNITS", "Fab", "ceiling", "failures", "occurs", "remaining", "severity_oracle", "tables",
+    "write",
+]  # fmt: skip

@@ -84,7 +84,7 @@ def clean(state: wear.State, duty: NDArray[np.float64]) -> dict[str, NDArray[np.
         "water_flow": 42.0 - 8.0 * s["COOL"],
         "water_temp": np.full(len(needed), 22.0),
         "handler_cycle": 14.0 + 4.0 * s["HNDL"],
-        "wafer_rate": 1000.0 * wear.KILOWAFERS * duty * held,
+        "wafer_rate": 112.0 * duty * held,
     }
 
 
@@ -97,11 +97,11 @@ def telemetry(fab: fleet.Fab) -> dict[str, NDArray[Any]]:
 
     past, size, rng = dynamics.history(fab), fab.size(), fleet.stream(fab, "sensors")
     minute = rng.integers(0, 30, size.machines) / 60.0
-    hours = np.arange(0.0, 24.0 * size.days, size.every_h)
+    hours = np.arange(0.0, 24.0 * size.days, fab.every_h)
     machine, at = np.repeat(np.arange(size.machines), len(hours)), np.add.outer(minute, hours).ravel()
     state = past.at(machine, at)
     duty = past.plan.duty[machine, state.week]
-    noise = _noise(rng, size.machines, len(hours), 0.9**size.every_h) + _offsets(past, rng, machine, at)
+    noise = _noise(rng, size.machines, len(hours), 0.9**fab.every_h) + _offsets(past, rng, machine, at)
     swing = np.sin(2.0 * np.pi * at / (24.0 * 365.25))
     cooling = 1.0 + 6.0 * state.severity()[:, wear.NAMES.index("COOL")]
     values = clean(state, duty)

@@ -61,7 +61,7 @@ def _step(
     ends = np.array(wear.ENDS)[state.stage]
     growing = state.stage > wear.HEALTHY
     ahead = np.where(growing, ends - state.level, state.onset - state.age)
-    ahead /= np.where(growing, state.pace, wear.rates(duty))
+    ahead /= np.where(growing, state.pace, wear.rates(plan, state.machine, duty))
     comp = ahead.argmin(axis=1)
     up = state.down <= 0.0
     wait = np.maximum(np.where(up, ahead[everyone, comp], state.down), 0.0)
@@ -95,7 +95,7 @@ def _happen(
 ) -> None:
     stage = state.stage[rows, comp]
     new, on, fails = stage == wear.HEALTHY, (stage == 1) | (stage == 2), stage >= 3
-    wear.degrade(state, rows[new], comp[new], rng)
+    wear.degrade(state, plan, rows[new], comp[new], rng)
     journal.note("onset", named[rows[new]], state.now[rows[new]], comp[new])
     import numpy as np
 

@@ -9,13 +9,14 @@ expectation: one that does has seen the future.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from flyball import errors
 from flyball.fab import dynamics, fleet, service, truth, wear
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,16 +32,19 @@ def ceiling(
     gap_us: int,
     horizon_us: int,
     *,
+    parts: Collection[str] | None = None,
     logged: bool = True,
     as_of_us: int | None = None,
     draws: int = 64,
 ) -> NDArray[np.float64]:
-    """Return for each row the probability of a hard failure within (moment + gap, moment + gap + horizon].
+    """Return for each row the probability of a failure within (moment + gap, moment + gap + horizon].
 
-    `keys` are machine names and `moments_us` microseconds since the epoch, both [n]; so is the answer.  With
-    `logged` it is the probability that the work orders show the failure (one in ten is never entered), which
-    is what a label made from them asks; with `as_of_us` that they show it by then. Raises DataError for an
-    unknown machine, a moment outside the history, or a window beyond `fleet.AHEAD`.
+    `keys` are machine names and `moments_us` microseconds since the epoch, both [n]; so is the answer.  `parts`
+    names the components whose failures are asked about, all hard ones by default.  With `logged` it is the
+    probability that the work orders show such a failure, which is what a label made from them asks: one in ten is
+    never entered, one in twenty names another part; with `as_of_us` that they show it by then.  Raises DataError
+    for an unknown machine, a moment outside the history, or a window beyond `fleet.AHEAD`, DeclarationError for
+    an unknown part.
 
     >>> from flyball import fab
     >>> small, day = fab.Fab("tiny"), 86_400_000_000
@@ -58,44 +62,107 @@ def ceiling(
             f"fab.ceiling: gap plus horizon is {late:g} h: ask for more than 0, at most {fleet.AHEAD:g}"
         )
     cut = None if not logged else np.inf if as_of_us is None else (as_of_us - fleet.START_US) / fleet.HOUR_US
+    asked = _Asked(service.told(parts) if logged else wear.chosen(parts).astype(np.float64), cut)
     opens, answer = state.now + gap_us / fleet.HOUR_US, np.zeros(len(state.now))
     closes = opens + horizon_us / fleet.HOUR_US
-    worn = np.flatnonzero((state.stage > wear.HEALTHY)[:, wear.hard()].any(axis=1))
+    worn = np.asarray((state.stage[:, asked.may()] > wear.HEALTHY).any(axis=1))
     size = max(1, _TOGETHER // draws)
     for first in range(0, len(answer), size):
         rows = np.arange(first, min(first + size, len(answer)))
-        spent = _spent(state.take(rows), plan, late)
+        spent = _spent(state.take(rows), plan, late, asked.may())
         none = np.exp(-spent.sum(axis=1))
         lives = _with_onset(state.take(rows), plan, spent, rng, draws)
-        answer[rows] = (1.0 - none) * _known(lives, plan, opens[rows], closes[rows], rng, cut)
-        bad = np.isin(
-            rows, worn
-        )  # without a degradation now and without an onset there is nothing that could fail
+        answer[rows] = (1.0 - none) * _known(lives, plan, opens[rows], closes[rows], rng, asked)
+        # Without a degradation now and without an onset there is nothing that could fail.
+        bad = worn[rows]
         rows, spent, none = rows[bad], spent[bad], none[bad]
         lives = _without_onset(state.take(rows), plan, spent, rng, draws)
-        answer[rows] += none * _known(lives, plan, opens[rows], closes[rows], rng, cut)
+        answer[rows] += none * _known(lives, plan, opens[rows], closes[rows], rng, asked)
+    return answer
+
+
+def remaining(
+    fab: fleet.Fab,
+    keys: Sequence[str] | NDArray[np.str_],
+    moments_us: NDArray[np.int64],
+    *,
+    parts: Collection[str] | None = None,
+    cap_us: int = 28 * 24 * fleet.HOUR_US,
+    draws: int = 256,
+) -> NDArray[np.float64]:
+    """Return the best answer to how long it is until the next such failure: hours, at most the cap, [n, 3].
+
+    The columns are the mean (which no honest answer beats in RMSE) and the 5 and 95 percentiles, given the whole
+    latent state and the plan; `cap_us` is at most `fleet.AHEAD`.  Raises what `ceiling` raises.
+
+    >>> from flyball import fab
+    >>> mean, low, high = remaining(fab.Fab("tiny"), ["A-001"], [fleet.START_US + 10**12])[0]
+    >>> bool(0.0 <= low <= mean <= high <= 28 * 24.0)
+    True
+    """
+    import numpy as np
+
+    state = truth.latent(fab, keys, moments_us)
+    plan, rng, cap = fleet.plan(fab), fleet.stream(fab, "remaining"), cap_us / fleet.HOUR_US
+    if not 0.0 < cap <= fleet.AHEAD:
+        raise errors.DataError(f"fab.remaining: a cap of {cap:g} h: ask for at most {fleet.AHEAD:g}")
+    counts, answer = wear.chosen(parts), np.empty((len(state.now), 3))
+    size = max(1, _TOGETHER // draws)
+    for first in range(0, len(answer), size):
+        rows = np.arange(first, min(first + size, len(answer)))
+        begun = state.take(rows)
+        lives = _again(begun, plan, rng.exponential(size=(len(rows), draws, len(counts))))
+        started, journal = lives.now.copy(), service.Journal(keep=("failure",))
+        dynamics.advance(lives, plan, started + cap, rng, journal)
+        failure, hours = journal.read("failure"), np.full(len(started), cap)
+        asked = counts[failure["comp"]]
+        np.minimum.at(hours, failure["row"][asked], failure["at"][asked] - started[failure["row"][asked]])
+        drawn = hours.reshape(len(rows), draws)
+        answer[rows, 0] = drawn.mean(axis=1)
+        answer[rows, 1:] = np.quantile(drawn, (0.05, 0.95), axis=1).T
     return answer
 
 
 def severity_oracle(
-    fab: fleet.Fab, keys: Sequence[str] | NDArray[np.str_], moments_us: NDArray[np.int64]
+    fab: fleet.Fab,
+    keys: Sequence[str] | NDArray[np.str_],
+    moments_us: NDArray[np.int64],
+    *,
+    parts: Collection[str] | None = None,
 ) -> NDArray[np.float64]:
-    """Return each row's highest true severity of a hard component, what perfect sensing would tell, [n]."""
+    """Return each row's highest true severity of the asked parts (hard ones), what perfect sensing tells, [n]."""
     import numpy as np
 
-    return np.asarray(truth.latent(fab, keys, moments_us).severity()[:, wear.hard()].max(axis=1))
+    return np.asarray(truth.latent(fab, keys, moments_us).severity()[:, wear.chosen(parts)].max(axis=1))
 
 
-def _spent(state: wear.State, plan: fleet.Plan, hours: float) -> NDArray[np.float64]:
-    """Return the onset hazard that each healthy hard component meets in so many hours without a stop."""
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """What counts: the chance [K] that a component's failure is told as one of those asked, and the cut in hours.
+
+    Without a cut every failure is known as it was.
+    """
+
+    told: NDArray[np.float64]
+    cut: float | None
+
+    def may(self) -> NDArray[np.bool_]:
+        """Return which components' failures can count at all, [K]."""
+        import numpy as np
+
+        return np.asarray(self.told > 0.0)
+
+
+def _spent(state: wear.State, plan: fleet.Plan, hours: float, may: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the onset hazard that each healthy component that may count meets in so many hours without a stop."""
     import numpy as np
 
     weeks = state.week[:, None] + np.arange(int(hours / fleet.WEEK) + 2)
     busiest = plan.duty[state.machine[:, None], np.minimum(weeks, plan.duty.shape[1] - 1)].max(axis=1)
     life, shape = plan.life[state.machine], np.array([c.shape for c in wear.COMPONENTS])
-    oldest = state.age + wear.rates(busiest) * hours
+    oldest = state.age + wear.rates(plan, state.machine, busiest) * hours
     spent = (oldest / life) ** shape - (state.age / life) ** shape
-    return np.asarray(np.where((state.stage == wear.HEALTHY) & wear.hard(), spent, 0.0))
+    return np.asarray(np.where((state.stage == wear.HEALTHY) & may, spent, 0.0))
 
 
 def _with_onset(
@@ -142,9 +209,9 @@ def _known(
     opens: NDArray[np.float64],
     closes: NDArray[np.float64],
     rng: np.random.Generator,
-    cut: float | None,
+    asked: _Asked,
 ) -> NDArray[np.float64]:
-    """Live on; return per asked row the chance that a failure in its window is known, logged by the cut."""
+    """Live on; return per asked row the chance that a failure in its window is known by the cut."""
     import numpy as np
 
     if not len(opens):
@@ -154,11 +221,11 @@ def _known(
     dynamics.advance(lives, plan, until, rng, journal)
     failure = journal.read("failure")
     row, at = failure["row"], failure["at"]
-    counts = wear.hard()[failure["comp"]] & (at > np.repeat(opens, draws)[row]) & (at <= until[row])
-    missed = np.zeros(len(row))
-    if cut is not None:
+    counts = asked.may()[failure["comp"]] & (at > np.repeat(opens, draws)[row]) & (at <= until[row])
+    missed = 1.0 - asked.told[failure["comp"]]
+    if asked.cut is not None:
         entered = at + failure["value"] + service.entry_delay(rng, len(row))
-        missed = np.where(entered < cut, service.UNLOGGED, 1.0)
+        missed = np.where(entered < asked.cut, missed, 1.0)
     unknown = np.ones(len(until))
     np.multiply.at(unknown, row[counts], missed[counts])
     return np.asarray(1.0 - unknown.reshape(len(opens), draws).mean(axis=1))

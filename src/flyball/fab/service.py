@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from flyball.fab import fleet, wear
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     from numpy.typing import NDArray
 
 #: Chance that a repair is imperfect; severity that maintenance sees; reflectance that calls for a swap.
 IMPERFECT, VISIBLE, WORN = 0.08, 0.35, 0.62
+#: Chance that a repair puts in the wrong part, and the hours within which the fault then comes again.
+WRONG, AGAIN_H = 0.03, 72.0
 #: Share of part swaps that are never logged, and of work orders that name the wrong part.
 UNLOGGED, MISNAMED = 0.10, 0.05
 
@@ -27,9 +31,9 @@ UNLOGGED, MISNAMED = 0.10, 0.05
 class Journal:
     """What happened, in the order it was found: columns of arrays per kind of happening.
 
-    Kinds: `onset` and `stage` (row, at, comp, -), `failure` (row, at, comp, hours down), `swap` (row, at,
-    comp, running hours it would have lasted), `maintenance` (row, at, -, hours down), `collector` (row, at,
-    -, reflectance reached).  Only the kinds in `keep` are kept, all of them when it is empty.
+    Kinds: `onset` (row, at, comp, -), `failure` (row, at, comp, hours down), `wrong part` (row, at, comp, -),
+    `swap` (row, at, comp, running hours it would have lasted), `maintenance` (row, at, -, hours down),
+    `collector` (row, at, -, reflectance reached).  Only the kinds in `keep` are kept, all when it is empty.
     """
 
     keep: tuple[str, ...] = ()
@@ -117,6 +121,13 @@ def repair(
     hours = hours + waits * rng.exponential(14.0, len(rows))
     journal.note("failure", named, state.now[rows], comp, hours)
     renew(state, plan, rows, comp, rng)
+    wrong = (rng.random(len(rows)) < WRONG) & (comp != wear.SOFT)
+    if wrong.any():
+        again, part = rows[wrong], comp[wrong]
+        journal.note("wrong part", named[wrong], state.now[again], part)
+        state.stage[again, part] = wear.SUDDEN
+        state.level[again, part] = 0.0
+        state.pace[again, part] = 1.0 / rng.uniform(4.0, AGAIN_H, len(again))
     state.down[rows] = hours
 
 
@@ -137,7 +148,7 @@ def maintain(
     hours += 14.0 * worn
     journal.note("collector", named[worn], state.now[rows[worn]], value=state.reflectance[rows[worn]])
     state.reflectance[rows[worn]] = rng.normal(1.0, 0.01, int(worn.sum()))
-    state.decay[rows[worn]] = wear.fresh_decay(rng, int(worn.sum()))
+    state.decay[rows[worn]] = wear.fresh_decay(plan, state.machine[rows[worn]], rng)
     seen = wear.severity(state.stage[rows], state.level[rows]) > VISIBLE
     chosen = seen & (rng.random(seen.shape) < plan.discipline[state.machine[rows]][:, None])
     i, comp = np.nonzero(chosen)
@@ -146,6 +157,28 @@ def maintain(
     journal.note("maintenance", named, state.now[rows], value=hours)
     renew(state, plan, rows[i], comp, rng)
     state.down[rows] = hours
+
+
+def told(parts: Collection[str] | None) -> NDArray[np.float64]:
+    """Return the chance that the work orders tell each component's failure as one of the named parts, [K].
+
+    None asks about any hard failure: a wrong name does not hide that.  Of a failure that is not hard the
+    orders say so (an assist), whatever part they name, so it is told only where it is asked about itself.
+
+    >>> told(("DGEN",)).round(4).tolist()
+    [0.855, 0.0064, 0.0064, 0.0064, 0.0064, 0.0064, 0.0064, 0.0, 0.0]
+    """
+    import numpy as np
+
+    logged = 1.0 - UNLOGGED
+    if parts is None:
+        return np.asarray(logged * wear.hard(), dtype=np.float64)
+    asked = wear.chosen(parts)
+    nameable = np.arange(len(asked)) != wear.SOFT
+    others = (asked & nameable).sum() - (asked & nameable)
+    named = np.where(asked, 1.0 - MISNAMED, 0.0) + MISNAMED * others / (wear.SOFT - 1)
+    speaks = (wear.hard() | asked) & nameable
+    return np.asarray(logged * named * speaks, dtype=np.float64)
 
 
 def entry_delay(rng: np.random.Generator, n: int) -> NDArray[np.float64]:

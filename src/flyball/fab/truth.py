@@ -11,7 +11,7 @@ from flyball import errors
 from flyball.fab import dynamics, fleet, wear
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -41,16 +41,19 @@ def occurs(
     moments_us: NDArray[np.int64],
     gap_us: int,
     horizon_us: int,
+    *,
+    parts: Collection[str] | None = None,
 ) -> NDArray[np.bool_]:
-    """Return whether a hard failure truly came within (moment + gap, moment + gap + horizon], [n]."""
+    """Return whether a failure of the parts (all hard ones) truly came within (m + gap, m + gap + horizon], [n]."""
     import numpy as np
 
-    failed = failures(fab)
+    failed, asked = failures(fab), np.array(wear.NAMES)[wear.chosen(parts)]
+    counts = np.isin(failed["part"], asked)
     came = np.zeros(len(keys), dtype=bool)
     opens = np.asarray(moments_us, dtype=np.int64) + gap_us
     for name in np.unique(np.asarray(keys)):
         mine = np.asarray(keys) == name
-        times = failed["at"][(failed["machine"] == name) & failed["hard"]]
+        times = failed["at"][(failed["machine"] == name) & counts]
         after, by = (np.searchsorted(times, opens[mine] + late, side="right") for late in (0, horizon_us))
         came[mine] = by > after
     return came

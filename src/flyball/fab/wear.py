@@ -16,18 +16,21 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+from flyball import errors
+from flyball.fab import fleet
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy as np
     from numpy.typing import NDArray
-
-    from flyball.fab import fleet
 
 #: Severity at onset; level z in [0, 1] stands for severity FIRST ** (1 - z).
 FIRST = 0.03
 #: Level at which an imperfectly repaired component starts (severity 0.2).
 RELAPSE = 1.0 - math.log(0.2) / math.log(FIRST)
-#: Pulses per hour of full duty in Gp (50 kHz) and wafers per hour of full duty in thousands.
-GIGAPULSES, KILOWAFERS = 0.18, 0.112
+#: Lead time of a droplet generator of the new design, as a share of the old one's.
+HASTE = 1.0 / 3.0
 #: Stages of a component: healthy, three stretches of growth, sudden.
 HEALTHY, SUDDEN = 0, 4
 #: Level at which each stage ends (a healthy one has none).
@@ -73,6 +76,41 @@ def hard() -> NDArray[np.bool_]:
     import numpy as np
 
     return np.array([component.hard for component in COMPONENTS])
+
+
+def chosen(parts: Collection[str] | None) -> NDArray[np.bool_]:
+    """Return which components are among the named parts, all hard ones for None, [K].
+
+    Raises DeclarationError for a part that no machine has.
+    """
+    import numpy as np
+
+    if parts is None:
+        return hard()
+    for part in parts:
+        if part not in NAMES:
+            raise errors.DeclarationError(f"fab: no part {part!r}, {errors.did_you_mean(part, NAMES)}")
+    return np.array([name in parts for name in NAMES])
+
+
+def lives(kind: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the usual scale of each component's onset in its own clock for machines of some types, [N, K].
+
+    Components are made for their machine: where a type pulses or handles wafers at another rate than the first
+    one, what counts those lives longer or shorter by as much.  The life of what a type does not have is
+    `fleet.NEVER`; the laser slot of a machine without a plasma source is its excimer chamber.
+    """
+    import numpy as np
+
+    out = np.empty((len(kind), len(COMPONENTS)))
+    usual = fleet.TYPES[0]
+    for number, type_ in enumerate(fleet.TYPES):
+        pace = {"h": 1.0, "Gp": type_.pulses / usual.pulses, "kwafers": type_.wafers / usual.wafers}
+        row = np.array([part.life * pace[part.clock] for part in COMPONENTS])
+        if type_.decay == 0.0:
+            row[DGEN] = fleet.NEVER
+        out[kind == number] = row
+    return out
 
 
 @dataclasses.dataclass
@@ -125,24 +163,26 @@ def begin(plan: fleet.Plan, rng: np.random.Generator, at: float) -> State:
         machine=np.arange(n),
         week=np.zeros(n, dtype=np.int64),
         down=np.zeros(n),
-        age=plan.life * rng.uniform(0.0, 0.8, (n, k)),
+        age=np.where(plan.life < fleet.NEVER / 10.0, plan.life, 0.0) * rng.uniform(0.0, 0.8, (n, k)),
         stage=np.zeros((n, k), dtype=np.int8),
         level=np.zeros((n, k)),
         pace=np.zeros((n, k)),
         tempo=np.ones((n, k)),
         onset=np.zeros((n, k)),
-        reflectance=np.asarray(rng.uniform(0.64, 1.0, n)),
-        decay=fresh_decay(rng, n),
+        reflectance=np.where(plan.euv, rng.uniform(0.64, 1.0, n), 1.0),
+        decay=fresh_decay(plan, np.arange(n), rng),
     )
     state.onset = onset(plan.life, state.age, rng.exponential(size=(n, k)))
     return state
 
 
-def fresh_decay(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
-    """Draw the loss of a new collector per gigapulse, LogN(ln 0.0010, 0.30)."""
+def fresh_decay(
+    plan: fleet.Plan, machine: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw the loss of a new collector per gigapulse, log-normal (0.30) about the machine type's, [n]."""
     import numpy as np
 
-    return np.exp(rng.normal(math.log(0.0010), 0.30, n))
+    return np.asarray(plan.decay[machine] * np.exp(rng.normal(0.0, 0.30, len(machine))))
 
 
 def onset(
@@ -163,23 +203,30 @@ def onset(
     return np.asarray(life * ((age / life) ** shape + budget) ** (1.0 / shape))
 
 
-def rates(duty: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how fast each component's clock runs per hour of running, [N, K], for the duty of N machines."""
+def rates(plan: fleet.Plan, machine: NDArray[np.int64], duty: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how fast each component's clock runs per hour of running, [N, K], for machines and their duty."""
     import numpy as np
 
-    per_hour = np.array([float(c.clock == "h") for c in COMPONENTS])
-    per_duty = np.array([{"h": 0.0, "Gp": GIGAPULSES, "kwafers": KILOWAFERS}[c.clock] for c in COMPONENTS])
-    return np.asarray(per_hour + duty[:, None] * per_duty)
+    clock = np.array([("h", "Gp", "kwafers").index(c.clock) for c in COMPONENTS])
+    every = np.stack([np.ones(len(duty)), plan.pulses[machine] * duty, plan.wafers[machine] * duty])
+    return np.asarray(every[clock].T)
 
 
-def degrade(state: State, rows: NDArray[np.int64], comp: NDArray[np.int64], rng: np.random.Generator) -> None:
+def degrade(
+    state: State,
+    plan: fleet.Plan,
+    rows: NDArray[np.int64],
+    comp: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> None:
     """Begin a degradation of component comp[i] in trajectory rows[i], sudden or in three stretches."""
     import numpy as np
 
     sudden = rng.random(len(rows)) < np.array([c.sudden for c in COMPONENTS])[comp]
     state.stage[rows, comp] = np.where(sudden, SUDDEN, 1)
     state.level[rows, comp] = 0.0
-    state.tempo[rows, comp] = np.exp(rng.normal(0.0, 0.4, len(rows)))
+    renewed = (comp == DGEN) & (state.now[rows] >= plan.redesign)
+    state.tempo[rows, comp] = np.exp(rng.normal(0.0, 0.4, len(rows))) * np.where(renewed, HASTE, 1.0)
     hasten(state, rows, comp, rng)
     state.pace[rows[sudden], comp[sudden]] = 1.0 / rng.uniform(0.2, 2.0, int(sudden.sum()))
 
@@ -196,9 +243,9 @@ def run(state: State, plan: fleet.Plan, hours: NDArray[np.float64], duty: NDArra
     """Let N trajectories run for so many hours with nothing happening: ages, levels, collectors move."""
     import numpy as np
 
-    pulses = GIGAPULSES * duty * hours
+    pulses = plan.pulses[state.machine] * duty * hours
     before = severity(state.stage[:, DGEN], state.level[:, DGEN])
-    state.age += rates(duty) * hours[:, None]
+    state.age += rates(plan, state.machine, duty) * hours[:, None]
     state.level += state.pace * hours[:, None]
     after = severity(state.stage[:, DGEN], state.level[:, DGEN])
     # The mean of an exponentially growing severity over the span, exact: (s1 - s0) / ln(s1 / s0).

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flyball.data.stage import Array
     from flyball.features.stage import Moments
 
-FLEET = fab.Fab("laptop", seed=0)
+FLEET = fab.Fab("laptop", seed=0, machines=40, every_h=4)
 
 
 def prepare(folder: Path) -> None:
