@@ -6,11 +6,13 @@ from flyball import fab
 from flyball.fab import dynamics, fleet, service, truth, wear
 
 FLEET = fab.Fab("tiny", seed=2, machines=60, days=365)
+#: Wide enough that visits tell the sites' habits apart.
+WIDE = fab.Fab("laptop", seed=2, machines=400, days=365)
 HOUR = 3_600_000_000
 
 
 def test_maintenance_takes_only_what_it_can_see_and_more_where_discipline_is_high():
-    past = dynamics.history(FLEET)
+    past = dynamics.history(WIDE)
     swap, upkeep = past.journal.read("swap"), past.journal.read("maintenance")
     just_before = past.at(swap["row"], swap["at"] - 1e-6).severity()[
         np.arange(len(swap["row"])), swap["comp"]

@@ -57,13 +57,13 @@ class Component:
 
 
 COMPONENTS = (
-    Component("DGEN", "Gp", 1.5, 230.0, 60.0, 0.25, 7.0, 0.10),  # droplet generator
-    Component("LASR", "Gp", 1.2, 1100.0, 140.0, 0.20, 10.0, 0.15),  # drive laser
-    Component("VACP", "h", 2.0, 16000.0, 240.0, 0.10, 14.0, 0.25),  # vacuum pump bearing
+    Component("DGEN", "Gp", 1.5, 300.0, 60.0, 0.25, 7.0, 0.10),  # droplet generator
+    Component("LASR", "Gp", 1.2, 1200.0, 140.0, 0.20, 10.0, 0.15),  # drive laser
+    Component("VACP", "h", 2.0, 17000.0, 240.0, 0.10, 14.0, 0.25),  # vacuum pump bearing
     Component("LEAK", "h", 1.0, 14000.0, 48.0, 0.35, 9.0, 0.05),  # seal
-    Component("WSTG", "kwafers", 1.8, 420.0, 200.0, 0.15, 12.0, 0.20),  # wafer stage
+    Component("WSTG", "kwafers", 1.8, 450.0, 200.0, 0.15, 12.0, 0.20),  # wafer stage
     Component("RSTG", "kwafers", 1.5, 600.0, 150.0, 0.20, 10.0, 0.20),  # reticle stage
-    Component("COOL", "h", 1.3, 11000.0, 90.0, 0.15, 5.0, 0.05),  # cooling water
+    Component("COOL", "h", 1.3, 13500.0, 90.0, 0.15, 5.0, 0.05),  # cooling water
     Component("HNDL", "kwafers", 1.1, 180.0, 20.0, 0.50, 2.5, 0.02, hard=False),  # wafer handler: an assist
     Component("SOFT", "h", 1.0, 700.0, 1.0, 1.00, 1.2, 0.0, hard=False),  # software: a reset, no precursor
 )
