@@ -185,3 +185,12 @@ def test_the_life_that_is_left_meets_its_mean_and_band():
 def test_an_unknown_part_is_named():
     with pytest.raises(errors.DeclarationError, match="no part 'DGENN', did you mean 'DGEN'"):
         fab.ceiling(MANY, ["A-001"], np.array([fab.START_US]), 0, DAY, parts=("DGENN",))
+
+
+def test_scores_are_the_answers_of_the_oracle_on_a_grid():
+    small = fab.Fab("tiny", seed=3, days=60)
+    told = oracle.scores(small, every_h=48.0)
+    np.testing.assert_array_equal(told["severity"], fab.severity_oracle(small, told["machine"], told["at"]))
+    assert len(told["at"]) > 100 and set(np.diff(np.unique(told["at"]))) == {2 * DAY}
+    assert abs(off(told["ceiling"], told["happened"])) < 3.5
+    assert np.corrcoef(told["ceiling"], told["remaining_h"])[0, 1] < -0.8

@@ -10,7 +10,7 @@ expectation: one that does has seen the future.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flyball import errors
 from flyball.fab import dynamics, fleet, service, truth, wear
@@ -134,6 +134,34 @@ def severity_oracle(
     import numpy as np
 
     return np.asarray(truth.latent(fab, keys, moments_us).severity()[:, wear.chosen(parts)].max(axis=1))
+
+
+def scores(
+    fab: fleet.Fab, *, every_h: float = 24.0, horizon_h: float = 168.0, draws: int = 64
+) -> dict[str, NDArray[Any]]:
+    """Return the best answers on a grid: machine, at, ceiling, severity, remaining_h, and what then happened.
+
+    The question is a hard failure within the horizon, as it was and not as it was logged; moments of machines that
+    are down are not asked about.  `remaining_h` is the mean time to that failure, at most four weeks.
+
+    >>> from flyball import fab
+    >>> sorted(scores(fab.Fab("tiny", machines=2, days=20)))
+    ['at', 'ceiling', 'happened', 'machine', 'remaining_h', 'severity']
+    """
+    import numpy as np
+
+    names, hours = np.array(fleet.plan(fab).names), np.arange(0.0, 24.0 * fab.size().days, every_h)
+    keys, moments = np.repeat(names, len(hours)), np.tile(fleet.to_us(hours), len(names))
+    up = truth.latent(fab, keys, moments).down <= 0.0
+    keys, moments, ahead = keys[up], moments[up], round(horizon_h * fleet.HOUR_US)
+    return {
+        "machine": keys,
+        "at": moments,
+        "ceiling": ceiling(fab, keys, moments, 0, ahead, logged=False, draws=draws),
+        "severity": severity_oracle(fab, keys, moments),
+        "remaining_h": remaining(fab, keys, moments, draws=draws)[:, 0],
+        "happened": truth.occurs(fab, keys, moments, 0, ahead),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
