@@ -193,6 +193,23 @@ def doctor(store: StoreAt = HERE, as_json: Json = False) -> int:
 
 
 @app.command()
+def templates(
+    logs: Annotated[list[Path], typer.Argument(help="Log files, plain or gzip.")],
+    vary: Annotated[int, typer.Option(help="So many different words at one place make a gap.")] = 5,
+    against: Annotated[
+        Path | None, typer.Option(help="Templates that were written before: tell what is new, what is gone.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A file to write the templates into, as JSON.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Mine the message templates of logs that nobody documented."""
+    from flyball.cli import logs as reading
+
+    told = reading.mined(logs, vary, against, out)
+    shown.say(told, as_json, lambda: reading.lines(told))
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="A subject of benchmarks/.")],
     folder: Annotated[Path, typer.Option("--benchmarks", help="The folder that holds them.")] = Path(
