@@ -99,7 +99,7 @@ def _bind(system: System, name: str, source: Path) -> dict[str, Any]:
     heads = {file: head for file in files if (head := columns(file))}
     if not heads:
         raise errors.DataError(
-            f"{source}: no file there that can be read: CSV, CSV.gz, Parquet or JSON lines"
+            f"{source}: no file there that can be read: CSV, CSV.gz, Parquet, JSON lines or raw logs"
         )
     tables: dict[str, Any] = {}
     names: dict[str, str] = {}
@@ -132,6 +132,10 @@ def columns(file: Path) -> list[str]:
 
             found = json.loads(_first(file))
             return list(found) if isinstance(found, dict) else []
+        if name.endswith((".log", ".log.gz")):
+            from flyball.data.formats import log
+
+            return list(log.COLUMNS)
     except Exception:
         # A damaged file is told when it is taken in; here it only has nothing to propose.
         return []

@@ -210,6 +210,27 @@ def templates(
 
 
 @app.command()
+def fab(
+    preset: Annotated[str, typer.Option(help="tiny, laptop or paper.")] = "tiny",
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write the files into.")] = None,
+    machines: Annotated[int | None, typer.Option(help="So many machines instead of the preset's.")] = None,
+    days: Annotated[int | None, typer.Option(help="So many days instead of the preset's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write what the sites of a simulated fleet would send, and the truth apart."""
+    from flyball import fab as simulated
+    from flyball.fab import folder
+
+    if out is None:
+        raise errors.DeclarationError("fab: nowhere to write: give --out a folder")
+    fleet = simulated.Fab(preset, seed=seed, machines=machines, days=days)
+    with shown.progress(as_json) as progress:
+        told = folder.fill(fleet, out, progress)
+    shown.say(told, as_json, lambda: folder.lines(told))
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="A subject of benchmarks/.")],
     folder: Annotated[Path, typer.Option("--benchmarks", help="The folder that holds them.")] = Path(

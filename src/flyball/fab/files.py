@@ -1,140 +1,225 @@
 """The tables of a fleet, and the daily files in which its sites send them.
 
-A file holds the rows that arrived on its day (UTC), of all machines: a row that came late lies in a later
-file. The sites call the moment at which something happened `time`; `seen`, their own stamp of arrival,
-travels along.
+A file holds the rows that arrived on its day (UTC): a row that came late lies in a later file. The sites call
+the moment at which something happened `time`; `seen`, their own stamp of arrival, travels along. Each site has
+its habits: one sends Parquet, another CSV, and event codes come as raw log lines from all.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import gzip
+import hashlib
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import channels, events, fleet, mess, service, truth
+from flyball.fab import channels, events, fleet, forms, mess, service, truth
+from flyball.runtime import durable
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Collection, Iterator
 
     import polars as pl
     from numpy.typing import NDArray
 
-#: How the sites call what the house reserves another name for.
-NAMES = {"at": "time"}
-#: Columns that hold microseconds.
-TIMES = ("at", "seen", "finished", "until", "would_fail", "start", "end")
+    Columns = dict[str, NDArray[Any]]
+    Progress = Callable[[str, int, int], None]
+
+#: What a site's tables come as, site after site and over again.
+HABITS = ("csv.gz", "parquet")
+FORMS, EACH = ("csv.gz", "parquet", "habit"), ("fleet", "site", "machine")
 
 
-def tables(fab: fleet.Fab) -> dict[str, dict[str, NDArray[Any]]]:
-    """Return what a fleet reports: telemetry, events and repairs, each as columns in the order seen.
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """One table: its name, the function that gives its rows, whether machines send it as raw logs, or a site's system.
+
+    `rows` returns columns; `machine` is an index or a name, moments are hours since the first day or
+    microseconds since the epoch (integers), and rows without `seen` arrive as the network lets them.
+    """
+
+    name: str
+    rows: Callable[[fleet.Fab], Columns]
+    raw: bool = False
+    central: bool = False
+
+
+def _spoilt(fab: fleet.Fab) -> Columns:
+    return _telemetry(fab)[0]
+
+
+def _injected(fab: fleet.Fab) -> Columns:
+    return _telemetry(fab)[1]
+
+
+@functools.lru_cache(maxsize=2)
+def _telemetry(fab: fleet.Fab) -> tuple[Columns, Columns]:
+    return mess.spoil(fab, channels.telemetry(fab))
+
+
+def _orders(fab: fleet.Fab) -> Columns:
+    from flyball.fab import dynamics
+
+    return service.work_orders(fab, dynamics.history(fab).journal)
+
+
+#: What sites send, and what only the simulator knows.
+SENT = (
+    Table("telemetry", _spoilt),
+    Table("events", events.events, raw=True),
+    Table("repairs", _orders, central=True),
+)
+TRUTH = (
+    Table("states", truth.states),
+    Table("failures", truth.failures),
+    Table("swaps", truth.swaps),
+    Table("onsets", truth.onsets),
+    Table("mess", _injected),
+)
+
+
+def tables(fab: fleet.Fab, *names: str) -> dict[str, Columns]:
+    """Return what a fleet reports, all tables or the named ones, each as columns in the order seen.
 
     Every table has `machine` (a name), `at` and `seen` (microseconds since the epoch, UTC).  Telemetry holds
     the channels of `fab.UNITS` (missing values are NaN); events hold `code`; repairs hold `finished`, `part`,
     `kind` and `failed`.  Nothing is seen later than the fleet's last day.  The arrays are shared and
-    read-only.
+    read-only.  Raises DeclarationError for a name that no table has.
 
     >>> from flyball import fab
-    >>> repairs = tables(fab.Fab("tiny"))["repairs"]
+    >>> repairs = tables(fab.Fab("tiny"), "repairs")["repairs"]
     >>> bool((repairs["seen"] > repairs["at"]).all()), repairs["failed"].dtype
     (True, dtype('bool'))
     """
-    return {name: dict(columns) for name, columns in _tables(fab).items() if name != "mess"}
+    return {table.name: dict(_known(fab, table)) for table in _named(names)}
 
 
-@functools.lru_cache(maxsize=2)
-def _tables(fab: fleet.Fab) -> dict[str, dict[str, NDArray[Any]]]:
-    from flyball.fab import dynamics
-
-    telemetry, spoiled = mess.spoil(fab, channels.telemetry(fab))
-    codes = events.events(fab)
-    codes["seen"] = mess.arrival(fab, codes["machine"], codes["at"], "events")
-    every = {
-        "telemetry": _known(fab, telemetry),
-        "events": _known(fab, codes),
-        "repairs": service.work_orders(fab, dynamics.history(fab).journal),
-        "mess": spoiled,
-    }
-    for table in every.values():
-        for column in table.values():
-            column.flags.writeable = False
-    return every
+def _named(names: Collection[str]) -> tuple[Table, ...]:
+    known = [table.name for table in SENT]
+    for name in names:
+        if name not in known:
+            raise errors.DeclarationError(f"fab: no table {name!r}, {errors.did_you_mean(name, known)}")
+    return tuple(table for table in SENT if not names or table.name in names)
 
 
-def _known(fab: fleet.Fab, rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return rows in the order seen with names and microseconds, without what the last day has not seen."""
+@functools.lru_cache(maxsize=2 * len(SENT))
+def _known(fab: fleet.Fab, table: Table) -> Columns:
+    """Return a table in the order seen with names and microseconds, without what the last day has not seen."""
     import numpy as np
 
-    order = np.lexsort((rows["machine"], rows["seen"]))
-    order = order[rows["seen"][order] < 24.0 * fab.size().days]
-    kept = {name: column[order] for name, column in rows.items()}
-    first = {
-        "machine": np.array(fleet.plan(fab).names)[kept.pop("machine")],
-        "at": fleet.to_us(kept.pop("at")),
-        "seen": fleet.to_us(kept.pop("seen")),
-    }
-    return {**first, **kept}
+    rows = table.rows(fab)
+    if "seen" not in rows:
+        rows = {**rows, "seen": mess.arrival(fab, rows["machine"], rows["at"], table.name)}
+    if rows["seen"].dtype.kind == "f":
+        order = np.lexsort((rows["machine"], rows["seen"]))
+        order = order[rows["seen"][order] < 24.0 * fab.size().days]
+        rows = {name: column[order] for name, column in rows.items()}
+    rows = _told(fab, rows)
+    kept = {name: rows[name] for name in dict.fromkeys(("machine", "at", "seen", *rows))}
+    for column in kept.values():
+        column.flags.writeable = False
+    return kept
+
+
+def _told(fab: fleet.Fab, rows: Columns) -> Columns:
+    """Return rows with machines by name and moments in microseconds."""
+    import numpy as np
+
+    told = dict(rows)
+    if "machine" in rows and rows["machine"].dtype.kind in "iu":
+        told["machine"] = np.array(fleet.plan(fab).names)[rows["machine"]]
+    for name in forms.TIMES:
+        if name in rows and rows[name].dtype.kind == "f":
+            told[name] = fleet.to_us(rows[name])
+    return told
 
 
 def write(
-    fab: fleet.Fab, folder: str | os.PathLike[str], *, form: str = "csv.gz", with_truth: bool = True
-) -> dict[str, dict[str, int]]:
-    """Write a fleet's daily files and, apart, its truth; return files, rows and bytes per table.
+    fab: fleet.Fab, folder: str | os.PathLike[str], *, form: str = "csv.gz", per: str = "fleet",
+    only: Collection[str] = (), with_truth: bool = True, progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Write a fleet's daily files and, apart, its truth; return files, rows, bytes and digest per table.
 
-    `form` is "csv.gz" (times in ISO 8601, missing values empty) or "parquet".  The layout is
-    FOLDER/TABLE/2025-01-01.FORM, the truth FOLDER/truth/NAME.parquet.  Writing again gives the same bytes.
-    Raises DataError for another form.
+    `form` is "csv.gz" (times in ISO 8601, missing values empty), "parquet", or "habit": each site its own, and
+    events as raw log lines.  With `per="fleet"` the layout is FOLDER/TABLE/2025-01-01.FORM; with "site"
+    FOLDER/SITE/TABLE/2025-01-01.FORM; with "machine", as machines send, FOLDER/SITE/TABLE/MACHINE/2025-01-01.FORM.
+    `only` names the tables (all).  The truth is FOLDER/truth/truth-NAME.parquet: so named, no page takes it for a
+    table.  A file has its name when it is whole and on the disk; writing again gives the same bytes.
+
+    Raises DataError for another form or layout, StoreError where the files cannot be written.
 
     >>> import tempfile
     >>> from flyball import fab
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     written = write(fab.Fab("tiny", machines=2, days=3), folder)
+    ...     written = write(fab.Fab("tiny", machines=2, days=3), folder, only=("telemetry", "repairs"))
     >>> sorted(written), written["telemetry"]["files"]
-    (['events', 'repairs', 'telemetry', 'truth'], 3)
+    (['repairs', 'telemetry', 'truth'], 3)
     """
-    import polars as pl
-
-    if form not in ("csv.gz", "parquet"):
-        raise errors.DataError(f"fab.write: no form {form!r}: there are 'csv.gz' and 'parquet'")
+    _check(form, per)
     root, written = pathlib.Path(folder), {}
-    for name, columns in tables(fab).items():
-        frame = _frame(columns).rename(NAMES)
-        days = frame.group_by(pl.col("seen").dt.date().alias("day"), maintain_order=True)
-        written[name] = _count([(f"{name}/{day:%Y-%m-%d}.{form}", rows) for (day,), rows in days], root, form)
+    for table in _named(only):
+        written[table.name] = _put(root, table.name, _days(fab, table, form, per), progress)
     if with_truth:
-        known = {
-            "states": truth.states(fab),
-            "failures": truth.failures(fab),
-            "swaps": truth.swaps(fab),
-            "onsets": truth.onsets(fab),
-            "mess": _tables(fab)["mess"],
-        }
-        frames = [(f"truth/{name}.parquet", _frame(columns)) for name, columns in known.items()]
-        written["truth"] = _count(frames, root, "parquet")
+        written["truth"] = _put(root, "truth", _truth(fab), progress)
     return written
 
 
-def _count(frames: list[tuple[str, pl.DataFrame]], root: pathlib.Path, form: str) -> dict[str, int]:
-    """Write frames and count files, rows and bytes."""
-    size = 0
-    for name, frame in frames:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if form == "parquet":
-            frame.write_parquet(path)
-        else:
-            text = frame.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.3fZ").encode()
-            path.write_bytes(gzip.compress(text, compresslevel=5, mtime=0))
-        size += path.stat().st_size
-    return {"files": len(frames), "rows": sum(frame.height for _, frame in frames), "bytes": size}
+def _check(form: str, per: str) -> None:
+    if form not in FORMS:
+        raise errors.DataError(f"fab.write: no form {form!r}: there are {', '.join(map(repr, FORMS))}")
+    if per not in EACH:
+        raise errors.DataError(f"fab.write: no layout per {per!r}: there are {', '.join(map(repr, EACH))}")
+    if (form, per) == ("habit", "fleet"):
+        raise errors.DataError("fab.write: sites have habits, a fleet has none: give per='site' or per='machine'")
 
 
-def _frame(columns: dict[str, NDArray[Any]]) -> pl.DataFrame:
-    """Turn columns into a frame: microseconds become UTC times, NaN becomes missing."""
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """One file to be written: its name below the folder, its rows, and their form."""
+
+    name: str
+    rows: pl.DataFrame
+    form: str
+
+
+def _days(fab: fleet.Fab, table: Table, form: str, per: str) -> Iterator[tuple[int, Piece]]:
+    """Yield how many files a table has, and each of them: a day of the fleet, of a site or of a machine."""
     import polars as pl
 
-    texts = {n: pl.Series(n, c.tolist(), dtype=pl.String) for n, c in columns.items() if c.dtype.kind == "U"}
-    frame = pl.DataFrame({**columns, **texts})
-    times = [name for name in TIMES if name in columns]
-    return frame.with_columns(pl.col(times).cast(pl.Datetime("us", "UTC")), pl.col(pl.Float64).fill_nan(None))
+    per = "site" if table.central and per == "machine" else per
+    site = {name: name.partition("-")[0] for name in fleet.plan(fab).names}
+    rows = forms.frame(_known(fab, table)).rename(forms.NAMES)
+    whose = {"fleet": pl.lit(""), "site": pl.col("machine").replace_strict(site), "machine": pl.col("machine")}
+    keys = [whose[per].alias("whose"), pl.col("seen").dt.strftime("%Y-%m-%d").alias("day")]
+    days = rows.with_columns(keys).partition_by("whose", "day", as_dict=True, include_key=False)
+    for (who, day), mine in sorted(days.items()):
+        at = who if per == "site" else site.get(who, "")
+        kind = form if form != "habit" else "log.gz" if table.raw else HABITS[ord(at) % len(HABITS)]
+        folders = {"fleet": table.name, "site": f"{at}/{table.name}", "machine": f"{at}/{table.name}/{who}"}
+        yield len(days), Piece(f"{folders[per]}/{day}.{kind}", mine, kind)
+
+
+def _truth(fab: fleet.Fab) -> Iterator[tuple[int, Piece]]:
+    for table in TRUTH:
+        rows = forms.frame(_told(fab, table.rows(fab)))
+        yield len(TRUTH), Piece(f"truth/truth-{table.name}.parquet", rows, "parquet")
+
+
+def _put(
+    root: pathlib.Path, name: str, pieces: Iterator[tuple[int, Piece]], progress: Progress | None
+) -> dict[str, Any]:
+    """Write files and count them, their rows and bytes; `digest` is of their names and contents."""
+    total, files, rows, size = hashlib.sha256(), 0, 0, 0
+    for count, piece in pieces:
+        content = forms.content(piece.rows, piece.form)
+        path = root / piece.name
+        with durable.guard(f"write {path}"):
+            durable.folder(path.parent)
+        durable.write(path, content)
+        total.update(f"{piece.name} {hashlib.sha256(content).hexdigest()}\n".encode())
+        files, rows, size = files + 1, rows + piece.rows.height, size + len(content)
+        if progress is not None:
+            progress(name, files, count)
+    return {"files": files, "rows": rows, "bytes": size, "digest": total.hexdigest()}

@@ -26,6 +26,8 @@ Progress = Callable[[str, int, int], None]
 
 #: Rows are written out when a table has gathered this many cells, so that memory stays bounded.
 CELLS = 30_000_000
+#: Files that belong to no table are told one by one up to so many.
+FEW = 10
 PICTURES = (".npy", ".png", ".jpg", ".jpeg")
 QUARANTINE = {
     "source": "String",
@@ -83,7 +85,27 @@ class Receipt:
             for table, names in sorted(self.extra.items())
         ]
         out += [f"  {note}" for note in self.notes]
-        return out + [f"  {name}: belongs to no table" for name in self.unclaimed]
+        return out + [f"  {told}" for told in unclaimed(self.unclaimed)]
+
+
+def unclaimed(names: Iterable[str]) -> list[str]:
+    """Return what to tell of files that belong to no table: each of few, of many how many lie in which folders.
+
+    >>> unclaimed(["notes.txt"]), unclaimed([f"A/lots/A-001/{day}.csv" for day in range(100)])
+    (['notes.txt: belongs to no table'], ['A/lots/: 100 files belong to no table'])
+    """
+    found = list(names)
+    if len(found) <= FEW:
+        return [f"{name}: belongs to no table" for name in found]
+    folders: dict[str, int] = {}
+    for name in found:
+        place = "/".join(Path(name).parts[:-1][:2])
+        folders[place] = folders.get(place, 0) + 1
+    return [
+        f"{f'{place}/' if place else 'the folder itself'}: {count} file{'s'[: count > 1]} belong{'s'[count > 1 :]} to "
+        "no table"
+        for place, count in sorted(folders.items())
+    ]
 
 
 def ingest(
@@ -156,7 +178,9 @@ def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
     named = named or [t for t in fleet.tables if t.name in folders]
     if named:
         return max(named, key=lambda table: len(table.name))
-    return fleet.tables[0] if len(fleet.tables) == 1 else None
+    # A log may be anybody's: it is taken for a table only where it is named after one.
+    alone = len(fleet.tables) == 1 and ".log" not in formats.ending(file)
+    return fleet.tables[0] if alone else None
 
 
 class _Taking:

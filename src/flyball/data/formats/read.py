@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from flyball.data.formats import csv, jsonl, parquet
+from flyball.data.formats import csv, jsonl, log, parquet
 from flyball.data.formats.raw import Bad, Raw, nothing
 
 READERS: dict[str, Callable[..., Raw]] = {
     ".csv": csv.read, ".csv.gz": csv.read, ".parquet": parquet.read,
     ".jsonl": jsonl.read, ".jsonl.gz": jsonl.read, ".ndjson": jsonl.read, ".ndjson.gz": jsonl.read,
+    ".log": log.read, ".log.gz": log.read,
 }  # fmt: skip
 
 
