@@ -46,6 +46,11 @@ def mess(tmp_path):
 
 
 MISTAKES = {
+    "a fleet nobody planned": (["fab", "--preset", "huge", "--out", "{}/fleet"], 2, "no preset 'huge'"),
+    "a fleet of nothing": (["fab", "--days", "0", "--out", "{}/fleet"], 2, "give at least 1 of each"),
+    "a fleet for nowhere": (["fab"], 2, "give --out a folder"),
+    "a fleet onto a file": (["fab", "--out", "{}/a_file"], 3, "is a file"),
+    "a fleet beside other things": (["fab", "--out", "{}"], 3, "is not empty"),
     "no command": (["chek"], 2, "No such command 'chek'"),
     "no option": (["check", "scanner", "--jsn"], 2, "No such option: --jsn"),
     "no argument": (["check"], 2, "Missing argument"),
@@ -312,3 +317,21 @@ def test_a_terminal_that_knows_ascii_only_is_no_error(tmp_path):
     )
     done = process("check", tmp_path / "page.py", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_fleet_is_written_told_and_taken_in(tmp_path, capsys):
+    asked = ("fab", "--preset", "tiny", "--seed", 3, "--machines", 2, "--days", 4, "--out")
+    told = [json.loads(called(capsys, *asked, tmp_path / name, "--json")[1]) for name in ("one", "two")]
+    assert told[0] == told[1]
+    assert called(capsys, *asked, tmp_path / "one")[1].startswith(
+        "tiny, seed 3: 2 machines at 2 sites, 4 days"
+    )
+    code, out, _ = called(
+        capsys, "ingest", "scanner", "--from", tmp_path / "one", "--store", tmp_path / "store", "--json"
+    )
+    receipt = json.loads(out)
+    assert code == 0 and not any(receipt["quarantined"].values())
+    for name in ("telemetry", "events", "repairs"):
+        assert receipt["good"].get(name, 0) == told[0]["tables"][name]["rows"]
+    code, _, err = called(capsys, "fab", "--seed", 4, "--out", tmp_path / "one")
+    assert code == 3 and "holds another fleet (tiny, seed 3" in err

@@ -6,9 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flyball import errors, fab
+from flyball import errors, fab, systems
+from flyball.fab import files
+from flyball.runtime.store import Store
 
 SMALL = fab.Fab("tiny", seed=4, days=40)
+FEW = fab.Fab("tiny", seed=4, machines=3, days=12)
 
 
 def digest(fleet):
@@ -20,11 +23,11 @@ def digest(fleet):
 
 
 def test_the_same_seed_gives_the_same_tables_and_another_seed_others():
-    from flyball.fab import dynamics, files
+    from flyball.fab import dynamics
     from flyball.fab import fleet as plans
 
     first = digest(SMALL)
-    for cache in (files._tables, dynamics.history, plans.plan):
+    for cache in (files._known, files._telemetry, dynamics.history, plans.plan):
         cache.cache_clear()
     assert digest(SMALL) == first
     assert digest(fab.Fab("tiny", seed=5, days=40)) != first
@@ -38,6 +41,12 @@ def test_tables_are_typed_sorted_by_arrival_and_read_only():
         assert columns["seen"].max() < fab.START_US + 40 * 86_400_000_000
         assert not columns["at"].flags.writeable, name
     assert set(fab.UNITS) < set(fab.tables(SMALL)["telemetry"])
+
+
+def test_tables_can_be_asked_by_name_and_a_wrong_name_is_told():
+    assert list(fab.tables(SMALL, "repairs")) == ["repairs"]
+    with pytest.raises(errors.DeclarationError, match="no table 'repair', did you mean 'repairs'"):
+        fab.tables(SMALL, "repair")
 
 
 @pytest.mark.parametrize("form", ["csv.gz", "parquet"])
@@ -66,29 +75,83 @@ def whole_jitter(folder, form):
     return pl.concat(frames)["jitter"].fill_null(float("nan")).to_numpy()
 
 
-def test_writing_again_gives_the_same_bytes(tmp_path):
-    few = fab.Fab("tiny", machines=2, days=5)
-    for folder in ("one", "two"):
-        fab.write(few, tmp_path / folder)
-    files = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*.*z")]
-    assert files
-    for file in files:
+def names(folder):
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize(("form", "per"), [("csv.gz", "fleet"), ("habit", "machine"), ("habit", "site")])
+def test_writing_again_gives_the_same_bytes(tmp_path, form, per):
+    written = [fab.write(FEW, tmp_path / folder, form=form, per=per) for folder in ("one", "two")]
+    assert written[0] == written[1]
+    assert names(tmp_path / "one") == names(tmp_path / "two") != []
+    for file in names(tmp_path / "one"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_truth_lies_apart_and_can_be_left_out(tmp_path):
-    fab.write(SMALL, tmp_path / "with")
-    fab.write(SMALL, tmp_path / "without", with_truth=False)
-    assert {p.stem for p in (tmp_path / "with" / "truth").iterdir()} == {
-        "states",
-        "failures",
-        "swaps",
-        "onsets",
-        "mess",
+def test_every_site_has_its_habits(tmp_path):
+    fab.write(FEW, tmp_path, form="habit", per="machine")
+    there = names(tmp_path)
+    for name in ("A/telemetry/A-002/2025-01-05.csv.gz", "B/telemetry/B-001/2025-01-05.parquet"):
+        assert name in there
+    assert "B/events/B-001/2025-01-05.log.gz" in there
+    ways = {tuple(name.split("/")[:2]) for name in there if name.split("/")[1] == "repairs"}
+    assert ways <= {("A", "repairs"), ("B", "repairs")}
+    assert all(name.count("/") == 2 for name in there if "/repairs/" in name)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """What a store holds after the plain files of a fleet were taken in."""
+    return rows(tmp_path_factory, fab.write, form="csv.gz", per="fleet", with_truth=False)
+
+
+def rows(factory, write, **how):
+    folder, system = factory.mktemp("sent"), systems.load("scanner")
+    write(FEW, folder, **how)
+    store = Store.open(factory.mktemp("store"), system.data)
+    receipt = store.ingest([folder])
+    found = {t.name: pl.concat(store.journal.read(f"tables/{t.name}")) for t in system.data.tables}
+    return receipt, {
+        name: sorted(map(repr, frame.select("key", "at", "seen", *system.data.table(name).columns).rows()))
+        for name, frame in found.items()
     }
-    assert not (tmp_path / "without" / "truth").exists()
 
 
-def test_an_unknown_form_is_refused(tmp_path):
-    with pytest.raises(errors.DataError, match="'xlsx'"):
-        fab.write(SMALL, tmp_path, form="xlsx")
+@pytest.mark.parametrize("how", [("habit", "machine"), ("habit", "site"), ("parquet", "fleet")])
+def test_every_layout_is_taken_in_to_the_same_rows(tmp_path_factory, plain, how):
+    receipt, found = rows(tmp_path_factory, fab.write, form=how[0], per=how[1])
+    assert found == plain[1]
+    assert all(len(rows) for name, rows in found.items() if name != "repairs")
+    assert receipt.good == plain[0].good
+    assert not any(receipt.quarantined.values()) and not any(receipt.duplicates.values())
+
+
+def test_truth_is_taken_for_no_table_whatever_a_page_calls_its_own(tmp_path):
+    from flyball import data
+    from flyball.runtime import ingest
+
+    fab.write(FEW, tmp_path, form="habit", per="machine")
+    tables = [data.Table(name, columns={}) for name in {t.name for t in (*files.SENT, *files.TRUTH)}]
+    system = data.Fleet("machine", data.WallClock(), tuple(tables))
+    assert {f"truth/truth-{table.name}.parquet" for table in files.TRUTH} == set(names_in(tmp_path / "truth"))
+    for file in (tmp_path / "truth").iterdir():
+        assert ingest.claim(system, file, file.relative_to(tmp_path)) is None
+
+
+def names_in(folder):
+    return [f"{folder.name}/{name}" for name in names(folder)]
+
+
+def test_truth_can_be_left_out_and_tables_chosen(tmp_path):
+    fab.write(FEW, tmp_path, with_truth=False, only=("repairs", "events"))
+    assert {path.name for path in tmp_path.iterdir()} <= {"repairs", "events"}
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [({"form": "xlsx"}, "no form 'xlsx'"), ({"per": "day"}, "per 'day'"), ({"form": "habit"}, "per='site'")],
+)
+def test_an_unknown_form_or_layout_is_refused(tmp_path, how, said):
+    with pytest.raises(errors.DataError, match=said):
+        fab.write(SMALL, tmp_path, **how)
+    assert not any(tmp_path.iterdir())

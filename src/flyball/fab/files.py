@@ -172,7 +172,9 @@ def _check(form: str, per: str) -> None:
     if per not in EACH:
         raise errors.DataError(f"fab.write: no layout per {per!r}: there are {', '.join(map(repr, EACH))}")
     if (form, per) == ("habit", "fleet"):
-        raise errors.DataError("fab.write: sites have habits, a fleet has none: give per='site' or per='machine'")
+        raise errors.DataError(
+            "fab.write: sites have habits, a fleet has none: give per='site' or per='machine'"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,12 +193,18 @@ def _days(fab: fleet.Fab, table: Table, form: str, per: str) -> Iterator[tuple[i
     per = "site" if table.central and per == "machine" else per
     site = {name: name.partition("-")[0] for name in fleet.plan(fab).names}
     rows = forms.frame(_known(fab, table)).rename(forms.NAMES)
-    whose = {"fleet": pl.lit(""), "site": pl.col("machine").replace_strict(site), "machine": pl.col("machine")}
+    whose = {
+        "fleet": pl.lit(""),
+        "site": pl.col("machine").replace_strict(site),
+        "machine": pl.col("machine"),
+    }
     keys = [whose[per].alias("whose"), pl.col("seen").dt.strftime("%Y-%m-%d").alias("day")]
     days = rows.with_columns(keys).partition_by("whose", "day", as_dict=True, include_key=False)
     for (who, day), mine in sorted(days.items()):
         at = who if per == "site" else site.get(who, "")
-        kind = form if form != "habit" else "log.gz" if table.raw else HABITS[ord(at) % len(HABITS)]
+        kind = (
+            form if form != "habit" else "log.gz" if table.raw else HABITS[(ord(at) - ord("A")) % len(HABITS)]
+        )
         folders = {"fleet": table.name, "site": f"{at}/{table.name}", "machine": f"{at}/{table.name}/{who}"}
         yield len(days), Piece(f"{folders[per]}/{day}.{kind}", mine, kind)
 

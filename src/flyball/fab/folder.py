@@ -50,7 +50,7 @@ def _identity(fab: fleet.Fab) -> dict[str, Any]:
 
     size = fab.size()
     return {
-        "fleet": repr(fab), "fingerprint": part.fingerprint([repr(fab), flyball.__version__]),
+        "fleet": f"{fab.preset}, seed {fab.seed}", "fingerprint": part.fingerprint((fab, flyball.__version__)),
         "flyball": flyball.__version__, "sites": size.sites, "machines": size.machines, "days": size.days,
         "note": "simulated: names, codes and lives are invented, no vendor's data",
     }  # fmt: skip
@@ -82,7 +82,7 @@ def _read(file: pathlib.Path) -> dict[str, Any]:
         found = json.loads(file.read_bytes())
     except ValueError:
         found = None
-    return found if isinstance(found, dict) else {"fleet": "unknown, its fab.json cannot be read"}
+    return found if isinstance(found, dict) else {"fleet": "unknown, its manifest cannot be read"}
 
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:

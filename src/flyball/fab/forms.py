@@ -46,10 +46,7 @@ def content(rows: pl.DataFrame, form: str) -> bytes:
         sink = io.BytesIO()
         rows.write_parquet(sink)
         return sink.getvalue()
-    if form == "csv.gz":
-        text = rows.write_csv(datetime_format=STAMP)
-    else:
-        text = "\n".join([*lines(rows), ""])
+    text = rows.write_csv(datetime_format=STAMP) if form == "csv.gz" else "\n".join([*lines(rows), ""])
     return gzip.compress(text.encode(), compresslevel=5, mtime=0)
 
 
@@ -69,4 +66,6 @@ def lines(rows: pl.DataFrame) -> list[str]:
     pieces = [pl.col("seen").dt.strftime(STAMP), pl.col(at).dt.strftime(STAMP), "machine", level, "code"]
     if "text" in rows.columns:
         pieces.append(pl.col("text"))
-    return rows.select(pl.concat_str(pieces, separator=" ", ignore_nulls=True).alias("line"))["line"].to_list()
+    return rows.select(pl.concat_str(pieces, separator=" ", ignore_nulls=True).alias("line"))[
+        "line"
+    ].to_list()

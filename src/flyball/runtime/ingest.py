@@ -198,6 +198,7 @@ class _Taking:
         self.staged: dict[str, list[journal.File]] = {}
         self.schemas: dict[str, Mapping[str, str]] = {}
         self.waiting: dict[str, list[pl.DataFrame]] = {}
+        self.cells: dict[str, int] = {}
         self.sources: list[tuple[Any, ...]] = []
 
     def take(self, table: data.Table, path: Path, name: str) -> None:
@@ -309,15 +310,16 @@ class _Taking:
         return frame if not wall or frame["_part"].is_sorted() else frame.sort("_part", maintain_order=True)
 
     def _gather(self, table: str, frame: pl.DataFrame) -> None:
-        waiting = self.waiting.setdefault(table, [])
-        waiting.append(frame)
-        if sum(f.height for f in waiting) * frame.width >= CELLS:
+        self.waiting.setdefault(table, []).append(frame)
+        self.cells[table] = self.cells.get(table, 0) + frame.height * frame.width
+        if self.cells[table] >= CELLS:
             self._flush(table)
 
     def _flush(self, table: str) -> None:
         import polars as pl
 
         frames = self.waiting.pop(table, [])
+        self.cells.pop(table, None)
         if not frames:
             return
         frame = pl.concat(frames)

@@ -18,6 +18,8 @@ MISSING = ("", "na", "n/a", "nan", "null", "none")
 TRUE = ("true", "1", "yes", "t", "y", "1.0")
 FALSE = ("false", "0", "no", "f", "n", "0.0")
 SECOND = 1_000_000
+#: Of a column with more cells than this, every different text is parsed once.
+SHORT = 1_000
 EPOCH = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -153,9 +155,11 @@ def moment(values: pl.Series, zone: str, epoch: str) -> tuple[pl.Series, pl.Seri
     if kind == pl.Date:
         return values.cast(pl.Datetime("us")).dt.epoch("us"), values.is_null() & False
     if isinstance(kind, pl.Datetime):
-        found = values.cast(pl.Datetime("us", kind.time_zone))
+        found = values if kind.time_unit == "us" else values.cast(pl.Datetime("us", kind.time_zone))
         if kind.time_zone is None and zone != "UTC":
             found = found.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        if found.null_count() == values.null_count():
+            return found.dt.epoch("us"), no(found)
         return found.dt.epoch("us"), values.is_not_null() & found.is_null()
     if kind.is_integer():
         return values.cast(pl.Int64, strict=False) * EPOCH[epoch], values.is_null() & False
@@ -170,25 +174,46 @@ def moment(values: pl.Series, zone: str, epoch: str) -> tuple[pl.Series, pl.Seri
 
 
 def _from_text(values: pl.Series, zone: str, epoch: str) -> tuple[pl.Series, pl.Series]:
-    """Parse every different text once: a fleet's rows share few of them."""
+    """Parse texts; of a long column every different one once, for a fleet's rows share few of them."""
     import polars as pl
 
-    stripped = values.str.strip_chars().replace("", None)
-    different = stripped.unique().drop_nulls()
-    dates = different.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.epoch("us")
-    found = dates
-    if zone == "UTC" and found.null_count():
-        plain = different.str.replace("T", " ", literal=True).str.strip_suffix("Z")
-        full = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us").dt.epoch("us")
-        found = found.zip_with(found.is_not_null(), full)
-    if found.null_count():
+    cell = pl.col("cell").str.strip_chars()
+    stripped = values.alias("cell").to_frame().select(pl.when(cell != "").then(cell)).to_series()
+    different = stripped if len(stripped) <= SHORT else stripped.unique().drop_nulls()
+    # One call for all that is usual: a file of a few rows costs what its calls cost.
+    found = different.alias("cell").to_frame().select(_usual(zone)).to_series()
+    if found.null_count() > different.null_count():
         slow = [
-            _parsed(t, zone, epoch) if known is None else known
+            _parsed(t, zone, epoch) if known is None and t is not None else known
             for t, known in zip(different, found, strict=True)
         ]
         found = pl.Series(slow, dtype=pl.Int64)
-    out = stripped.replace_strict(different, found, default=None, return_dtype=pl.Int64)
-    return out, stripped.is_not_null() & out.is_null()
+    if len(stripped) > SHORT:
+        found = stripped.replace_strict(different, found, default=None, return_dtype=pl.Int64)
+    if found.null_count() == stripped.null_count():
+        return found, no(found)
+    return found, stripped.is_not_null() & found.is_null()
+
+
+def no(values: pl.Series) -> pl.Series:
+    """Return a mask that marks nothing, for as many cells."""
+    import numpy as np
+    import polars as pl
+
+    return pl.Series(np.zeros(len(values), dtype=bool))
+
+
+def _usual(zone: str) -> pl.Expr:
+    """Return what reads the column `cell` as a date, or for UTC as ISO 8601 in microseconds; null for all else."""
+    import polars as pl
+
+    cell = pl.col("cell")
+    dates = cell.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.epoch("us")
+    if zone != "UTC":
+        return dates
+    plain = cell.str.replace("T", " ", literal=True).str.strip_suffix("Z")
+    full = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us").dt.epoch("us")
+    return pl.coalesce(dates, full)
 
 
 def _parsed(text: str, zone: str, epoch: str) -> int | None:

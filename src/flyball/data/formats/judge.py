@@ -220,9 +220,9 @@ class Judge:
             seen = (at + lag if time is not None else at * 0).alias("seen")
             assumed = pl.Series("assumed", np.ones(n), dtype=pl.Boolean)
         if isinstance(clock, stage.WallClock) and time is not None:
-            early = (at - seen > AHEAD).fill_null(False)
+            there = at.is_not_null().to_numpy() & seen.is_not_null().to_numpy()
             refuse(
-                early.to_numpy(),
+                (at.fill_null(0).to_numpy() - seen.fill_null(0).to_numpy() > AHEAD) & there,
                 f"clock: seen more than a day before it happened (column {self.site_name(time)!r})",
             )
             # Clocks differ a little, but nothing is known before it happened.
@@ -234,14 +234,19 @@ class Judge:
         wall = isinstance(self.fleet.clock, stage.WallClock)
         if wall:
             values, wrong = cells.moment(cell, self.binding.zone, self.binding.epoch)
-            outside = (values < EARLIEST) | (values > self.now + AHEAD)
-            told = f"clock: {site!r} before 1990 or over a day ahead of now (numbers count {self.binding.epoch!r})"
         else:
             values, wrong = cells.cast(cell, "count")
-            outside, told = values < 0, f"clock: {site!r} is below zero"
-        refuse(wrong.to_numpy(), f"{site!r} is no {'time' if wall else 'step'}")
-        refuse((values.is_null() & ~wrong).to_numpy(), f"no time (column {site!r})")
-        refuse(outside.fill_null(False).to_numpy(), told)
+        # In NumPy: a call of polars costs more than a few rows do, and most files have few.
+        missing, false = values.is_null().to_numpy(), wrong.to_numpy()
+        plain = values.fill_null(0).to_numpy()
+        if wall:
+            outside = (plain < EARLIEST) | (plain > self.now + AHEAD)
+            told = f"clock: {site!r} before 1990 or over a day ahead of now (numbers count {self.binding.epoch!r})"
+        else:
+            outside, told = plain < 0, f"clock: {site!r} is below zero"
+        refuse(false, f"{site!r} is no {'time' if wall else 'step'}")
+        refuse(missing & ~false, f"no time (column {site!r})")
+        refuse(outside & ~missing, told)
         return values.alias(name)
 
     def _kept(
@@ -265,7 +270,8 @@ class Judge:
         if self.table.unique and frame.height and frame.select("key", "at").is_duplicated().any():
             columns = [name for name in frame.columns if name != "line"]
             frame = frame.unique(columns, keep="first", maintain_order=True)
-        late = int(((frame["seen"] - frame["at"] > int(self.table.arrives)) & ~frame["assumed"]).sum())
+        waited = pl.col("seen") - pl.col("at") > int(self.table.arrives)
+        late = int(frame.select((waited & ~pl.col("assumed")).sum()).item())
         return Judged(frame, bad, absent, extra, before - frame.height, late, raw.note)
 
 

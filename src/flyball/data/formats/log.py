@@ -25,7 +25,10 @@ _LINE = rf"^(?:({_STAMP}) )?({_STAMP}) ([!-~]{{1,32}}) ([A-Z]{{1,16}}) ([!-~]{{1
 _FIELDS = (
     (rf"^(?:{_STAMP} )?{_STAMP} ", "no ISO 8601 time at the beginning"),
     (rf"^(?:{_STAMP} )?{_STAMP} [!-~]{{1,32}} ", "no machine after the time (1 to 32 characters)"),
-    (rf"^(?:{_STAMP} )?{_STAMP} [!-~]{{1,32}} [A-Z]{{1,16}} ", "no level after the machine (capital letters)"),
+    (
+        rf"^(?:{_STAMP} )?{_STAMP} [!-~]{{1,32}} [A-Z]{{1,16}} ",
+        "no level after the machine (capital letters)",
+    ),
 )
 _CODE = "no code after the level (1 to 16 characters)"
 
@@ -48,11 +51,11 @@ def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
     if tail:
         note = note or f"incomplete at byte {len(content)} (the last line has no line end)"
         bad.append(Bad(len(whole) + 1, note, shorten(tail.decode("utf-8", "replace"))))
-    lines, numbered, foreign = _decoded(whole)
+    lines, places, foreign = _decoded(whole)
     found = lines.str.extract_groups(_LINE).struct.unnest()
     found.columns = list(COLUMNS)
     fits = found["time"].is_not_null().to_numpy()
-    numbered = np.array(numbered, dtype=np.int64)
+    numbered = np.array(places, dtype=np.int64)
     bad += foreign
     bad += [Bad(int(numbered[i]), _why(lines[i]), shorten(lines[i])) for i in np.flatnonzero(~fits).tolist()]
     if not found["seen"].null_count() < found.height:
