@@ -1,88 +1,314 @@
-"""The codes the machines report: precursors that grow with wear, failures, recoveries, visits, and chatter.
+"""What the machines report: precursors that grow with wear, failures and what they drag along, and much chatter.
 
-Codes are invented: two letters of the subsystem, a letter for the severity (I, W, F) and a number.  A
-component's three warnings come at 0.008 per hour in all when healthy and 1.2 s^1.5 more at severity s; twelve
-background codes chatter at five a day with Zipf shares, whatever the state.
+A part's warnings come at 0.02 per hour in all when it is healthy and 1.2 s^1.5 more at severity s.  Background codes
+come at 20 to 200 a day, a level per machine, whatever the state; nuisance codes come in bursts (a Hawkes process).
+Any failure drags four dependents along within five seconds, and as every module has its own clock, up to two
+seconds off, the root is not always the first to be read.  Where the source has no margin left, the dose interlock
+trips now and then: a stop of minutes, not a failure.  A machine that is down says nothing but its failure, its
+recovery and what is done at maintenance.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
-from flyball.fab import dynamics, fleet, wear
+from flyball.fab import channels, codes, dynamics, fleet, states, wear
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Letters and first number of each component's codes.
-_LETTERS = {
-    "DGEN": ("DG", 1),
-    "LASR": ("LA", 1),
-    "VACP": ("VA", 1),
-    "LEAK": ("VA", 5),
-    "WSTG": ("WS", 1),
-    "RSTG": ("RS", 1),
-    "COOL": ("CW", 1),
-    "HNDL": ("WH", 1),
-    "SOFT": ("SW", 1),
-}
-WARNINGS = tuple(tuple(f"{a}-W{b + i}" for i in range(3)) for a, b in _LETTERS.values())
-FAILURES = tuple(f"{a}-F{b}" for a, b in _LETTERS.values())
-RECOVERIES = tuple(f"{a}-I{b}" for a, b in _LETTERS.values())
-VISIT = "IF-I1"
-_SYSTEMS = ("SR", "DG", "LA", "CO", "VA", "WS", "RS", "PO", "AL", "LV", "WH", "IF")
-BACKGROUND = tuple(f"{a}-I{40 + i}" for i, a in enumerate(_SYSTEMS))
+#: Warnings per hour of a healthy part, how many more at severity 1, and the shares of a part's three codes.
+BASE, WORN, SHARES = 0.02, 1.2, (0.5, 0.3, 0.2)
+#: Background codes per day, least and most.
+LEAST, MOST = 20.0, 200.0
+#: Bursts of nuisance per machine and day; each event begets so many more; events per burst; seconds between.
+BURSTS, BRANCHING, BURST, APART_S = 0.5, 0.6, 8.0, 20.0
+#: Seconds within which dependents follow a failure, and by which a module's clock may be off.
+CASCADE_S, SKEW_S = (0.1, 5.0), 2.0
+#: Interlock trips per hour for each unit of missing margin: one a day with a tenth of the power missing.
+TRIPS = 0.4
+#: Hours by which the four codes of a visit lie after its begin (first two) or before its end.
+VISIT_H = (0.0, 0.1, 0.1, 0.0)
+_SECOND = 1.0 / 3600.0
+#: What `state` of an alarm says: nothing (no alarm), set, cleared.
+STATES = ("", "set", "clear")
 
-#: Warnings per hour of a healthy component, and how many more at severity 1; background codes per day.
-BASE, WORN, CHATTER = 0.008, 1.2, 5.0
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Events as numbers, in the order read: what `events` and `truth` spell out.
+
+    `machine` index; `at` hour as the module's clock has it and `true_at` as it was; `code` index into
+    `codes.book()`, `first` the same in the first dictionary; `state` index into STATES; `value` the number in the
+    text; `root` which failure (index into the journal's) set it off, -1 for none.
+    """
+
+    machine: NDArray[np.int64]
+    at: NDArray[np.float64]
+    true_at: NDArray[np.float64]
+    code: NDArray[np.int16]
+    first: NDArray[np.int16]
+    state: NDArray[np.int8]
+    value: NDArray[np.float32]
+    root: NDArray[np.int32]
 
 
 def events(fab: fleet.Fab) -> dict[str, NDArray[Any]]:
-    """Return every code in the order of time: machine (index), at (hours), code."""
+    """Return every event in the order of its stamp: machine, at, code, severity, module, set_clear, value.
+
+    `machine` is an index, `at` is in hours by the clock of the module that speaks.  `set_clear` is "set" and "clear" for alarms (F and E), empty for
+    all else; `value` is the number in the text, which `codes.text` tells.
+
+    >>> rows = events(fleet.Fab("tiny", machines=2, days=10))
+    >>> sorted(rows)
+    ['at', 'code', 'machine', 'module', 'set_clear', 'severity', 'value']
+    """
     import numpy as np
 
-    past, size, rng = dynamics.history(fab), fab.size(), fleet.stream(fab, "events")
-    end = 24.0 * size.days
-    rows, times, codes = [], [], []
-    for number in range(size.machines):
-        for at, code in (_warnings(past, rng, number, end), _chatter(rng, end)):
-            rows.append(np.full(len(at), number))
-            times.append(at)
-            codes.append(code)
-    row, at, code = (np.concatenate(x) for x in (rows, times, codes))
-    speaks = past.at(row, at).down <= 0.0
-    row, at, code = row[speaks], at[speaks], code[speaks]
-    failed, upkeep = past.journal.read("failure"), past.journal.read("maintenance")
-    row = np.concatenate([row, failed["row"], failed["row"], upkeep["row"]])
-    at = np.concatenate([at, failed["at"], failed["at"] + failed["value"], upkeep["at"]])
-    ends = [np.array(names)[failed["comp"]] for names in (FAILURES, RECOVERIES)]
-    code = np.concatenate([code, *ends, np.full(len(upkeep["row"]), VISIT)])
-    inside = (at >= 0.0) & (at < end)
-    order = np.flatnonzero(inside)[np.lexsort((row[inside], at[inside]))]
-    return {"machine": row[order].astype(np.int64), "at": at[order], "code": code[order]}
+    found, book = rows(fab), codes.book()
+    return {
+        "machine": found.machine,
+        "at": found.at,
+        "code": np.array([code.name for code in book])[found.code],
+        "severity": np.array([code.severity for code in book])[found.code],
+        "module": np.array([code.module for code in book])[found.code],
+        "set_clear": np.array(STATES)[found.state],
+        "value": found.value,
+    }
 
 
-def _warnings(
-    past: dynamics.History, rng: np.random.Generator, number: int, end: float
-) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """Draw one machine's warnings, hour by hour at the rate of the severity at the hour's start."""
+def truth(fab: fleet.Fab) -> dict[str, NDArray[Any]]:
+    """Return what only the simulator knows of each event, row by row as `events`.
+
+    `machine`, `at` as stamped, `true_at` (hours), `code` as the first dictionary calls it, `role`, `part`, and
+    `root`: the number of the failure that set it off in the journal, -1 for none.
+    """
     import numpy as np
 
-    hours = np.arange(0.0, end)
-    severity = past.at(np.full(len(hours), number), hours).severity()
-    rate = (BASE + WORN * severity**1.5) * np.array([c.name != "SOFT" for c in wear.COMPONENTS])
-    count = rng.poisson(rate)
-    hour, comp = np.nonzero(count)
-    times = count[hour, comp]
-    hour, comp = np.repeat(hour, times), np.repeat(comp, times)
-    which = np.searchsorted([0.5, 0.8], rng.random(len(hour)))
-    return hours[hour] + rng.random(len(hour)), np.array(WARNINGS)[comp, which]
+    found = rows(fab)
+    return {
+        "machine": found.machine,
+        "at": found.at,
+        "true_at": found.true_at,
+        "code": np.array([code.name for code in codes.CODES])[found.first],
+        "role": np.array([code.role for code in codes.CODES])[found.first],
+        "part": np.array([code.part for code in codes.CODES])[found.first],
+        "root": found.root,
+    }
 
 
-def _chatter(rng: np.random.Generator, end: float) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+@functools.lru_cache(maxsize=2)
+def rows(fab: fleet.Fab) -> Rows:
+    """Draw every event of a fleet, once per process; the arrays are shared and read-only."""
     import numpy as np
 
-    share = 1.0 / np.arange(1, len(BACKGROUND) + 1) ** 1.2
-    n = rng.poisson(CHATTER * end / 24.0)
-    return rng.uniform(0.0, end, n), rng.choice(np.array(BACKGROUND), size=n, p=share / share.sum())
+    end, rng = 24.0 * fab.size().days, fleet.stream(fab, "events")
+    spoken = [_warnings(fab, rng), _background(fab, rng), _nuisance(fab, rng), _rare(fab, rng)]
+    tripped = _interlock(fab, fleet.stream(fab, "interlock"))
+    free = _Some.join([*spoken, tripped])
+    free = free.take(~states.down(fab, free.machine, free.at))
+    every = _Some.join([free, _cleared(free, rng), _failures(fab, rng), _visits(fab)])
+    every = every.take((every.at >= 0.0) & (every.at < end))
+    module = np.array([codes.MODULES.index(code.module) for code in codes.CODES])[every.code]
+    skew = rng.uniform(-SKEW_S, SKEW_S, (fab.size().machines, len(codes.MODULES))) * _SECOND
+    stamped = np.clip(every.at + skew[every.machine, module], 0.0, np.nextafter(end, 0.0))
+    order = np.lexsort((every.machine, stamped))
+    every, stamped = every.take(order), stamped[order]
+    usual = np.array([code.usual for code in codes.CODES], dtype=np.float32)[every.code]
+    value = usual * np.exp(0.15 * rng.standard_normal(len(order), dtype=np.float32))
+    said = _renamed(fab, rng, every)
+    out = Rows(every.machine, stamped, every.at, said, every.code, every.state, value, every.root)
+    for field in dataclasses.fields(out):
+        getattr(out, field.name).flags.writeable = False
+    return out
+
+
+@dataclasses.dataclass(frozen=True)
+class _Some:
+    """Events before they are ordered and stamped: machine, true hour, code in the first dictionary, state, root."""
+
+    machine: NDArray[np.int64]
+    at: NDArray[np.float64]
+    code: NDArray[np.int16]
+    state: NDArray[np.int8]
+    root: NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls,
+        machine: NDArray[Any],
+        at: NDArray[np.float64],
+        code: NDArray[Any],
+        state: int = 0,
+        root: NDArray[Any] | None = None,
+    ) -> _Some:
+        import numpy as np
+
+        roots = np.full(len(at), -1) if root is None else root
+        return cls(
+            machine.astype(np.int64),
+            at,
+            code.astype(np.int16),
+            np.full(len(at), state, dtype=np.int8),
+            roots.astype(np.int32),
+        )
+
+    @classmethod
+    def join(cls, parts: list[_Some]) -> _Some:
+        import numpy as np
+
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def take(self, which: NDArray[Any]) -> _Some:
+        return _Some(*(getattr(self, field.name)[which] for field in dataclasses.fields(self)))
+
+
+def _numbers(role: str) -> NDArray[np.int64]:
+    """Return where a role's codes stand in CODES; failures and recoveries are in the order of the parts."""
+    import numpy as np
+
+    return np.array([number for number, code in enumerate(codes.CODES) if code.role == role])
+
+
+def _warnings(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
+    """Draw the warnings hour by hour, at the rate of the severity at the hour's start."""
+    import numpy as np
+
+    past, hours, out = dynamics.history(fab), np.arange(24.0 * fab.size().days), []
+    first = _numbers("precursor").reshape(-1, 3)
+    for number in range(fab.size().machines):
+        severity = past.at(np.full(len(hours), number), hours).severity()[:, : wear.SOFT]
+        rate = BASE + WORN * severity**1.5
+        rate[:, wear.DGEN] *= past.plan.euv[number]
+        count = rng.poisson(rate)
+        hour, comp = np.nonzero(count)
+        times = count[hour, comp]
+        hour, comp = np.repeat(hour, times), np.repeat(comp, times)
+        which = np.searchsorted(np.cumsum(SHARES)[:2], rng.random(len(hour)))
+        at = hours[hour] + rng.random(len(hour))
+        out.append(_Some.of(np.full(len(at), number), at, first[comp, which]))
+    return _Some.join(out)
+
+
+def _background(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
+    """Draw what is said whatever the state: a level per machine, Zipf shares (1.2) of the modules that it has."""
+    import numpy as np
+
+    size, plan, number = fab.size(), fleet.plan(fab), _numbers("background")
+    level = np.exp(rng.uniform(np.log(LEAST), np.log(MOST), size.machines))
+    source = np.array([codes.CODES[n].module in ("DG", "CO") for n in number])
+    shares = np.tile(1.0 / np.arange(1, len(number) + 1) ** 1.2, (size.machines, 1))
+    shares[np.ix_(~plan.euv, source)] = 0.0
+    shares /= shares.sum(axis=1, keepdims=True)
+    counts = rng.poisson(level[:, None] * size.days * shares)
+    machine, code = (np.repeat(x.ravel(), counts.ravel()) for x in np.indices(counts.shape))
+    return _Some.of(machine, rng.uniform(0.0, 24.0 * size.days, len(machine)), number[code])
+
+
+def _nuisance(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
+    """Draw bursts as clusters of a Hawkes process: events beget events, generation after generation."""
+    import numpy as np
+
+    size, number = fab.size(), _numbers("nuisance")
+    bursts = rng.poisson(BURSTS * size.days, size.machines)
+    machine = np.repeat(np.arange(size.machines), bursts)
+    at, code = rng.uniform(0.0, 24.0 * size.days, len(machine)), rng.choice(number, len(machine))
+    # One that begets 0.6 leaves 2.5 in all: a burst of eight is begun by 3.2.
+    begun = 1 + rng.poisson(BURST * (1.0 - BRANCHING) - 1.0, len(machine))
+    machine, at, code = (np.repeat(x, begun) for x in (machine, at, code))
+    at = at + rng.exponential(APART_S * _SECOND, len(at))
+    found = [(machine, at, code)]
+    while len(machine):
+        children = rng.poisson(BRANCHING, len(machine))
+        machine, at, code = (np.repeat(x, children) for x in (machine, at, code))
+        at = at + rng.exponential(APART_S * _SECOND, len(at))
+        found.append((machine, at, code))
+    machine, at, code = (np.concatenate(column) for column in zip(*found, strict=True))
+    return _Some.of(machine, at, code)
+
+
+def _rare(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
+    """Draw the codes that a whole fleet sees one to four times."""
+    import numpy as np
+
+    size, number = fab.size(), _numbers("rare")
+    code = np.repeat(number, rng.integers(1, 5, len(number)))
+    return _Some.of(
+        rng.integers(0, size.machines, len(code)), rng.uniform(0.0, 24.0 * size.days, len(code)), code
+    )
+
+
+def _interlock(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
+    """Draw the trips of the dose interlock, at a rate that grows with the margin that is missing."""
+    import numpy as np
+
+    past, hours = dynamics.history(fab), np.arange(24.0 * fab.size().days)
+    machine, at = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    for number in np.flatnonzero(past.plan.euv):
+        lacks = np.maximum(-channels.margin(past.at(np.full(len(hours), number), hours)), 0.0)
+        found = np.repeat(hours, rng.poisson(TRIPS * lacks))
+        machine.append(np.full(len(found), number))
+        at.append(found + rng.random(len(found)))
+    when = np.concatenate(at)
+    return _Some.of(
+        np.concatenate(machine), when, np.full(len(when), _numbers("interlock")[0]), STATES.index("set")
+    )
+
+
+def _cleared(free: _Some, rng: np.random.Generator) -> _Some:
+    """Clear each alarm that was set by no failure within half a minute to six minutes: an assist."""
+    over = free.take(free.state == STATES.index("set"))
+    later = over.at + rng.uniform(0.5, 6.0, len(over.at)) / 60.0
+    return _Some.of(over.machine, later, over.code, STATES.index("clear"))
+
+
+def _failures(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
+    """Return every failure with its dependents, the clearing of their alarms, and the recovery."""
+    import numpy as np
+
+    failed, number = dynamics.history(fab).journal.read("failure"), _numbers("dependent")
+    count, ends = len(failed["at"]), failed["at"] + failed["value"]
+    roots, machine = np.arange(count), failed["row"]
+    own = _numbers("failure")[failed["comp"]]
+    follows = rng.uniform(*CASCADE_S, (count, len(number))) * _SECOND
+    alarms = np.concatenate([own[:, None], np.broadcast_to(number, (count, len(number)))], axis=1)
+    begins = failed["at"][:, None] + np.concatenate([np.zeros((count, 1)), follows], axis=1)
+    each = alarms.shape[1]
+    who, root = np.repeat(machine, each), np.repeat(roots, each)
+    return _Some.join(
+        [
+            _Some.of(who, begins.ravel(), alarms.ravel(), STATES.index("set"), root),
+            _Some.of(who, np.repeat(ends, each), alarms.ravel(), STATES.index("clear"), root),
+            _Some.of(machine, ends, _numbers("recovery")[failed["comp"]], root=roots),
+        ]
+    )
+
+
+def _visits(fab: fleet.Fab) -> _Some:
+    """Return what the operator and the host say at maintenance."""
+    import numpy as np
+
+    upkeep = dynamics.history(fab).journal.read("maintenance")
+    begins, ends = upkeep["at"], upkeep["at"] + upkeep["value"]
+    at = [begins + VISIT_H[0], begins + VISIT_H[1], ends - VISIT_H[2], ends - VISIT_H[3]]
+    every = np.tile(upkeep["row"], len(at))
+    return _Some.of(every, np.concatenate(at), np.repeat(_numbers("visit"), len(begins)))
+
+
+def _renamed(fab: fleet.Fab, rng: np.random.Generator, said: _Some) -> NDArray[np.int16]:
+    """Return the code as the dictionary in force at the time calls it, index into the book."""
+    import numpy as np
+
+    plan, place = fleet.plan(fab), {code.name: number for number, code in enumerate(codes.book())}
+    site = plan.site[said.machine]
+    new = (plan.dictionary[site] == 2) & (said.at >= plan.firmware[site, 0])
+    names = np.arange(len(codes.CODES), dtype=np.int16)
+    one, other = names.copy(), names.copy()
+    for old, now in codes.RENAMED.items():
+        one[place[old]], other[place[old]] = place[now[0]], place[now[-1]]
+    split = rng.random(len(said.at)) < 0.5
+    return np.where(new, np.where(split, one[said.code], other[said.code]), said.code).astype(np.int16)

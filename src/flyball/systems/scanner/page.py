@@ -26,9 +26,9 @@ WEAR = (
 )  # fmt: skip
 #: Warnings that a failing component gives before it stops.
 WARNINGS = (
-    *("DG-W1", "DG-W2", "DG-W3", "LA-W1", "LA-W2", "LA-W3", "WS-W1", "WS-W2", "WS-W3"),
-    *("VA-W1", "VA-W2", "VA-W3", "VA-W5", "VA-W6", "VA-W7", "RS-W1", "RS-W2", "RS-W3"),
-    *("CW-W1", "CW-W2", "CW-W3", "WH-W1", "WH-W2", "WH-W3"),
+    *("DG-2A01", "DG-2A14", "DG-31C0", "LA-2203", "LA-24B1", "LA-3390", "WS-2011", "WS-2C40", "WS-3108"),
+    *("VA-2107", "VA-2519", "VA-3A20", "VA-26E3", "VA-28F0", "VA-3C55", "RS-2042", "RS-2D17", "RS-38A6"),
+    *("CW-2305", "CW-2718", "CW-3F01", "WH-2C03", "WH-2E70", "WH-3312"),
 )
 
 system = System(
