@@ -59,8 +59,8 @@ class Rows:
 def events(fab: fleet.Fab) -> dict[str, NDArray[Any]]:
     """Return every event in the order of its stamp: machine, at, code, severity, module, set_clear, value.
 
-    `machine` is an index, `at` is in hours by the clock of the module that speaks.  `set_clear` is "set" and "clear" for alarms (F and E), empty for
-    all else; `value` is the number in the text, which `codes.text` tells.
+    `machine` is an index and `at` hours by the clock of the module that speaks.  `set_clear` is "set" and "clear" for
+    alarms (F and E), empty for all else; `value` is the number in the text, which `codes.text` tells.
 
     >>> rows = events(fleet.Fab("tiny", machines=2, days=10))
     >>> sorted(rows)
