@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flyball import fab
-from flyball.fab import dynamics, fleet, service, truth, wear
+from flyball.fab import dynamics, fleet, truth, wear
 
 DAY = 86_400_000_000
 FLEET = fab.Fab("paper", seed=7, machines=400)
@@ -67,7 +67,7 @@ def test_nothing_ranks_labels_that_were_dealt_at_random(asked):
 
 
 def work_orders():
-    return service.work_orders(FLEET, dynamics.history(FLEET).journal)
+    return fab.tables(FLEET, "repairs")["repairs"]
 
 
 def lives(machine, at, end):

@@ -1,4 +1,4 @@
-"""Maintenance censors, repairs are not perfect, and work orders are late, wrong or missing."""
+"""Maintenance censors, and repairs are not perfect."""
 
 import numpy as np
 
@@ -29,29 +29,6 @@ def test_a_swapped_part_would_have_failed_later():
     swaps = truth.swaps(FLEET)
     assert len(swaps["at"]) > 20
     assert (swaps["would_fail"] > swaps["at"]).all()
-
-
-def test_work_orders_are_late_incomplete_and_sometimes_wrong():
-    orders, failed = fab.tables(FLEET)["repairs"], truth.failures(FLEET)
-    hard = failed["hard"] & (failed["at"] < fab.START_US + 350 * 24 * HOUR)
-    logged = {(m, a): p for m, a, p in zip(orders["machine"], orders["at"], orders["part"], strict=True)}
-    found = [logged.get(pair) for pair in zip(failed["machine"][hard], failed["at"][hard], strict=True)]
-    missing = np.mean([part is None for part in found])
-    wrong = np.mean([p != t for p, t in zip(found, failed["part"][hard], strict=True) if p is not None])
-    assert 0.06 < missing < 0.15
-    assert 0.02 < wrong < 0.09
-    assert (orders["seen"] > orders["at"]).all()
-    assert (orders["finished"] % (HOUR // 4) == 0).all()
-    late = (orders["seen"] - orders["finished"]) / HOUR
-    assert 5.0 < np.median(late) < 12.0
-    assert 0.03 < (late > 72.0).mean() < 0.10
-
-
-def test_only_hard_unscheduled_downs_count_as_failed():
-    orders = fab.tables(FLEET)["repairs"]
-    assert set(orders["kind"][orders["failed"]]) == {"repair"}
-    assert set(orders["kind"]) == {"repair", "assist", "planned"}
-    assert set(orders["part"]) <= {*wear.NAMES, "COLL", "PM"}
 
 
 def test_some_repairs_leave_a_fault_behind():

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
+from flyball import errors
 from flyball.fab import wear
 
 if TYPE_CHECKING:
@@ -253,10 +254,17 @@ def translate(name: NDArray[np.str_]) -> NDArray[np.str_]:
 def text(name: str, value: float) -> str:
     """Return what a machine writes beside a code whose number is `value`; a new name has the old one's text.
 
+    Raises DataError for a code that neither dictionary has.
+
     >>> text("VA-2107", 1.31)
     'pump vibration 1.31 mm/s'
     """
-    return _texts()[name].format(value)
+    known = _texts()
+    if name not in known:
+        raise errors.DataError(
+            f"fab.codes: no code {name!r} in either dictionary, {errors.did_you_mean(name, known)}"
+        )
+    return known[name].format(value)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import channels, events, fleet, forms, mess, service, truth
+from flyball.fab import channels, events, fleet, forms, mess, orders, truth
 from flyball.runtime import durable
 
 if TYPE_CHECKING:
@@ -59,17 +59,11 @@ def _telemetry(fab: fleet.Fab) -> tuple[Columns, Columns]:
     return mess.spoil(fab, channels.telemetry(fab))
 
 
-def _orders(fab: fleet.Fab) -> Columns:
-    from flyball.fab import dynamics
-
-    return service.work_orders(fab, dynamics.history(fab).journal)
-
-
 #: What sites send, and what only the simulator knows.
 SENT = (
     Table("telemetry", _spoilt),
     Table("events", events.events, raw=True),
-    Table("repairs", _orders, central=True),
+    Table("repairs", orders.orders, central=True),
 )
 TRUTH = (
     Table("states", truth.states),

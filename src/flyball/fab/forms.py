@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Columns that hold moments.
-TIMES = ("at", "seen", "finished", "until", "would_fail", "start", "end", "entered")
+TIMES = (
+    "at", "seen", "opened", "started", "finished", "until", "would_fail", "start", "end", "entered", "true_at",
+)  # fmt: skip
 #: How the sites call what the house reserves another name for.
 NAMES = {"at": "time"}
 STAMP = "%Y-%m-%dT%H:%M:%S%.3fZ"

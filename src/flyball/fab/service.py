@@ -1,8 +1,8 @@
-"""What people do to the machines: repairs, weekly maintenance, planned swaps, and what they write down of it.
+"""What people do to the machines: repairs, weekly maintenance, planned swaps, and how much of it they write down.
 
 Maintenance replaces a degradation it can see (severity above 0.35) with a chance that differs by site.  Such
-a unit would have failed later, so its life is censored, and not at random.  Work orders are entered late, one
-in ten part swaps not at all, one in twenty under the wrong part.
+a unit would have failed later, so its life is censored, and not at random.  Work orders (`orders.py`) are entered
+late, one in ten part swaps not at all, one in twenty under the wrong part.
 """
 
 from __future__ import annotations
@@ -187,51 +187,3 @@ def entry_delay(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
 
     forgotten = rng.random(n) < 0.05
     return np.exp(rng.normal(math.log(8.0), 1.0, n)) + forgotten * (72.0 + rng.exponential(48.0, n))
-
-
-def work_orders(fab: fleet.Fab, journal: Journal) -> dict[str, NDArray[Any]]:
-    """Return what is written down: machine, at, seen, finished (microseconds), part, kind, failed.
-
-    `at` is when the machine went down, by its own state log; `finished` is rounded to a quarter of an hour,
-    by hand; `seen` is when the order was entered.  `failed` is an unscheduled down by a hard failure; an
-    `assist` is a short stop; `planned` is maintenance.  What is entered after the last day is not known yet
-    and left out.
-    """
-    import numpy as np
-
-    rng, names = fleet.stream(fab, "work orders"), np.array([*wear.NAMES, "COLL", "PM"])
-    failure, swap = journal.read("failure"), journal.read("swap")
-    stops = failure["comp"] != wear.SOFT
-    upkeep, collector = journal.read("maintenance"), journal.read("collector")
-    coll, pm = len(wear.NAMES), len(wear.NAMES) + 1
-    during = {(r, a): v for r, a, v in zip(upkeep["row"], upkeep["at"], upkeep["value"], strict=True)}
-    hours = [np.array([during[k] for k in zip(s["row"], s["at"], strict=True)]) for s in (swap, collector)]
-    row = np.concatenate([failure["row"][stops], swap["row"], collector["row"], upkeep["row"]])
-    at = np.concatenate([failure["at"][stops], swap["at"], collector["at"], upkeep["at"]])
-    lasted = np.concatenate([failure["value"][stops], *hours, upkeep["value"]])
-    comp = np.concatenate(
-        [
-            failure["comp"][stops],
-            swap["comp"],
-            np.full(len(collector["row"]), coll),
-            np.full(len(upkeep["row"]), pm),
-        ]
-    )
-    unplanned = np.arange(len(row)) < int(stops.sum())
-    failed = unplanned & np.append(wear.hard(), [False, False])[comp]
-    kind = np.where(failed, "repair", np.where(unplanned, "assist", "planned"))
-    seen = at + lasted + entry_delay(rng, len(row))
-    wrong = (rng.random(len(row)) < MISNAMED) & (comp < coll)
-    comp = np.where(wrong, (comp + rng.integers(1, wear.SOFT, len(row))) % wear.SOFT, comp)
-    logged = (rng.random(len(row)) >= UNLOGGED) | (comp == pm)
-    keep = logged & (at >= 0.0) & (seen < 24.0 * fab.size().days)
-    order = np.flatnonzero(keep)[np.lexsort((row[keep], seen[keep]))]
-    return {
-        "machine": np.array(fleet.plan(fab).names)[row[order].astype(np.int64)],
-        "at": fleet.to_us(at[order]),
-        "seen": fleet.to_us(seen[order]),
-        "finished": fleet.to_us(np.rint((at + lasted)[order] * 4.0) / 4.0),
-        "part": names[comp[order]],
-        "kind": kind[order],
-        "failed": failed[order],
-    }
