@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyball import fab
-from flyball.fab import channels, codes, dynamics, events, fleet, states, truth, wear
+from flyball.fab import channels, codes, dynamics, events, fleet, truth, wear
 
 FLEET = fab.Fab("tiny", seed=2, machines=60, days=365)
 SECOND = 1.0 / 3600.0
@@ -101,33 +101,6 @@ def test_clocks_of_modules_are_off_by_a_constant_within_two_seconds(known, told)
 def test_alarms_are_set_and_cleared_and_nothing_else_is(told):
     alarm = np.isin(told["severity"], ["E", "F"])
     assert (told["set_clear"][alarm] != "").all() and (told["set_clear"][~alarm] == "").all()
-
-
-def test_background_is_twenty_to_two_hundred_a_day_with_zipf_shares(known):
-    mine, up = known["role"] == "background", np.zeros(60)
-    found = states.truth(FLEET)
-    works = ~np.isin(found["state"], ["SDT", "UDT"])
-    np.add.at(up, found["machine"][works], (found["until"] - found["at"])[works] / 24.0)
-    daily = np.bincount(known["machine"][mine], minlength=60) / up
-    assert 18.0 < daily.min() < 40.0 and 120.0 < daily.max() < 205.0
-    euv = fleet.plan(FLEET).euv[known["machine"]]
-    counts = np.array([(known["code"][mine & euv] == code).sum() for code in codes.of("background")])
-    share = 1.0 / np.arange(1, 13) ** 1.2
-    np.testing.assert_allclose(counts / counts.sum(), share / share.sum(), atol=0.005)
-
-
-def test_nuisance_comes_in_bursts_of_eight(known):
-    mine = known["role"] == "nuisance"
-    machine, code, at = (known[name][mine] for name in ("machine", "code", "true_at"))
-    order = np.lexsort((at, code, machine))
-    other = (np.diff(machine[order]) != 0) | (code[order][1:] != code[order][:-1])
-    bursts = 1 + (other | (np.diff(at[order]) > 0.2)).sum()
-    assert 7.0 < mine.sum() / bursts < 9.0
-
-
-def test_rare_codes_are_seen_less_than_five_times(known):
-    for code in codes.of("rare"):
-        assert (known["code"] == code).sum() < 5
 
 
 def test_the_interlock_trips_only_without_margin_and_is_an_assist(known, told):

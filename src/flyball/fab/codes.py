@@ -45,6 +45,11 @@ class Code:
         """Return the two letters of the module that says it."""
         return self.name[:2]
 
+    @property
+    def spread(self) -> float:
+        """Return by how much its number varies, as a share: readings little, counts and serial numbers more."""
+        return 0.25 if "{:.0f}" in self.text else 0.03
+
 
 def _part(part: str, *rows: tuple[str, str, float]) -> tuple[Code, ...]:
     """Spell out a part's codes: its precursors, then the failure and the recovery."""
@@ -83,8 +88,8 @@ CODES = (
         ("VA-2107", "pump vibration {:.2f} mm/s", 1.4),
         ("VA-2519", "pump current {:.2f} A above mean", 0.3),
         ("VA-3A20", "pump body at {:.1f} C", 44.0),
-        ("VA-7D04", "pump stopped at {:.0f} Hz", 410.0),
-        ("VA-0D02", "pump at speed, {:.0f} Hz", 820.0),
+        ("VA-7D04", "pump stopped at {:.1f} Hz", 410.0),
+        ("VA-0D02", "pump at speed, {:.1f} Hz", 820.0),
     ),
     *_part(
         "LEAK",
@@ -98,7 +103,7 @@ CODES = (
         "WSTG",
         ("WS-2011", "settling took {:.1f} ms", 14.0),
         ("WS-2C40", "motor current {:.2f} A over limit", 0.8),
-        ("WS-3108", "encoder signal down to {:.0f} %", 78.0),
+        ("WS-3108", "encoder signal down to {:.1f} %", 78.0),
         ("WS-7B00", "wafer stage lost position by {:.1f} um", 9.0),
         ("WS-0A05", "wafer stage homed within {:.2f} nm", 0.4),
     ),
@@ -144,7 +149,7 @@ CODES = (
         ("VA-4501", "gas flow trimmed to {:.1f} slm", 180.0),
         ("LA-4608", "seed laser trimmed by {:.2f} %", 0.2),
         ("DG-4700", "tin refilled, {:.2f} kg", 0.8),
-        ("CO-4809", "collector cleaning step {:.0f} s", 90.0),
+        ("CO-4809", "collector cleaning step {:.1f} s", 90.0),
     ),
     *_plain(
         "W", "nuisance",
@@ -208,6 +213,17 @@ def of(role: str, part: str | None = None) -> tuple[str, ...]:
     return tuple(code.name for code in CODES if code.role == role and part in (None, code.part))
 
 
+def numbers(role: str) -> NDArray[np.int64]:
+    """Return where a role's codes stand in CODES, [n]; failures and recoveries are in the order of the parts.
+
+    >>> numbers("rare").tolist()
+    [68, 69, 70]
+    """
+    import numpy as np
+
+    return np.array([number for number, code in enumerate(CODES) if code.role == role])
+
+
 #: Each component's warnings (software gives none), failure and recovery, in the order of `wear.NAMES`.
 WARNINGS = tuple(of("precursor", name) for name in wear.NAMES)
 FAILURES = tuple(of("failure", name)[0] for name in wear.NAMES)
@@ -252,19 +268,28 @@ def translate(name: NDArray[np.str_]) -> NDArray[np.str_]:
 
 
 def text(name: str, value: float) -> str:
-    """Return what a machine writes beside a code whose number is `value`; a new name has the old one's text.
-
-    Raises DataError for a code that neither dictionary has.
+    """Return what a machine writes beside a code whose number is `value`; raises what `template` raises.
 
     >>> text("VA-2107", 1.31)
     'pump vibration 1.31 mm/s'
+    """
+    return template(name).format(value)
+
+
+def template(name: str) -> str:
+    """Return a code's text with a hole for its number; a new name has the old one's text.
+
+    Raises DataError for a code that neither dictionary has.
+
+    >>> template("VA-2187")
+    'pump vibration {:.2f} mm/s'
     """
     known = _texts()
     if name not in known:
         raise errors.DataError(
             f"fab.codes: no code {name!r} in either dictionary, {errors.did_you_mean(name, known)}"
         )
-    return known[name].format(value)
+    return known[name]
 
 
 @functools.cache

@@ -36,11 +36,13 @@ def texts(columns: dict[str, NDArray[Any]]) -> list[str]:
     >>> texts({"code": np.array(["SR-6A10"]), "value": np.array([2.613]), "set_clear": np.array(["set"])})
     ['dose outside limits by 2.61 % [set]']
     """
+    import numpy as np
+
+    said, place = np.unique(columns["code"], return_inverse=True)
     ends = {"": "", "set": " [set]", "clear": " [clear]"}
-    rows = zip(
-        columns["code"].tolist(), columns["value"].tolist(), columns["set_clear"].tolist(), strict=True
-    )
-    return [codes.text(code, value) + ends[state] for code, value, state in rows]
+    forms = [codes.template(code).format for code in said.tolist()]
+    rows = zip(place.tolist(), columns["value"].tolist(), columns["set_clear"].tolist(), strict=True)
+    return [forms[code](value) + ends[state] for code, value, state in rows]
 
 
 def levels(severity: NDArray[np.str_]) -> NDArray[np.str_]:

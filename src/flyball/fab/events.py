@@ -14,7 +14,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
-from flyball.fab import channels, codes, dynamics, fleet, states, wear
+from flyball.fab import channels, chatter, codes, dynamics, fleet, states, wear
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 #: Warnings per hour of a healthy part, how many more at severity 1, and the shares of a part's three codes.
 BASE, WORN, SHARES = 0.02, 1.2, (0.5, 0.3, 0.2)
-#: Background codes per day, least and most.
-LEAST, MOST = 20.0, 200.0
-#: Bursts of nuisance per machine and day; each event begets so many more; events per burst; seconds between.
-BURSTS, BRANCHING, BURST, APART_S = 0.5, 0.6, 8.0, 20.0
 #: Seconds within which dependents follow a failure, and by which a module's clock may be off.
 CASCADE_S, SKEW_S = (0.1, 5.0), 2.0
 #: Interlock trips per hour for each unit of missing margin: one a day with a tenth of the power missing.
@@ -106,7 +102,7 @@ def rows(fab: fleet.Fab) -> Rows:
     import numpy as np
 
     end, rng = 24.0 * fab.size().days, fleet.stream(fab, "events")
-    spoken = [_warnings(fab, rng), _background(fab, rng), _nuisance(fab, rng), _rare(fab, rng)]
+    spoken = [_warnings(fab, rng), *(_Some.of(*said) for said in chatter.chatter(fab, rng))]
     tripped = _interlock(fab, fleet.stream(fab, "interlock"))
     free = _Some.join([*spoken, tripped])
     free = free.take(~states.down(fab, free.machine, free.at))
@@ -117,8 +113,8 @@ def rows(fab: fleet.Fab) -> Rows:
     stamped = np.clip(every.at + skew[every.machine, module], 0.0, np.nextafter(end, 0.0))
     order = np.lexsort((every.machine, stamped))
     every, stamped = every.take(order), stamped[order]
-    usual = np.array([code.usual for code in codes.CODES], dtype=np.float32)[every.code]
-    value = usual * np.exp(0.15 * rng.standard_normal(len(order), dtype=np.float32))
+    usual, spread = np.array([(code.usual, code.spread) for code in codes.CODES], dtype=np.float32).T
+    value = usual[every.code] * np.exp(spread[every.code] * rng.standard_normal(len(order), dtype=np.float32))
     said = _renamed(fab, rng, every)
     out = Rows(every.machine, stamped, every.at, said, every.code, every.state, value, every.root)
     for field in dataclasses.fields(out):
@@ -167,19 +163,12 @@ class _Some:
         return _Some(*(getattr(self, field.name)[which] for field in dataclasses.fields(self)))
 
 
-def _numbers(role: str) -> NDArray[np.int64]:
-    """Return where a role's codes stand in CODES; failures and recoveries are in the order of the parts."""
-    import numpy as np
-
-    return np.array([number for number, code in enumerate(codes.CODES) if code.role == role])
-
-
 def _warnings(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
     """Draw the warnings hour by hour, at the rate of the severity at the hour's start."""
     import numpy as np
 
     past, hours, out = dynamics.history(fab), np.arange(24.0 * fab.size().days), []
-    first = _numbers("precursor").reshape(-1, 3)
+    first = codes.numbers("precursor").reshape(-1, 3)
     for number in range(fab.size().machines):
         severity = past.at(np.full(len(hours), number), hours).severity()[:, : wear.SOFT]
         rate = BASE + WORN * severity**1.5
@@ -192,54 +181,6 @@ def _warnings(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
         at = hours[hour] + rng.random(len(hour))
         out.append(_Some.of(np.full(len(at), number), at, first[comp, which]))
     return _Some.join(out)
-
-
-def _background(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
-    """Draw what is said whatever the state: a level per machine, Zipf shares (1.2) of the modules that it has."""
-    import numpy as np
-
-    size, plan, number = fab.size(), fleet.plan(fab), _numbers("background")
-    level = np.exp(rng.uniform(np.log(LEAST), np.log(MOST), size.machines))
-    source = np.array([codes.CODES[n].module in ("DG", "CO") for n in number])
-    shares = np.tile(1.0 / np.arange(1, len(number) + 1) ** 1.2, (size.machines, 1))
-    shares[np.ix_(~plan.euv, source)] = 0.0
-    shares /= shares.sum(axis=1, keepdims=True)
-    counts = rng.poisson(level[:, None] * size.days * shares)
-    machine, code = (np.repeat(x.ravel(), counts.ravel()) for x in np.indices(counts.shape))
-    return _Some.of(machine, rng.uniform(0.0, 24.0 * size.days, len(machine)), number[code])
-
-
-def _nuisance(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
-    """Draw bursts as clusters of a Hawkes process: events beget events, generation after generation."""
-    import numpy as np
-
-    size, number = fab.size(), _numbers("nuisance")
-    bursts = rng.poisson(BURSTS * size.days, size.machines)
-    machine = np.repeat(np.arange(size.machines), bursts)
-    at, code = rng.uniform(0.0, 24.0 * size.days, len(machine)), rng.choice(number, len(machine))
-    # One that begets 0.6 leaves 2.5 in all: a burst of eight is begun by 3.2.
-    begun = 1 + rng.poisson(BURST * (1.0 - BRANCHING) - 1.0, len(machine))
-    machine, at, code = (np.repeat(x, begun) for x in (machine, at, code))
-    at = at + rng.exponential(APART_S * _SECOND, len(at))
-    found = [(machine, at, code)]
-    while len(machine):
-        children = rng.poisson(BRANCHING, len(machine))
-        machine, at, code = (np.repeat(x, children) for x in (machine, at, code))
-        at = at + rng.exponential(APART_S * _SECOND, len(at))
-        found.append((machine, at, code))
-    machine, at, code = (np.concatenate(column) for column in zip(*found, strict=True))
-    return _Some.of(machine, at, code)
-
-
-def _rare(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
-    """Draw the codes that a whole fleet sees one to four times."""
-    import numpy as np
-
-    size, number = fab.size(), _numbers("rare")
-    code = np.repeat(number, rng.integers(1, 5, len(number)))
-    return _Some.of(
-        rng.integers(0, size.machines, len(code)), rng.uniform(0.0, 24.0 * size.days, len(code)), code
-    )
 
 
 def _interlock(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
@@ -255,7 +196,7 @@ def _interlock(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
         at.append(found + rng.random(len(found)))
     when = np.concatenate(at)
     return _Some.of(
-        np.concatenate(machine), when, np.full(len(when), _numbers("interlock")[0]), STATES.index("set")
+        np.concatenate(machine), when, np.full(len(when), codes.numbers("interlock")[0]), STATES.index("set")
     )
 
 
@@ -270,10 +211,10 @@ def _failures(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
     """Return every failure with its dependents, the clearing of their alarms, and the recovery."""
     import numpy as np
 
-    failed, number = dynamics.history(fab).journal.read("failure"), _numbers("dependent")
+    failed, number = dynamics.history(fab).journal.read("failure"), codes.numbers("dependent")
     count, ends = len(failed["at"]), failed["at"] + failed["value"]
     roots, machine = np.arange(count), failed["row"]
-    own = _numbers("failure")[failed["comp"]]
+    own = codes.numbers("failure")[failed["comp"]]
     follows = rng.uniform(*CASCADE_S, (count, len(number))) * _SECOND
     alarms = np.concatenate([own[:, None], np.broadcast_to(number, (count, len(number)))], axis=1)
     begins = failed["at"][:, None] + np.concatenate([np.zeros((count, 1)), follows], axis=1)
@@ -283,7 +224,7 @@ def _failures(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
         [
             _Some.of(who, begins.ravel(), alarms.ravel(), STATES.index("set"), root),
             _Some.of(who, np.repeat(ends, each), alarms.ravel(), STATES.index("clear"), root),
-            _Some.of(machine, ends, _numbers("recovery")[failed["comp"]], root=roots),
+            _Some.of(machine, ends, codes.numbers("recovery")[failed["comp"]], root=roots),
         ]
     )
 
@@ -296,7 +237,7 @@ def _visits(fab: fleet.Fab) -> _Some:
     begins, ends = upkeep["at"], upkeep["at"] + upkeep["value"]
     at = [begins + VISIT_H[0], begins + VISIT_H[1], ends - VISIT_H[2], ends - VISIT_H[3]]
     every = np.tile(upkeep["row"], len(at))
-    return _Some.of(every, np.concatenate(at), np.repeat(_numbers("visit"), len(begins)))
+    return _Some.of(every, np.concatenate(at), np.repeat(codes.numbers("visit"), len(begins)))
 
 
 def _renamed(fab: fleet.Fab, rng: np.random.Generator, said: _Some) -> NDArray[np.int16]:
