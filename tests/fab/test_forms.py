@@ -9,32 +9,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyball.data.formats import read
-from flyball.fab import forms
+from flyball.fab import codes, forms
 
 US = 1_735_689_600_000_000
 MOMENTS = st.integers(0, 10**9).map(lambda ms: US + 1000 * ms)
-WORDS = st.text(
-    st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters="\x7f\x85"), max_size=20
-)
+CODES = st.sampled_from(["DG-2A01", "VA-2107"])
 ROW = st.tuples(
-    MOMENTS, MOMENTS, st.sampled_from(["INFO", "WARN"]), st.sampled_from(["DG-W1", "VA-F2"]), WORDS
+    MOMENTS, MOMENTS, st.sampled_from("IWEF"), CODES, st.sampled_from(["", "set"]), st.floats(0.0, 99.0)
 )
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=5))
 def test_raw_log_lines_are_read_back(rows):
-    at, seen, level, code, text = map(np.array, zip(*rows, strict=True))
-    machine = np.full(len(rows), "A-001")
-    frame = forms.frame(
-        {"machine": machine, "at": at, "seen": seen, "level": level, "code": code, "text": text}
-    )
+    names = ("at", "seen", "severity", "code", "set_clear", "value")
+    given = dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
+    frame = forms.frame({"machine": np.full(len(rows), "A-001"), **given})
     raw = read.read(Path("a.log.gz"), forms.content(frame, "log.gz"))
     assert not raw.bad
-    for name, wanted in (("level", level), ("code", code), ("machine", machine)):
-        assert raw.frame[name].to_list() == wanted.tolist()
-    assert [t or "" for t in raw.frame["text"]] == text.tolist()
-    for name, wanted in (("time", at), ("seen", seen)):
+    assert raw.frame["code"].to_list() == given["code"].tolist()
+    assert raw.frame["machine"].unique().to_list() == ["A-001"]
+    assert raw.frame["level"].to_list() == [codes.LEVELS[letter] for letter in given["severity"]]
+    for text, row in zip(raw.frame["text"], rows, strict=True):
+        assert text == codes.text(row[3], row[5]) + (f" [{row[4]}]" if row[4] else "")
+    for name, wanted in (("time", given["at"]), ("seen", given["seen"])):
         assert raw.frame[name].str.to_datetime(time_unit="us").dt.epoch("us").to_list() == wanted.tolist()
 
 

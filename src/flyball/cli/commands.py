@@ -216,18 +216,32 @@ def fab(
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write the files into.")] = None,
     machines: Annotated[int | None, typer.Option(help="So many machines instead of the preset's.")] = None,
     days: Annotated[int | None, typer.Option(help="So many days instead of the preset's.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Let it live, and send what happens.")] = False,
+    speed: Annotated[float, typer.Option(help="Live: so many times as fast as the clock.")] = 1.0,
+    broker: Annotated[
+        str | None, typer.Option(help="Live: send rows to this MQTT broker, HOST:PORT.")
+    ] = None,
+    ring: Annotated[str | None, typer.Option(help="Live: fast samples into rings PREFIX-MACHINE.")] = None,
+    begin: Annotated[float, typer.Option(help="Live: begin with this day of the fleet's life.")] = 0.0,
+    seconds: Annotated[
+        float, typer.Option(help="Live: end after so many; 0 goes on until interrupted.")
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Write what the sites of a simulated fleet would send, and the truth apart."""
+    """Write what the sites of a simulated fleet would send, the truth apart; or let it live before a broker."""
     from flyball import fab as simulated
+    from flyball.cli import living
     from flyball.fab import folder
 
-    if out is None:
-        raise errors.DeclarationError("fab: nowhere to write: give --out a folder")
     fleet = simulated.Fab(preset, seed=seed, machines=machines, days=days)
+    if live:
+        told = living.go(fleet, speed=speed, broker=broker, ring=ring, begin=begin, seconds=seconds)
+        return shown.say(told, as_json, lambda: living.lines(told))
+    if out is None:
+        raise errors.DeclarationError("fab: nowhere to write: give --out a folder, or --live")
     with shown.progress(as_json) as progress:
         told = folder.fill(fleet, out, progress)
-    shown.say(told, as_json, lambda: folder.lines(told))
+    return shown.say(told, as_json, lambda: folder.lines(told))
 
 
 @app.command()

@@ -14,7 +14,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import channels, events, fleet, forms, mess, orders, truth
+from flyball.fab import channels, events, fleet, forms, mess, oracle, orders, states, truth
 from flyball.runtime import durable
 
 if TYPE_CHECKING:
@@ -64,13 +64,18 @@ SENT = (
     Table("telemetry", _spoilt),
     Table("events", events.events, raw=True),
     Table("repairs", orders.orders, central=True),
+    Table("states", states.states, central=True),
 )
 TRUTH = (
-    Table("states", truth.states),
+    Table("latent", truth.states),
+    Table("events", events.truth),
+    Table("states", states.truth),
+    Table("repairs", orders.truth),
     Table("failures", truth.failures),
     Table("swaps", truth.swaps),
     Table("onsets", truth.onsets),
     Table("mess", _injected),
+    Table("oracle", oracle.scores),
 )
 
 

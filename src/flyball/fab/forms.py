@@ -9,6 +9,8 @@ import gzip
 import io
 from typing import TYPE_CHECKING, Any
 
+from flyball.fab import eventlog
+
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
@@ -43,31 +45,19 @@ def frame(columns: dict[str, NDArray[Any]]) -> pl.DataFrame:
 
 
 def content(rows: pl.DataFrame, form: str) -> bytes:
-    """Return rows of `frame` as a file's bytes: "parquet", "csv.gz", or "log.gz" for what has a code."""
+    """Return rows of `frame` as a file's bytes: "parquet", "csv.gz", or "log.gz" for events."""
     if form == "parquet":
         sink = io.BytesIO()
         rows.write_parquet(sink)
         return sink.getvalue()
-    text = rows.write_csv(datetime_format=STAMP) if form == "csv.gz" else "\n".join([*lines(rows), ""])
-    return gzip.compress(text.encode(), compresslevel=5, mtime=0)
+    text = _log(rows) if form == "log.gz" else rows.write_csv(datetime_format=STAMP).encode()
+    return gzip.compress(text, compresslevel=5, mtime=0)
 
 
-def lines(rows: pl.DataFrame) -> list[str]:
-    """Return events as raw log lines: when the site's collector got it, when it happened, machine, level, code, text.
-
-    >>> import numpy as np
-    >>> us = np.array([1_735_689_600_000_000])
-    >>> events = {"machine": np.array(["A-001"]), "at": us, "seen": us + 2_500_000, "code": np.array(["VA-W1"])}
-    >>> lines(frame(events))
-    ['2025-01-01T00:00:02.500Z 2025-01-01T00:00:00.000Z A-001 INFO VA-W1']
-    """
+def _log(rows: pl.DataFrame) -> bytes:
+    """Return events as the lines of a log that a site's collector has stamped."""
     import polars as pl
 
-    at = "at" if "at" in rows.columns else NAMES["at"]
-    level = pl.col("level") if "level" in rows.columns else pl.lit("INFO")
-    pieces = [pl.col("seen").dt.strftime(STAMP), pl.col(at).dt.strftime(STAMP), "machine", level, "code"]
-    if "text" in rows.columns:
-        pieces.append(pl.col("text"))
-    return rows.select(pl.concat_str(pieces, separator=" ", ignore_nulls=True).alias("line"))[
-        "line"
-    ].to_list()
+    there = rows.rename({site: house for house, site in NAMES.items() if site in rows.columns})
+    plain = there.with_columns(pl.col("at", "seen").dt.epoch("us"), pl.col("set_clear").fill_null(""))
+    return eventlog.lines({column.name: column.to_numpy() for column in plain})

@@ -70,7 +70,11 @@ def messages(fab: fleet.Fab, names: Sequence[str] = TABLES, begin_h: float = 0.0
         source = f"{columns['machine'][place[row]]}/{name}"
         site, machine = source.partition("-")[0], source.partition("/")[0]
         yield Message(
-            int(leaves[row]), f"fab/{site}/{machine}/{name}", source, numbers[source], _values(columns, place[row])
+            int(leaves[row]),
+            f"fab/{site}/{machine}/{name}",
+            source,
+            numbers[source],
+            _values(columns, place[row]),
         )
         numbers[source] += 1
 
@@ -89,7 +93,7 @@ class Outlet(Protocol):
     """Where something of the fleet goes: it is told how far the fleet's life has come, and takes what is due."""
 
     def due(self, until_us: int, elapsed_s: float) -> bool:
-        """Take what is due up to a moment of the fleet's life, `elapsed_s` after the start; say whether more will come."""
+        """Take what is due up to a moment of the fleet's life, `elapsed_s` after the start; say if more will come."""
 
     def close(self) -> dict[str, int]:
         """Finish, and return what was done as counts."""
@@ -110,9 +114,8 @@ def go(
         raise errors.DeclarationError(
             f"fab: speed {speed:g} from hour {begin_h:g}: give a speed above 0 and an hour below {hours:g}"
         )
-    told: dict[str, Any] = {"speed": speed, "interrupted": False}
     start, begin_us, behind = clock(), fleet.START_US + round(begin_h * fleet.HOUR_US), 0.0
-    end_us, elapsed = fleet.START_US + round(hours * fleet.HOUR_US), 0.0
+    end_us, elapsed, interrupted = fleet.START_US + round(hours * fleet.HOUR_US), 0.0, False
     try:
         while True:
             elapsed = clock() - start
@@ -124,11 +127,15 @@ def go(
                 break
             sleep(max(TICK - took, 0.0))
     except KeyboardInterrupt:
-        told["interrupted"] = True
-    told |= {"seconds": round(elapsed, 3), "lived_h": round(min(elapsed * speed / 3600.0, hours - begin_h), 3)}
-    told["behind_s"] = round(behind, 3)
-    for outlet in outlets:
-        told |= outlet.close()
+        interrupted = True
+    finally:
+        done = [outlet.close() for outlet in outlets]
+    told = {
+        "speed": speed, "interrupted": interrupted, "seconds": round(elapsed, 3), "behind_s": round(behind, 3),
+        "lived_h": round(min(elapsed * speed / 3600.0, hours - begin_h), 3),
+    }  # fmt: skip
+    for counts in done:
+        told |= counts
     return told
 
 

@@ -10,7 +10,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import fleet
+from flyball.fab import channels, dynamics, fleet
 from flyball.kernels import ring
 from flyball.runtime import durable
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Window = Callable[[fleet.Fab, int, int, int], dict[str, NDArray[Any]]]
 
 #: Items that a machine's ring holds, and the most seconds made at once.
-CAPACITY, AT_ONCE = 1 << 16, 1 << 12
+CAPACITY, AT_ONCE = 1 << 14, 1 << 12
 #: Frames that a ring holds, and the most frames a minute.
 FRAMES, MOST = 256, 10_000
 
@@ -36,9 +36,12 @@ class Samples:
     exactly (see `kernels.RingReader`). The rings stay for readers until `remove`.
     """
 
-    def __init__(self, fab: fleet.Fab, prefix: str, window: Window, *, begin_h: float = 0.0) -> None:
-        """Make the rings."""
-        self.fab, self.window = fab, window
+    def __init__(
+        self, fab: fleet.Fab, prefix: str, window: Window | None = None, *, begin_h: float = 0.0
+    ) -> None:
+        """Make the rings; `window` gives the samples of some seconds (by default those of `seconds`)."""
+        self.fab, self.window = fab, window or seconds
+        window = self.window
         self.names = [f"{prefix}-{name}" for name in fleet.plan(fab).names]
         self._second, self._end = round(begin_h * 3600.0), fab.size().days * 86_400
         self.channels = list(window(fab, 0, min(self._second, self._end - 1), 1))
@@ -46,7 +49,9 @@ class Samples:
         self._writers: list[ring.RingWriter] = []
         try:
             for name in self.names:
-                self._writers.append(ring.RingWriter(name, kind, CAPACITY, overrun="drop_oldest", span=AT_ONCE))
+                self._writers.append(
+                    ring.RingWriter(name, kind, CAPACITY, overrun="drop_oldest", span=AT_ONCE)
+                )
         except BaseException:
             self._shut()
             raise
@@ -88,6 +93,35 @@ def _counted(many: int) -> NDArray[np.int64]:
     return np.arange(many)
 
 
+def seconds(fab: fleet.Fab, machine: int, first: int, many: int) -> dict[str, NDArray[Any]]:
+    """Return a machine's channels for some seconds of its life: what the state gives, and white noise.
+
+    They are the same however the seconds are cut; a machine that is down gives NaN.
+
+    >>> one = fleet.Fab("tiny")
+    >>> bool(seconds(one, 0, 4090, 10)["jitter"][6] == seconds(one, 0, 4096, 1)["jitter"][0])
+    True
+    """
+    import numpy as np
+
+    second = np.arange(first, first + many)
+    past = dynamics.history(fab)
+    state = past.at(np.full(many, machine), second / 3600.0)
+    values = channels.clean(state, past.plan.duty[machine, state.week])
+    blocks = range(first // AT_ONCE, (first + many - 1) // AT_ONCE + 1)
+    noise = np.concatenate([_noise(fab, machine, block) for block in blocks])
+    noise = noise[first - blocks[0] * AT_ONCE :][:many]
+    for place, channel in enumerate(channels.CHANNELS):
+        raw = values[channel.name] + channel.sigma * noise[:, place]
+        values[channel.name] = np.where(state.down > 0.0, np.nan, np.rint(raw / channel.step) * channel.step)
+    return values
+
+
+def _noise(fab: fleet.Fab, machine: int, block: int) -> NDArray[np.float32]:
+    rng = fleet.stream(fab, f"seconds of {machine} in {block}")
+    return rng.standard_normal((AT_ONCE, len(channels.CHANNELS)), dtype="f4")
+
+
 class Frames:
     """So many frames a minute, into a ring (one frame an item) or as .npy files into a folder.
 
@@ -111,7 +145,9 @@ class Frames:
             with durable.guard(f"write into {folder}"):
                 durable.folder(folder)
         else:
-            self._writer = ring.RingWriter(name, "u1", FRAMES, channels=self._first.size, overrun="drop_oldest")
+            self._writer = ring.RingWriter(
+                name, "u1", FRAMES, channels=self._first.size, overrun="drop_oldest"
+            )
 
     def due(self, until_us: int, elapsed_s: float) -> bool:
         """Write the frames whose time has come, at most a second's worth at once."""
