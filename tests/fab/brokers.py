@@ -1,6 +1,7 @@
 """A broker of one's own for a test: mosquitto on a free port of the loopback, with what it holds in a folder."""
 
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -19,9 +20,7 @@ class Mosquitto:
     """A broker that can be killed, stopped and started again on its port; sessions are kept over a kill."""
 
     def __init__(self, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = _free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.folder, self.process = folder, None
         config = (
@@ -48,6 +47,15 @@ class Mosquitto:
             self.process.send_signal(how)
             self.process.wait(10)
             self.process = None
+
+
+def _free_port():
+    """A port below those that the system gives away: while the broker is down nobody else gets it."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port between 20000 and 30000")
 
 
 class Consumer:
