@@ -5,7 +5,7 @@ is or may be presented as any vendor's data.
 
 >>> from flyball import fab
 >>> small = fab.Fab("tiny", seed=1)
->>> sorted(fab.tables(small))
+>>> sorted(fab.tables(small, "events", "repairs", "telemetry"))
 ['events', 'repairs', 'telemetry']
 """
 
