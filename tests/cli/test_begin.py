@@ -48,6 +48,17 @@ def test_a_page_of_ones_own_and_a_binding_that_the_page_takes(tmp_path, files):
     assert told["tables"]["repairs"]["file"] == "repairs/x.jsonl"
 
 
+def test_files_of_machines_within_a_tables_folder_are_found(tmp_path):
+    from flyball import fab
+
+    fab.write(fab.Fab("tiny", machines=2, days=8), tmp_path / "sent", form="habit", per="machine")
+    told = begin.page("scanner", tmp_path / "mine", tmp_path / "sent")
+    for name in ("telemetry", "events", "repairs"):
+        assert told["tables"][name]["file"].split("/")[1] == name
+        assert not told["tables"][name]["none"]
+    assert told["tables"]["events"]["left"] == ["seen", "level", "text"]
+
+
 def test_it_says_which_columns_were_found_and_what_to_do_next(tmp_path, files):
     text = "\n".join(begin.lines(begin.page("scanner", tmp_path / "mine.py", files)))
     for line in (

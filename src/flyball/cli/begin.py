@@ -170,7 +170,9 @@ def _file_of(fleet: Fleet, table: Table, heads: Mapping[Path, list[str]]) -> Pat
 
     def score(file: Path) -> tuple[bool, int]:
         stem = file.name.lower()
-        named = file.parent.name == table.name or re.match(rf"{re.escape(table.name.lower())}([-_.]|$)", stem)
+        # A folder of the table's name, or of the machines within it.
+        above = {file.parent.name, file.parent.parent.name}
+        named = table.name in above or re.match(rf"{re.escape(table.name.lower())}([-_.]|$)", stem)
         return bool(named), len(matched(own, heads[file]))
 
     best = max(heads, key=score)
