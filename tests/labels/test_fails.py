@@ -66,6 +66,25 @@ def test_as_the_oracle(table, asked, within, gap, blackout, silence, wait, plann
     assert found.why.texts() == [why for _, why in wanted]
     np.testing.assert_array_equal(found.value, np.array([value for value, _ in wanted], dtype=float))
     assert found.known.tolist() == [why is None for _, why in wanted]
+    followed_as_told(label, table, asked, found)
+
+
+def followed_as_told(label, table, asked, found):
+    """How long each machine was followed agrees with the answer, and with the events of the table."""
+    opens, closes = label.window()
+    for row, (key, m) in enumerate(zip(asked.names(), asked.at.tolist(), strict=True)):
+        until, came, why = int(found.until[row]), bool(found.came[row]), found.why.texts()[row]
+        assert until >= m and not (came and until <= m + opens)
+        if why in ("failed", "blackout", "gap"):
+            assert (until, came) == (m, False)
+        elif why is None:
+            assert until >= m + closes or came
+            assert (found.value[row] == 1.0) == (came and until <= m + closes)
+        elif why == "censored":
+            assert not came
+        if came:
+            events = plain.known(table, key, None)
+            assert until in [table.at[one] for one in events if table.columns["failed"][one] == 1]
 
 
 @given(plain.logs(), plain.moments(), st.integers(0, 16))
@@ -154,3 +173,22 @@ def test_the_test_week_of_a_real_fleet(data_folder):
     last = logs.starts[1:] - 1
     vanished = (logs.at[last] < logs.at.max()) & (logs.columns["failure"][last] != 1)
     assert int(vanished.sum()) == 137
+
+
+def test_until_when_a_machine_was_followed_and_what_ended_it():
+    logs = data.Rows.of(
+        ["a"] * 12 + ["b"] * 12 + ["c"] * 4,
+        at=[days(day) for day in (*range(12), *range(12), *range(4))],
+        columns={
+            "failed": [float(day == 9) for day in range(12)] + [0.0] * 16,
+            "planned": [0.0] * 12 + [float(day == 5) for day in range(12)] + [0.0] * 4,
+        },
+    )
+    label = labels.FailsWithin(days(3), event="logs.failed", gap=days(1), wait=days(1), censored_by="logs.planned")
+    asked = features.Moments.of(["a", "a", "b", "b", "c"], [days(0), days(7), days(3), days(6), days(1)])
+    found = label.label({"logs": logs}, asked, days(11))
+    assert found.why.texts() == [None, "future", "censored", None, "censored"]
+    assert [at // days(1) for at in found.until.tolist()] == [9, 9, 5, 10, 3]
+    assert found.came.tolist() == [True, True, False, False, False]
+    assert label.window() == (days(1), days(4))
+    assert found.take([0, 2]).until.tolist() == [days(9), days(5)]

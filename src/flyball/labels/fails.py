@@ -34,6 +34,9 @@ class FailsWithin(stage.Labeller):
     - "censored": no event, but the machine's rows (of table `alive`; of all tables when None) end more than
       `silence` before the window does; or `censored_by` (a planned replacement) came first.
 
+    Where there is a question, `until` says when the event came, or until when it is known not to have: the first
+    of a planned replacement, the end of the machine's rows (and `silence`), the cut (less `wait`).
+
     >>> from flyball.units import days
     >>> logs = data.Rows.of(["a"] * 3 + ["b"] * 4, at=[days(d) for d in (0, 1, 2, 0, 1, 2, 3)],
     ...                     columns={"failure": [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]})
@@ -61,6 +64,9 @@ class FailsWithin(stage.Labeller):
     def horizon(self) -> int:
         return int(self.gap) + int(self.within) + int(self.wait)
 
+    def window(self) -> tuple[int, int]:
+        return int(self.gap), int(self.gap) + int(self.within)
+
     def label(self, tables: data.Tables, moments: features.Moments, as_of: int | None) -> stage.Answers:
         import numpy as np
 
@@ -74,13 +80,15 @@ class FailsWithin(stage.Labeller):
         last = np.max([ends(rows, moments) for rows in alive], axis=0)
         positive = inside <= closes
         gone = ~positive & (last < closes - int(self.silence))
+        planned = np.full(len(moments), data.FOREVER)
         if self.censored_by is not None:
             _, planned = around(where(tables, self.censored_by, as_of), moments, m)
             gone |= (planned <= closes) & (planned < inside)
         failed = before != NEVER
+        cut = _cut((*alive, events), as_of)
         reasons = (
             gone,
-            closes + int(self.wait) > _cut((*alive, events), as_of),
+            closes + int(self.wait) > cut,
             event <= opens,
             failed & (m - int(self.blackout) <= before) & (int(self.blackout) > 0),
             failed & (shown <= before),
@@ -89,7 +97,13 @@ class FailsWithin(stage.Labeller):
         for code, reason in enumerate(reasons):
             why[reason] = code
         value = np.where(why < 0, positive.astype(np.float64), np.nan)
-        return stage.Answers(value, why < 0, data.Words(why, REASONS))
+        asked = why <= REASONS.index("future")
+        settled = max(cut - int(self.wait), NEVER)
+        shown_until = last + int(self.silence)
+        came = asked & (inside <= np.minimum(planned, settled)) & (positive | (inside <= shown_until))
+        seen = np.minimum(np.minimum(planned, shown_until), settled)
+        until = np.where(came, inside, np.where(asked, np.maximum(seen, m), m))
+        return stage.Answers(value, why < 0, data.Words(why, REASONS), None, until, came)
 
     def _alive(self, tables: data.Tables) -> tuple[str, ...]:
         """Return the tables whose rows show that a machine lives: what was said about it is not from it."""

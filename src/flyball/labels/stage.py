@@ -11,7 +11,7 @@ from flyball.data import stage as data
 from flyball.features import stage as features
 
 if TYPE_CHECKING:
-    from flyball.data.stage import Flags, Floats
+    from flyball.data.stage import Flags, Floats, Ints
 
 
 class Kind(part.Part):
@@ -43,20 +43,28 @@ class Answers:
     `value` (n,) float64 (class index for Classes), `known` (n,) bool: False where the truth is not known,
     with a reason in `why` (Words: "censored", "blackout", "failed", "future", ...; -1 where known).
     `weight` (n,) or None.
+
+    A labeller that follows machines over time also gives `until` (n,), when the event came or, where it did not
+    come (`came` (n,) False), until when that is known: the moment itself where there was no question.  So what is
+    censored still says for how long nothing happened.
     """
 
     value: Floats
     known: Flags
     why: data.Words
     weight: Floats | None = None
+    until: Ints | None = None
+    came: Flags | None = None
 
     def __len__(self) -> int:
         return len(self.value)
 
     def take(self, index: Any) -> Answers:
         """Return some of the rows."""
-        weight = None if self.weight is None else self.weight[index]
-        return Answers(self.value[index], self.known[index], self.why[index], weight)
+        weight, until, came = (
+            None if column is None else column[index] for column in (self.weight, self.until, self.came)
+        )
+        return Answers(self.value[index], self.known[index], self.why[index], weight, until, came)
 
 
 class Labeller(part.Part):
@@ -73,6 +81,10 @@ class Labeller(part.Part):
     def horizon(self) -> int:
         """Return how long after the moment the truth is settled (microseconds or steps); 0 when given."""
         return 0
+
+    def window(self) -> tuple[int, int] | None:
+        """Return after how long the asked window opens and closes, where answers say `until` when; else None."""
+        return None
 
     def label(self, tables: data.Tables, moments: features.Moments, as_of: int | None) -> Answers:
         """Return the truth of every moment, as known at the cut (None: all there is)."""

@@ -352,8 +352,9 @@ def write_answers(file: Path, y: labels.Answers) -> None:
         "why": y.why.codes,
         "labels": np.array(y.why.labels, dtype=str),
     }
-    if y.weight is not None:
-        members["weight"] = y.weight
+    for name in ("weight", "until", "came"):
+        if getattr(y, name) is not None:
+            members[name] = getattr(y, name)
     with file.open("wb") as sink:
         np.savez(sink, **members)  # type: ignore[arg-type]
 
@@ -364,5 +365,5 @@ def read_answers(file: Path) -> labels.Answers:
 
     with np.load(file, allow_pickle=False) as found:
         why = data.Words(found["why"], tuple(found["labels"].tolist()))
-        weight = found["weight"] if "weight" in found.files else None
-        return labels.Answers(found["value"], found["known"], why, weight)
+        more = (found[name] if name in found.files else None for name in ("weight", "until", "came"))
+        return labels.Answers(found["value"], found["known"], why, *more)
