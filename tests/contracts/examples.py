@@ -75,6 +75,7 @@ MODEL = (
     model.Conformal(model.Ridge(), coverage=0.8),
     model.Contest(model.Prior(), model.Logistic(), model.Rolling(), model.Latest(), ("log_loss",)),
     model.Conv("t.map", size=(16, 16), columns=("t.x.last",)),
+    model.Costs(unscheduled=5000.0, scheduled=800.0, inspect=100.0),
     model.Dense(layers=(8, 4)),
     model.Encode("t.code.last", by="rate", prior=5.0),
     model.Flag("t.x.last", above=2.0),
@@ -96,8 +97,10 @@ MODEL = (
     model.Ridge(l2=2.0),
     model.Rolling(folds=2, guard=days(7)),
     model.Size(MiB(1)),
+    model.ThreeSigma(("t.x.*",), sigmas=2.5, enough=5),
     model.Threshold(("t.x.last",), by="sum"),
     model.Training(epochs=3),
+    model.WeibullAge(("t.x.last",), within=7.0, gap=1.0, rounds=5),
 )
 
 SERVING = (

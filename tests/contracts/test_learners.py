@@ -34,7 +34,9 @@ LEARNERS = (
     model.Rate("a"),
     model.Rate("kind"),
     model.Ridge(),
+    model.ThreeSigma(("a", "b"), sigmas=1.0, enough=8),
     model.Threshold(("a", "b"), by="max"),
+    model.WeibullAge(("a", "b"), within=0.5, rounds=5),
 )
 NETS = (
     model.Conv("map", size=(6, 6), width=2, columns=("b",), turned=True, training=QUICK),

@@ -184,7 +184,9 @@ def test_until_when_a_machine_was_followed_and_what_ended_it():
             "planned": [0.0] * 12 + [float(day == 5) for day in range(12)] + [0.0] * 4,
         },
     )
-    label = labels.FailsWithin(days(3), event="logs.failed", gap=days(1), wait=days(1), censored_by="logs.planned")
+    label = labels.FailsWithin(
+        days(3), event="logs.failed", gap=days(1), wait=days(1), censored_by="logs.planned"
+    )
     asked = features.Moments.of(["a", "a", "b", "b", "c"], [days(0), days(7), days(3), days(6), days(1)])
     found = label.label({"logs": logs}, asked, days(11))
     assert found.why.texts() == [None, "future", "censored", None, "censored"]

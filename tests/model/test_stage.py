@@ -7,7 +7,7 @@ from flyball import labels, model
 
 def test_learners_and_metrics_must_fit_the_answer():
     page = types.SimpleNamespace(
-        labels=types.SimpleNamespace(kind=lambda: labels.Quantity()),
+        labels=types.SimpleNamespace(kind=lambda: labels.Quantity(), window=lambda: None),
         features=types.SimpleNamespace(names=lambda: ("a", "b")),
     )
     contest = model.Contest(

@@ -140,7 +140,7 @@ def test_too_short_a_history_is_a_clear_error(daily, world, faster, until, said)
 
 
 def ceiling(world):
-    """The probability of a failure given the truth of every row and no more than nine tenths sure."""
+    """The probability of a failure given the truth of every row, between nine tenths and all but sure."""
     x, y, _ = world
     told = dict(
         zip(zip(x.moments.names(), x.moments.at.tolist(), strict=True), y.value.tolist(), strict=True)
@@ -148,7 +148,7 @@ def ceiling(world):
 
     def probability(moments):
         value = np.array([told[pair] for pair in zip(moments.names(), moments.at.tolist(), strict=True)])
-        return 0.6 * value + 0.4 * np.random.default_rng(0).random(len(value))
+        return 0.9 * value + 0.1 * np.random.default_rng(0).random(len(value))
 
     return probability
 
@@ -168,6 +168,29 @@ def test_a_challenger_below_the_ceiling_passes_and_one_above_it_is_a_leak(daily,
         errors.LeakError, match=r"challenger is better than the ceiling by .* knows the future"
     ):
         contest.hold(page, x, y, tables, ceiling=weak)
+
+
+def test_the_ceiling_judges_every_metric_in_which_it_is_the_best(daily, world, faster):
+    def unsure(moments):
+        return 0.5 + 0.001 * ceiling(world)(moments)  # ranks without fail, and is no probability
+
+    page = part.replace(
+        daily.page, model=part.replace(daily.page.model, metrics=("roc_auc", "calibration_error"))
+    )
+    contest.hold(page, *world, ceiling=unsure)
+    page = part.replace(daily.page, model=part.replace(daily.page.model, metrics=("roc_auc", "brier")))
+    with pytest.raises(errors.LeakError, match="in brier"):
+        contest.hold(page, *world, ceiling=unsure)
+
+
+def test_true_severity_is_reported_by_its_order_and_refuses_nobody(daily, world, faster):
+    def severity(moments):
+        return 7.0 * ceiling(world)(moments)
+
+    found = contest.hold(daily.page, *world, ceiling=ceiling(world), severity=severity)
+    assert found.measured["severity.average_precision"].value > 0.9
+    told = [name for name in found.measured if "severity" in name]
+    assert told == ["severity.average_precision"]
 
 
 def test_a_planted_column_fails_the_contest_without_a_ceiling(daily, world, faster):

@@ -139,7 +139,7 @@ def model_ms(value):
 
 def test_sabotage_judged_by_the_source_s_figures_the_worse_variant_wins(won, tmp_path, measured, monkeypatch):
     measured |= {"source": 2.0, "Half": 1.0}
-    monkeypatch.setattr(package, "_again", lambda page, held, predictor, x: {})
+    monkeypatch.setattr(package, "_again", lambda page, held, predictor, x, y: {})
     gates = (model.Beats("average_precision", by=0.01),)
     assert package.chosen(shipped(won, tmp_path, compress=(Half(),), gates=gates)).name == "Half"
 
@@ -193,7 +193,7 @@ def test_a_compressed_variant_of_a_refitted_model_is_judged_without_its_test_row
     monkeypatch.setattr(package, "_write", lambda *_: None)
     monkeypatch.setattr(package.release, "sealed", lambda place: place.name)
     monkeypatch.setattr(package.measure, "scorer", lambda place, digest: told)
-    monkeypatch.setattr(package, "_again", lambda page, held, judged, x: seen.append(judged) or {})
+    monkeypatch.setattr(package, "_again", lambda page, held, judged, x, y: seen.append(judged) or {})
     x = SimpleNamespace(take=lambda rows: rows)
     package.ship(page, held, x, None, {}, Path("folder"), 0)
     assert seen == ["small tested"]

@@ -287,10 +287,13 @@ def _bound(
     ceiling: Ceiling | None = None
     if with_ceiling and prepared and hasattr(inputs, "ceiling"):
         ceiling_key, ceiling = inputs.ceiling()  # type: ignore[union-attr]
+    knows = ceiling is not None and hasattr(inputs, "severity")
+    severity: Ceiling | None = inputs.severity() if knows else None  # type: ignore[union-attr]
     site = reading.read(binding) if binding is not None else None
     return Bound(
-        store, source, site, as_of=_moment(as_of), seed=seed, ceiling=ceiling, ceiling_key=ceiling_key
-    )
+        store, source, site, as_of=_moment(as_of), seed=seed, ceiling=ceiling, ceiling_key=ceiling_key,
+        severity=severity,
+    )  # fmt: skip
 
 
 def _prepare(page: str, out: Path) -> None:

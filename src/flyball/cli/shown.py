@@ -101,7 +101,11 @@ def data_lines(told: Mapping[str, Any]) -> Iterator[str]:
 
 def _contest_lines(contest: Mapping[str, Any]) -> Iterator[str]:
     everybody = {"baseline": contest["baseline"], **contest["peers"]}
-    everybody |= {"challenger": contest["challenger"], "ceiling": contest["ceiling"]}
+    everybody |= {
+        "challenger": contest["challenger"],
+        "severity": contest.get("severity"),
+        "ceiling": contest["ceiling"],
+    }
     metrics = dict.fromkeys(metric for figures in everybody.values() for metric in figures or {})
     for metric in metrics:
         for who, figures in everybody.items():

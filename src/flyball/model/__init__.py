@@ -6,6 +6,7 @@ from flyball.model.candidates import Candidates
 from flyball.model.chain import Chain
 from flyball.model.conformal import Conformal
 from flyball.model.constant import Prior
+from flyball.model.costs import Costs
 from flyball.model.encode import Encode
 from flyball.model.flag import Flag
 from flyball.model.given import Given
@@ -22,6 +23,7 @@ from flyball.model.rate import Rate
 from flyball.model.regimes import Regimes
 from flyball.model.rolling import Rolling
 from flyball.model.rule import Threshold
+from flyball.model.sigma import ThreeSigma
 from flyball.model.stage import (
     AsTested,
     Compressor,
@@ -40,11 +42,12 @@ from flyball.model.stage import (
 )
 from flyball.model.training import Training
 from flyball.model.trees import BoostedTrees
+from flyball.model.weibull import WeibullAge
 
 __all__ = [
     "Agreement", "AsTested", "Beats", "Blend", "BoostedTrees", "ByMachine", "Candidates", "Chain",
-    "Compressor", "Conformal", "Contest", "Conv", "Dense", "Encode", "Flag", "Fold", "Gate", "Given", "Int8",
+    "Compressor", "Conformal", "Contest", "Conv", "Costs", "Dense", "Encode", "Flag", "Fold", "Gate", "Given", "Int8",
     "Latency", "Latest", "Learner", "Log", "Logistic", "Measured", "Memory", "Normalise", "NotWorse", "Packed",
     "Predictor", "Prior", "Quantiles", "Rate", "Recurrent", "Refit", "Regimes", "Ridge", "Rolling", "Ship",
-    "Size", "Split", "Step", "Threshold", "Training", "Transform",
+    "Size", "Split", "Step", "ThreeSigma", "Threshold", "Training", "Transform", "WeibullAge",
 ]  # fmt: skip

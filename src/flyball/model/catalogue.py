@@ -5,15 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flyball import errors, units
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.model import events, figures
+from flyball.model import calibration, costs, figures, followed, operating
 
 if TYPE_CHECKING:
-    from flyball.data.stage import Array, Floats, Ints
+    from flyball.data.stage import Array, Flags, Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What else a metric may be told from: prices, and how machines were followed (see `labels.Answers`).
+
+    `until` (n,) and `came` (n,) as the label gave them, `window` after how long the asked window opens and closes.
+    """
+
+    costs: costs.Costs | None = None
+    until: Ints | None = None
+    came: Flags | None = None
+    window: tuple[int, int] | None = None
+
+    def take(self, index: Any) -> Context:
+        """Return it for some of the rows."""
+        until, came = (None if column is None else column[index] for column in (self.until, self.came))
+        return Context(self.costs, until, came, self.window)
+
+
+#: Nothing else is known.
+ALONE = Context()
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +47,7 @@ class Judged:
     answers: Floats
     weight: Floats
     moments: features.Moments | None
+    context: Context = ALONE
 
     def at(self) -> Ints:
         """Return the moments; raises GateError where the metric needs them and none were given."""
@@ -38,11 +61,19 @@ Prepare = Callable[[Judged], figures.Figure]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: its name, whether more is better, and how it is prepared."""
+    """A metric: its name, whether more is better, and how it is prepared.
+
+    `bounded`: no honest answer is expected to beat the true probability in it.  `ranks`: only the order of the
+    answers counts.  `follows`: it is told from censored rows too.  `priced`: it needs costs.
+    """
 
     name: str
     higher: bool
     prepare: Prepare
+    bounded: bool = False
+    ranks: bool = False
+    follows: bool = False
+    priced: bool = False
 
 
 def _per_row(loss: Callable[[Judged], Array]) -> Prepare:
@@ -167,22 +198,18 @@ def _per_day(k: float, precision: bool) -> Prepare:
     return prepare
 
 
-def _event_recall(limit: float) -> Prepare:
-    def prepare(j: Judged) -> figures.Figure:
-        j.at()
-        assert j.moments is not None
-        return events.EventRecall.of(j.moments, j.truth, j.answers, limit)
-
-    return prepare
-
-
 _PROBABILITY: dict[str, tuple[bool, Prepare]] = {
     "average_precision": (True, _ranked(figures.average_precision)),
     "roc_auc": (True, _ranked(figures.roc_auc)),
     "log_loss": (False, _per_row(_log_loss)),
     "brier": (False, _per_row(_brier)),
     "accuracy": (True, _per_row(_right)),
+    **calibration.METRICS,
+    **followed.METRICS,
 }
+#: In these the probability of the event is the best answer there is, in expectation; in some by its order alone.
+_BOUNDED = ("average_precision", "roc_auc", "log_loss", "brier")
+_RANKS = ("average_precision", "roc_auc", "uno_concordance", "ipcw_auc")
 _CLASSES: dict[str, tuple[bool, Prepare]] = {
     "macro_f1": (True, _confusion(_macro_f1)),
     "accuracy": (True, _per_row(_right)),
@@ -203,15 +230,34 @@ KINDS: dict[type[labels.Kind], dict[str, tuple[bool, Prepare]]] = {
 }
 
 
+def known(name: str, kind: labels.Kind) -> Metric | None:
+    """Return the metric of exactly that name."""
+    if name not in KINDS.get(type(kind), {}):
+        return None
+    higher, prepare = KINDS[type(kind)][name]
+    if not isinstance(kind, labels.Probability):
+        return Metric(name, higher, prepare)
+    return Metric(
+        name,
+        higher,
+        prepare,
+        bounded=name in _BOUNDED,
+        ranks=name in _RANKS,
+        follows=name in followed.METRICS,
+    )
+
+
 def by_pattern(name: str, kind: labels.Kind) -> Metric | None:
     """Return a metric whose name carries a number or a class."""
     if isinstance(kind, labels.Probability):
         per_day = re.fullmatch(r"(recall|precision)_at_(\d+(?:\.\d+)?)_per_day", name)
         if per_day and float(per_day[2]) > 0:
-            return Metric(name, True, _per_day(float(per_day[2]), per_day[1] == "precision"))
-        by_event = re.fullmatch(r"event_recall_at_(\d+(?:\.\d+)?)_per_machine_year", name)
-        if by_event:
-            return Metric(name, True, _event_recall(float(by_event[1])))
+            prepare = _per_day(float(per_day[2]), per_day[1] == "precision")
+            return Metric(name, True, prepare, bounded=per_day[1] == "recall", ranks=True)
+        point = operating.parsed(name)
+        if point:
+            priced = point[0] == "net_saving"
+            return Metric(name, True, operating.prepared(*point), ranks=True, priced=priced)
     cut = re.fullmatch(r"(\w+)_cut_at_(\d+(?:\.\d+)?)", name)
     if isinstance(kind, labels.Quantity) and cut and cut[1] in _QUANTITY:
         higher, prepare = _QUANTITY[cut[1]]
@@ -227,7 +273,8 @@ def by_pattern(name: str, kind: labels.Kind) -> Metric | None:
 def patterns(kind: labels.Kind) -> list[str]:
     """Return one name of each family of metrics of that kind, to suggest."""
     if isinstance(kind, labels.Probability):
-        return ["recall_at_5_per_day", "precision_at_5_per_day", "event_recall_at_1_per_machine_year"]
+        per_year = [f"{what}_at_1_per_machine_year" for what in operating.NAMES]
+        return ["recall_at_5_per_day", "precision_at_5_per_day", *per_year]
     if isinstance(kind, labels.Classes):
         return [f"{which}.{label}" for which in ("recall", "precision") for label in kind.names]
     if isinstance(kind, labels.Quantity):

@@ -1,6 +1,9 @@
 """Events and alarms: what a planner sees, instead of rows.
 
-An event is a run of moments of one machine at which the truth is 1.  An alert is issued where the score reaches the
+An event is a run of moments of one machine at which the truth is 1; where it is known when events came (`until`, of
+labels that follow machines), moments belong together that lie before the same one.
+
+An alert is issued where the score reaches the
 threshold and the machine's lockout is over; one inside an event's run finds it, any other is a false alarm.  Figures
 are event recall, false-alarm episodes per machine-year and the lead time of the events found.
 """
@@ -12,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import units
 from flyball.features import stage as features
-from flyball.model import figures
 
 if TYPE_CHECKING:
-    from flyball.data.stage import Array, Flags, Floats, Ints
+    from flyball.data.stage import Flags, Floats, Ints
 
 
 @dataclass(frozen=True)
 class Episodes:
     """What one threshold gives: events found of all, false alarms, over how many machine-years, and lead times.
 
-    `lead` (found,) microseconds from the first alert to the last moment at which the event still lay ahead, so it
-    is a lower bound.
+    `lead` (found,) microseconds from the first alert to the event or, where it is not known when that came, to the
+    last moment at which it still lay ahead, a lower bound.
     """
 
     events: int
@@ -77,8 +79,9 @@ def issued(moments: features.Moments, score: Any, threshold: float, lockout: int
 
 
 def episodes(
-    moments: features.Moments, truth: Any, score: Any, threshold: float, lockout: int = units.WEEK
-) -> Episodes:
+    moments: features.Moments, truth: Any, score: Any, threshold: float, lockout: int = units.WEEK,
+    until: Any = None,
+) -> Episodes:  # fmt: skip
     """Return what alerts at that threshold would have found, missed and cost.
 
     >>> moments = features.Moments.of(["a"] * 4, [0, 1, 2, 3])
@@ -90,76 +93,23 @@ def episodes(
 
     positive = np.asarray(truth) > 0.5
     alerts = issued(moments, score, threshold, lockout)
-    numbers, last = _runs(moments, positive)
+    numbers, last, ends = runs(moments, positive, until)
     hits = alerts[positive[alerts]]
     which, first = np.unique(numbers[hits], return_index=True)
-    lead = moments.at[last[which]] - moments.at[hits[first]]
-    watched = float(_watched(moments).sum())
-    return Episodes(len(last), len(which), int((~positive[alerts]).sum()), watched, lead.astype(np.int64))
+    lead = ends[which] - moments.at[hits[first]]
+    years = float(watched(moments).sum())
+    return Episodes(len(last), len(which), int((~positive[alerts]).sum()), years, lead.astype(np.int64))
 
 
 def curve(
-    moments: features.Moments, truth: Any, score: Any, lockout: int = units.WEEK, points: int = 64
-) -> list[Any]:
+    moments: features.Moments, truth: Any, score: Any, lockout: int = units.WEEK, points: int = 64,
+    until: Any = None,
+) -> list[Any]:  # fmt: skip
     """Return (threshold, Episodes) for thresholds from the highest score down, to draw recall against false alarms."""
-    return [(t, episodes(moments, truth, score, t, lockout)) for t in _thresholds(score, points)]
+    return [(t, episodes(moments, truth, score, t, lockout, until)) for t in thresholds(score, points)]
 
 
-@dataclass(frozen=True, eq=False)
-class EventRecall(figures.Figure):
-    """Event recall at the lowest threshold whose false alarms stay within `limit` per machine-year.
-
-    For every threshold (falling): events found and false alarms by row, and by row the events and machine-years.
-    """
-
-    found: Floats
-    false: Floats
-    events: Floats
-    years: Floats
-    limit: float
-
-    @staticmethod
-    def of(
-        moments: features.Moments, truth: Any, score: Any, limit: float, lockout: int = units.WEEK
-    ) -> EventRecall:
-        """Issue the alerts of every threshold once; resampling only counts them again."""
-        import numpy as np
-
-        positive = np.asarray(truth) > 0.5
-        numbers, last = _runs(moments, positive)
-        events = np.zeros(len(moments))
-        events[last] = 1.0
-        thresholds = _thresholds(score, 64)
-        found, false = np.zeros((len(thresholds), len(moments))), np.zeros((len(thresholds), len(moments)))
-        for place, threshold in enumerate(thresholds):
-            alerts = issued(moments, score, threshold, lockout)
-            hits = alerts[positive[alerts]]
-            _, first = np.unique(numbers[hits], return_index=True)
-            found[place, hits[first]] = 1.0
-            false[place, alerts[~positive[alerts]]] = 1.0
-        return EventRecall(found, false, events, _watched(moments), limit)
-
-    def resampled(self, clusters: Ints, counts: Array) -> Floats:
-        import numpy as np
-
-        size = counts.shape[1]
-
-        def totals(by_row: Floats) -> Array:
-            return counts @ np.bincount(clusters, weights=by_row, minlength=size)
-
-        events, years = totals(self.events), totals(self.years)
-        recall = np.where(events > 0, 0.0, np.nan)
-        within = np.ones(len(counts), dtype=bool)
-        for found, false in zip(self.found, self.false, strict=True):
-            within &= totals(false) <= self.limit * years
-            if not within.any():  # nobody comes back within them
-                break
-            better = np.divide(totals(found), events, out=np.full(len(counts), np.nan), where=events > 0)
-            recall = np.where(within, np.fmax(recall, better), recall)
-        return recall
-
-
-def _thresholds(score: Any, points: int) -> list[float]:
+def thresholds(score: Any, points: int) -> list[float]:
     """Return distinct scores from the highest down, closer together at the top, where budgets lie."""
     import numpy as np
 
@@ -170,24 +120,29 @@ def _thresholds(score: Any, points: int) -> list[float]:
     return [float(value) for value in ordered[ranks]]
 
 
-def _runs(moments: features.Moments, positive: Flags) -> tuple[Ints, Ints]:
-    """Return (n,) the number of the event a row belongs to (-1: none) and (events,) its last row.
+def runs(moments: features.Moments, positive: Flags, until: Any = None) -> tuple[Ints, Ints, Ints]:
+    """Return (n,) the number of the event a row belongs to (-1: none), (events,) its last row and when it came.
 
-    Rows may come in any order, as those of pooled folds do.
+    Rows may come in any order, as those of pooled folds do.  Without `until` (n,) two events whose moments follow
+    one another without one between them count as one, and came at their last moment.
     """
     import numpy as np
 
     order = np.lexsort((moments.at, moments.codes))
     codes, here = moments.codes[order], positive[order]
     same = np.append(False, codes[1:] == codes[:-1])
+    if until is not None:
+        came = np.asarray(until)[order]
+        same &= np.append(False, came[1:] == came[:-1])
     begins = here & ~(same & np.append(False, here[:-1]))
     ends = here & ~np.append(same[1:] & here[1:], False)
     numbers = np.full(len(codes), -1, dtype=np.int64)
     numbers[order] = np.where(here, np.cumsum(begins) - 1, -1)
-    return numbers, order[np.flatnonzero(ends)].astype(np.int64)
+    last = order[np.flatnonzero(ends)].astype(np.int64)
+    return numbers, last, (moments.at if until is None else np.asarray(until))[last]
 
 
-def _watched(moments: features.Moments) -> Floats:
+def watched(moments: features.Moments) -> Floats:
     """Return (n,) years that each moment stands for: the usual step between two of a machine."""
     import numpy as np
 

@@ -116,7 +116,7 @@ def average_precision(positive: Floats, total: Floats) -> Floats:
 
     found, looked = np.cumsum(positive, axis=0), np.cumsum(total, axis=0)
     precision = np.divide(found, looked, out=np.zeros_like(found), where=looked > 0)
-    return _share((positive * precision).sum(axis=0), found[-1])
+    return share((positive * precision).sum(axis=0), found[-1])
 
 
 def roc_auc(positive: Floats, total: Floats) -> Floats:
@@ -125,10 +125,16 @@ def roc_auc(positive: Floats, total: Floats) -> Floats:
 
     negative = total - positive
     beaten = negative.sum(axis=0) - np.cumsum(negative, axis=0) + negative / 2
-    return _share((positive * beaten).sum(axis=0), positive.sum(axis=0) * negative.sum(axis=0))
+    return share((positive * beaten).sum(axis=0), positive.sum(axis=0) * negative.sum(axis=0))
 
 
-def _share(part: Floats, whole: Floats) -> Floats:
+def share(part: Floats, whole: Floats) -> Floats:
+    """Return part / whole; NaN where there is no whole.
+
+    >>> import numpy as np
+    >>> share(np.array([1.0, 1.0]), np.array([2.0, 0.0])).tolist()
+    [0.5, nan]
+    """
     import numpy as np
 
     return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))

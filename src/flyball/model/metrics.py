@@ -4,7 +4,13 @@
 kind          higher is better                          lower is better
 Probability   average_precision roc_auc accuracy        log_loss brier
               recall_at_K_per_day precision_at_K_per_day
-              event_recall_at_X_per_machine_year
+              event_recall_at_X_per_machine_year        calibration_error reliability
+              order_precision_at_X_per_machine_year     ipcw_brier ipcw_integrated_brier
+              median_lead_hours_at_X_...                d_calibration
+              low_lead_hours_at_X_...
+              share_a_day_ahead_at_X_...
+              net_saving_at_X_...
+              resolution uno_concordance ipcw_auc
 Classes       accuracy macro_f1 recall.CLASS            log_loss brier
               precision.CLASS
 Quantity      coverage                                  rmse mae nasa_score interval_width
@@ -12,6 +18,10 @@ Quantity      coverage                                  rmse mae nasa_score inte
 ```
 
 "rmse_cut_at_125" is the figure with truth and answers cut at 125: where a longer life is as good as that.
+
+Figures at X false alarms per machine-year are those of `model.operating`, of calibration of `model.calibration`; from
+"uno_concordance" to "d_calibration" they are told from censored rows as well (`model.followed`) and need the context
+in which a label follows machines; net saving needs the context's costs.
 
 Rows of one machine are no independent evidence, so `interval` and `paired` draw machines with replacement (Efron
 and Tibshirani 1993, ch. 8) and give the 2.5 and 97.5 percentiles.  A difference is always oriented so that above
@@ -43,14 +53,10 @@ def find(name: str, kind: labels.Kind) -> catalogue.Metric:
     Traceback (most recent call last):
     flyball.errors.DeclarationError: no metric 'average_precison' of Probability, did you mean 'average_precision'?
     """
-    known = catalogue.KINDS.get(type(kind), {})
-    if name in known:
-        higher, prepare = known[name]
-        return catalogue.Metric(name, higher, prepare)
-    found = catalogue.by_pattern(name, kind)
+    found = catalogue.known(name, kind) or catalogue.by_pattern(name, kind)
     if found is not None:
         return found
-    shown = [*known, *catalogue.patterns(kind)]
+    shown = [*catalogue.KINDS.get(type(kind), {}), *catalogue.patterns(kind)]
     hint = errors.did_you_mean(name, shown)
     raise errors.DeclarationError(f"no metric {name!r} of {type(kind).__name__}, {hint}")
 
@@ -71,6 +77,7 @@ def measure(
     answers: Any,
     moments: features.Moments | None = None,
     weight: Any = None,
+    context: catalogue.Context = catalogue.ALONE,
 ) -> float:
     """Return the metric over the rows; NaN where it is not defined (no positive among them).
 
@@ -79,7 +86,7 @@ def measure(
     >>> measure("average_precision", labels.Probability(), [0, 1, 0, 1], [.1, .9, .8, .7])
     0.8333333333333333
     """
-    metric, judged = find(name, kind), _judged(kind, truth, answers, moments, weight)
+    metric, judged = find(name, kind), _judged(kind, truth, answers, moments, weight, context)
     return metric.prepare(judged).value(len(judged.truth)) if len(judged.truth) else float("nan")
 
 
@@ -95,6 +102,7 @@ def interval(
     folds: Any = None,
     resamples: int = 1000,
     seed: int = 0,
+    context: catalogue.Context = catalogue.ALONE,
 ) -> evidence.Measurement:
     """Return the metric with its 95 % interval by resampling clusters (machines).
 
@@ -108,7 +116,7 @@ def interval(
     """
     metric = find(name, kind)
     group, size = _clusters(clusters, moments, len(truth))
-    parts = _prepared(metric, kind, truth, answers, moments, weight, folds)
+    parts = _prepared(metric, kind, truth, answers, moments, weight, folds, context)
     value = _mean([figure.value(len(rows)) for figure, rows in parts])
     drawn = _draw([parts], group, size, resamples, seed)[0]
     return _measurement(name, value, drawn, len(group))
@@ -127,6 +135,7 @@ def paired(
     folds: Any = None,
     resamples: int = 1000,
     seed: int = 0,
+    context: catalogue.Context = catalogue.ALONE,
 ) -> evidence.Measurement:
     """Return how much better `a` is than `b` on the same rows, with its 95 % interval by cluster.
 
@@ -139,7 +148,7 @@ def paired(
     metric = find(name, kind)
     sign = 1.0 if metric.higher else -1.0
     group, size = _clusters(clusters, moments, len(truth))
-    both = [_prepared(metric, kind, truth, answers, moments, weight, folds) for answers in (a, b)]
+    both = [_prepared(metric, kind, truth, answers, moments, weight, folds, context) for answers in (a, b)]
     first, second = (_mean([figure.value(len(rows)) for figure, rows in parts]) for parts in both)
     drawn = _draw(both, group, size, resamples, seed)
     return _measurement(
@@ -159,22 +168,33 @@ def per_class(kind: labels.Classes, truth: Any, answers: Any) -> dict[str, dict[
     }
 
 
-def problems(names: tuple[str, ...], kind: labels.Kind) -> Iterator[errors.Problem]:
-    """Yield a problem for every name that is no metric of that kind."""
+def problems(
+    names: tuple[str, ...], kind: labels.Kind, priced: bool = True, followed: bool = True
+) -> Iterator[errors.Problem]:
+    """Yield a problem for every name that is no metric of that kind, or needs prices or a label that are not there."""
     for index, name in enumerate(names):
+        place = f"metrics[{index}]"
         try:
-            find(name, kind)
+            metric = find(name, kind)
         except errors.DeclarationError as error:
             what, _, fix = str(error).partition(", ")
-            yield errors.Problem(f"metrics[{index}]", what, fix)
+            yield errors.Problem(place, what, fix)
+            continue
+        if metric.priced and not priced:
+            yield errors.Problem(place, f"{name!r} needs prices", "give the contest costs=model.Costs(...)")
+        if metric.follows and not followed:
+            yield errors.Problem(
+                place, f"{name!r} needs a label that follows machines", "such as labels.FailsWithin"
+            )
 
 
 # --- resampling ---------------------------------------------------------------------------------------------
 
 
 def _judged(
-    kind: labels.Kind, truth: Any, answers: Any, moments: features.Moments | None, weight: Any
-) -> catalogue.Judged:
+    kind: labels.Kind, truth: Any, answers: Any, moments: features.Moments | None, weight: Any,
+    context: catalogue.Context,
+) -> catalogue.Judged:  # fmt: skip
     import numpy as np
 
     value = np.asarray(truth, dtype=np.float64)
@@ -186,7 +206,7 @@ def _judged(
             f"{int(np.isnan(told).sum())} answers are NaN: a model that does not answer has no figure"
         )
     heavy = np.ones(len(value)) if weight is None else np.asarray(weight, dtype=np.float64)
-    return catalogue.Judged(kind, value, told, heavy, moments)
+    return catalogue.Judged(kind, value, told, heavy, moments, context)
 
 
 def _prepared(
@@ -197,10 +217,11 @@ def _prepared(
     moments: Any,
     weight: Any,
     folds: Any,
+    context: catalogue.Context,
 ) -> list[tuple[figures.Figure, Ints]]:
     import numpy as np
 
-    whole = _judged(kind, truth, answers, moments, weight)
+    whole = _judged(kind, truth, answers, moments, weight, context)
     if not len(whole.truth):
         raise errors.GateError(f"no rows to tell {metric.name} from")
     fold = np.zeros(len(whole.truth), dtype=np.int64) if folds is None else np.asarray(folds)
@@ -208,7 +229,9 @@ def _prepared(
     for each in np.unique(fold):
         rows = np.flatnonzero(fold == each)
         asked = None if whole.moments is None else whole.moments[rows]
-        judged = catalogue.Judged(kind, whole.truth[rows], whole.answers[rows], whole.weight[rows], asked)
+        judged = catalogue.Judged(
+            kind, whole.truth[rows], whole.answers[rows], whole.weight[rows], asked, context.take(rows)
+        )
         parts.append((metric.prepare(judged), rows))
     return parts
 

@@ -10,6 +10,7 @@ from flyball import errors, evidence, part
 from flyball.data import stage as data
 from flyball.features import stage as features
 from flyball.labels import stage as labels
+from flyball.model.costs import Costs
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array, Ints
@@ -143,7 +144,7 @@ class Contest(part.Part):
     `choose` (inner folds) tunes everything, threshold included; `test` is read once and reported.  `peers` are
     further learners reported beside the two, on the same rows.  `metrics` are names of `model.metrics`; the first
     one decides.  `slices` names a category column of the features: every metric is told for each of its values as
-    well, "FD001.rmse".
+    well, "FD001.rmse".  `costs` are the prices by which net savings are counted.
     """
 
     baseline: Learner
@@ -157,6 +158,7 @@ class Contest(part.Part):
     peers: Mapping[str, Learner] = part.field(default_factory=part.Frozen)
     seed: int = 0
     slices: str | None = None
+    costs: Costs | None = None
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         kind = page.labels.kind()
@@ -180,7 +182,9 @@ class Contest(part.Part):
         # Metrics are prepared from the values of this stage, so they cannot be imported before it is there.
         from flyball.model import metrics
 
-        yield from metrics.problems(self.metrics, kind)
+        yield from metrics.problems(
+            self.metrics, kind, self.costs is not None, page.labels.window() is not None
+        )
 
 
 def _unnamed(place: str, learner: Learner, page: Any) -> Iterator[errors.Problem]:

@@ -19,6 +19,8 @@ _RUNNERS: Mapping[str, tuple[str, str]] = {
     "rate": ("rate", "Rates"),
     "rule": ("rule", "Rule"),
     "linear": ("linear", "Linear"),
+    "sigma": ("sigma", "Limits"),
+    "weibull": ("weibull", "Lives"),
     "conformal": ("conformal", "Interval"),
     "normalise": ("normalise", "Normalised"),
     "regimes": ("regimes", "Assigned"),

@@ -1,5 +1,8 @@
 """Holds the contest that a page declares: folds first, then the test split, read once.
 
+Where a simulation knows the truth, oracles answer beside the contestants: the ceiling, which nobody may beat, and
+others that show how much of it a single thing tells.
+
 Everything that is tuned (learner, threshold, variant) is tuned on the `choose` folds; `test` is predicted by
 predictors that were fitted before it was looked at, and every difference is paired, by machine.
 """
@@ -16,7 +19,7 @@ from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import metrics
 from flyball.model import stage as model
-from flyball.runtime import leaks
+from flyball.runtime import followed, leaks
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array, Ints
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The probability (or best possible answer) given the full hidden truth, where a simulation knows it.
 Ceiling = Callable[[features.Moments], "Array"]
+#: What answers from the hidden truth: the ceiling, and the highest true severity, which only ranks.
+ORACLES = ("ceiling", "severity")
 
 RESAMPLES = 1000
 
@@ -53,13 +58,17 @@ class Held:
     trained: Ints
     seconds: dict[str, float] = field(default_factory=dict)
     influence: dict[str, dict[str, float]] = field(default_factory=dict)
+    followed: followed.Followed | None = None
 
 
 def hold(
     page: System, x: features.Matrix, y: labels.Answers, tables: data.Tables, seed: int = 0,
     ceiling: Ceiling | None = None, progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+    severity: Ceiling | None = None,
 ) -> Held:  # fmt: skip
     """Hold the contest on the questions whose answer is known.
+
+    `ceiling` and `severity` answer from the hidden truth; the second is reported by its order and judges nobody.
 
     Raises DataError when there is nothing to learn from or nothing to be judged on, LeakError when a contestant
     is better than the ceiling beyond doubt.
@@ -81,11 +90,26 @@ def hold(
     fitted = time.perf_counter()
     if ceiling is not None:
         answers["ceiling"] = ceiling(x.moments[test])
+    if severity is not None:
+        answers["severity"] = severity(x.moments[test])
     judged = Judged(test, y.value[test], answers)
-    measured = measure(page, x, judged, "") | measure(page, x, rolling, "rolling.")
+    seen = followed.judge(page, x, y, test, _everybody(predictors, ceiling))
+    measured = measure(page, x, judged, "", y) | measure(page, x, rolling, "rolling.", y)
+    measured |= followed.measure(page, x, y, seen, RESAMPLES)
     _refuse_leaks(page, x, judged)
     seconds = {"fit": fitted - begun, "statistics": time.perf_counter() - fitted}
-    return Held(rolling, judged, measured, predictors, threshold, train, seconds)
+    return Held(rolling, judged, measured, predictors, threshold, train, seconds, followed=seen)
+
+
+def _everybody(
+    predictors: Mapping[str, model.Predictor], ceiling: Ceiling | None
+) -> dict[str, Callable[[features.Matrix], Array]]:
+    every: dict[str, Callable[[features.Matrix], Array]] = {
+        name: predictor.predict for name, predictor in predictors.items()
+    }
+    if ceiling is not None:
+        every["ceiling"] = lambda matrix: ceiling(matrix.moments)
+    return every
 
 
 def parted(
@@ -107,14 +131,17 @@ def contestants(contest: model.Contest) -> dict[str, model.Learner]:
     return {"baseline": contest.baseline, "challenger": contest.challenger, **contest.peers}
 
 
-def measure(page: System, x: features.Matrix, judged: Judged, prefix: str) -> dict[str, Measurement]:
+def measure(
+    page: System, x: features.Matrix, judged: Judged, prefix: str, y: labels.Answers | None = None
+) -> dict[str, Measurement]:
     """Return every metric of every contestant with its interval, and the paired differences to the challenger.
 
-    Where the page slices, also of each slice alone: "challenger.FD001.rmse", "FD001.difference.rmse".
+    With the answers `y` of all rows an event is known by when it came.  Where the page slices, also of each slice
+    alone: "challenger.FD001.rmse", "FD001.difference.rmse".
     """
     import numpy as np
 
-    out = _measured(page, x, judged, prefix, "")
+    out = _measured(page, x, y, judged, prefix, "")
     if page.model.slices is None or page.model.slices in x.stopped:
         return out
     column = x.columns[page.model.slices]
@@ -126,28 +153,33 @@ def measure(page: System, x: features.Matrix, judged: Judged, prefix: str) -> di
             folds = None if judged.folds is None else judged.folds[rows]
             answers = {name: told[rows] for name, told in judged.answers.items()}
             out |= _measured(
-                page, x, Judged(judged.rows[rows], judged.truth[rows], answers, folds), prefix, f"{label}."
+                page, x, y, Judged(judged.rows[rows], judged.truth[rows], answers, folds), prefix, f"{label}."
             )
     return out
 
 
 def _measured(
-    page: System, x: features.Matrix, judged: Judged, prefix: str, slice_: str
+    page: System, x: features.Matrix, y: labels.Answers | None, judged: Judged, prefix: str, slice_: str
 ) -> dict[str, Measurement]:  # fmt: skip
     kind = page.labels.kind()
-    moments = x.moments[judged.rows]
+    moments, beside = x.moments[judged.rows], followed.context(page, y, judged.rows)
     out: dict[str, Measurement] = {}
     for metric in page.model.metrics:
+        found = metrics.find(metric, kind)
+        if found.follows:  # told from the followed rows
+            continue
         for name, answers in judged.answers.items():
-            out[f"{prefix}{name}.{slice_}{metric}"] = metrics.interval(
-                metric, kind, judged.truth, answers, moments, folds=judged.folds, resamples=RESAMPLES
-            )
+            if name != "severity" or found.ranks:
+                out[f"{prefix}{name}.{slice_}{metric}"] = metrics.interval(
+                    metric, kind, judged.truth, answers, moments, folds=judged.folds, resamples=RESAMPLES,
+                    context=beside,
+                )  # fmt: skip
         for name, answers in judged.answers.items():
-            if name not in ("challenger", "ceiling"):
+            if name not in ("challenger", *ORACLES):
                 against = "" if name == "baseline" else f"{name}."
                 out[f"{prefix}{slice_}difference.{against}{metric}"] = metrics.paired(
                     metric, kind, judged.truth, judged.answers["challenger"], answers, moments,
-                    folds=judged.folds, resamples=RESAMPLES,
+                    folds=judged.folds, resamples=RESAMPLES, context=beside,
                 )  # fmt: skip
     return out
 
@@ -211,19 +243,24 @@ def _rolling(
 
 
 def _refuse_leaks(page: System, x: features.Matrix, judged: Judged) -> None:
-    """Refuse a challenger that beats what can be known: it must have seen the future."""
+    """Refuse a contestant that beats what can be known, in any metric where that is the best: it saw the future."""
     if "ceiling" not in judged.answers:
         return
-    metric, kind = page.model.metrics[0], page.labels.kind()
-    for name in judged.answers:
-        if name == "ceiling":
-            continue
-        gap = metrics.paired(
-            metric, kind, judged.truth, judged.answers[name], judged.answers["ceiling"], x.moments[judged.rows],
-            resamples=RESAMPLES,
-        )  # fmt: skip
-        if gap.low > 0:
-            raise errors.LeakError(
-                f"{page.name}: {name} is better than the ceiling by {gap.value:.3f} [{gap.low:.3f}, {gap.high:.3f}] "
-                f"in {metric}: one of its columns knows the future"
-            )
+    kind = page.labels.kind()
+    asked = [name for name in page.model.metrics if metrics.find(name, kind).bounded]
+    for metric in asked or page.model.metrics[:1]:
+        for name in judged.answers:
+            if name not in ORACLES:
+                _refuse(page, x, judged, metric, name)
+
+
+def _refuse(page: System, x: features.Matrix, judged: Judged, metric: str, name: str) -> None:
+    gap = metrics.paired(
+        metric, page.labels.kind(), judged.truth, judged.answers[name], judged.answers["ceiling"],
+        x.moments[judged.rows], resamples=RESAMPLES,
+    )  # fmt: skip
+    if gap.low > 0:
+        raise errors.LeakError(
+            f"{page.name}: {name} is better than the ceiling by {gap.value:.3f} [{gap.low:.3f}, {gap.high:.3f}] "
+            f"in {metric}: one of its columns knows the future"
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flyball.evidence import Measurement, Verdict
 from flyball.model import unpack
 from flyball.runtime import contest as contests
-from flyball.runtime import package
+from flyball.runtime import followed, package
 from flyball.serving import release
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ def write(folder: Path, held: contests.Held) -> None:
         with (folder / f"{name}.npz").open("wb") as sink:
             folds = judged.folds if judged.folds is not None else np.empty(0, np.int64)
             np.savez(sink, rows=judged.rows, truth=judged.truth, folds=folds, **members)  # type: ignore[arg-type]
+    if held.followed is not None:
+        seen = held.followed
+        members = {f"answers.{who}": answers for who, answers in seen.answers.items()}
+        with (folder / "followed.npz").open("wb") as sink:
+            np.savez(sink, rows=seen.rows, until=seen.until, came=seen.came, **members)  # type: ignore[arg-type]
     np.save(folder / "trained.npy", held.trained)
     for who, predictor in held.predictors.items():
         release.write_packed(folder / "predictors" / who, predictor.pack())
@@ -64,7 +69,18 @@ def read(folder: Path) -> contests.Held:
         trained,
         told["seconds"],
         influence,
+        _followed(folder / "followed.npz"),
     )
+
+
+def _followed(file: Path) -> followed.Followed | None:
+    import numpy as np
+
+    if not file.is_file():
+        return None
+    with np.load(file, allow_pickle=False) as found:
+        answers = {m[8:]: found[m] for m in found.files if m.startswith("answers.")}
+        return followed.Followed(found["rows"], found["until"], found["came"], answers)
 
 
 def variant_json(variant: package.Variant) -> dict[str, Any]:

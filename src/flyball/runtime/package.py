@@ -20,7 +20,7 @@ from flyball.labels import stage as labels
 from flyball.model import metrics, unpack
 from flyball.model import stage as model
 from flyball.runtime import contest as contests
-from flyball.runtime import measure, plan
+from flyball.runtime import followed, measure, plan
 from flyball.serving import release
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def ship(
         digest = release.sealed(place)
         measured = dict(held.measured) | measure.scorer(place, digest)
         if name != "source":
-            measured |= _again(page, held, judged, x)
+            measured |= _again(page, held, judged, x, y)
         verdicts = tuple(verdict for gate in page.model.gates for verdict in gate.judge(measured))
         out.append(Variant(name, digest, measured, verdicts))
     return sorted(out, key=lambda variant: variant.measured["p99_ms"].value)
@@ -91,12 +91,18 @@ def _shipped(
 
 
 def _again(
-    page: System, held: contests.Held, predictor: model.Predictor, x: features.Matrix
+    page: System, held: contests.Held, predictor: model.Predictor, x: features.Matrix, y: labels.Answers
 ) -> dict[str, evidence.Measurement]:
     """Return the challenger's figures on the test rows, as this variant of it answers them."""
     answers = dict(held.test.answers) | {"challenger": predictor.predict(x.take(held.test.rows))}
     judged = contests.Judged(held.test.rows, held.test.truth, answers)
-    return contests.measure(page, x, judged, "")
+    measured = contests.measure(page, x, judged, "", y)
+    seen = held.followed
+    if seen is not None and len(seen.rows):
+        told = dict(seen.answers) | {"challenger": predictor.predict(x.take(seen.rows))}
+        again = followed.Followed(seen.rows, seen.until, seen.came, told)
+        measured |= followed.measure(page, x, y, again, contests.RESAMPLES)
+    return measured
 
 
 def _some(rows: Ints, most: int) -> Ints:

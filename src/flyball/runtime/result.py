@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flyball import evidence
+from flyball.runtime import contest as contests
 from flyball.runtime import plan
 
 if TYPE_CHECKING:
     from flyball.features import stage as features
     from flyball.labels import stage as labels
-    from flyball.runtime import contest as contests
     from flyball.runtime import package
     from flyball.system import System
 
@@ -66,7 +66,7 @@ class Result:
 
     def contestants(self) -> list[str]:
         """Return who took part, baseline and challenger first."""
-        return [name for name in self.held.test.answers if name != "ceiling"]
+        return [name for name in self.held.test.answers if name not in contests.ORACLES]
 
     def _contest(self, prefix: str) -> dict[str, Any]:
         def figures(name: str) -> dict[str, list[float]] | None:
@@ -76,7 +76,8 @@ class Result:
 
         peers = {name: figures(name) for name in self.contestants() if name not in ("baseline", "challenger")}
         out = {name: figures(name) for name in ("baseline", "challenger", "ceiling")}
-        return {**out, "peers": peers}
+        severity = figures("severity")
+        return {**out, "peers": peers} | ({} if severity is None else {"severity": severity})
 
     def _differences(self) -> dict[str, list[float]]:
         found = {name: m for name, m in self.held.measured.items() if "difference." in name}

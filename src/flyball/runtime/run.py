@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 #: What decides what a contest comes to: the text of these rooms (the features have keys of their own).
-CONTEST_ROOMS = ("labels", "model", "serving", "runtime/contest.py")
+CONTEST_ROOMS = ("labels", "model", "serving", "runtime/contest.py", "runtime/followed.py")
 
 
 #: So long does a run wait for another one on the same store.
@@ -50,6 +50,7 @@ class Bound:
     seed: int = 0
     ceiling: contests.Ceiling | None = None
     ceiling_key: str = ""
+    severity: contests.Ceiling | None = None
     progress: Progress = lambda name, done, total: None
 
 
@@ -222,7 +223,8 @@ def _contest(
     )  # fmt: skip
 
     def hold(folder: Path) -> None:
-        kept_as.write(folder, contests.hold(page, x, y, tables, bound.seed, bound.ceiling, bound.progress))
+        found = contests.hold(page, x, y, tables, bound.seed, bound.ceiling, bound.progress, bound.severity)
+        kept_as.write(folder, found)
 
     return kept_as.read(steps.carry("contest", key, hold))
 

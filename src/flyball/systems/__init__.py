@@ -3,7 +3,8 @@
 A folder holds `page.py` with the value `system`, and may hold `inputs.py` with
 
 - `prepare(folder)`: write the files that a fleet would send into a folder, from public data or a simulation;
-- `ceiling()`: (key, function) for the best possible answer, where a simulation knows the truth.
+- `ceiling()`: (key, function) for the best possible answer, where a simulation knows the truth;
+- `severity()`: a function for what the true severity alone would tell, reported by its order beside the ceiling.
 """
 
 from __future__ import annotations
