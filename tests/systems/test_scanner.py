@@ -127,8 +127,8 @@ MISTAKES = {
     "a metric that is none": (stage("model", metrics=("averge_precision",)), "averge_precision"),
     "a metric of another kind": (stage("model", metrics=("average_precision", "rmse")), "rmse"),
     "a gate on what is not measured": (
-        stage("model", gates=(model.Beats("brier"),)),
-        "'brier' is not measured",
+        stage("model", gates=(model.Beats("accuracy"),)),
+        "'accuracy' is not measured",
     ),
     "a learner of another kind": (
         stage("model", challenger=model.Conformal(model.BoostedTrees())),

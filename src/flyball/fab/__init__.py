@@ -9,6 +9,7 @@ is or may be presented as any vendor's data.
 ['events', 'repairs', 'telemetry']
 """
 
+from flyball.fab.censored import ceiling_where_known
 from flyball.fab.channels import UNITS
 from flyball.fab.files import tables, write
 from flyball.fab.fleet import PRESETS, START_US, Fab
@@ -16,6 +17,6 @@ from flyball.fab.oracle import ceiling, remaining, severity_oracle
 from flyball.fab.truth import failures, occurs
 
 __all__ = [
-    "PRESETS", "START_US", "UNITS", "Fab", "ceiling", "failures", "occurs", "remaining", "severity_oracle", "tables",
-    "write",
+    "PRESETS", "START_US", "UNITS", "Fab", "ceiling", "ceiling_where_known", "failures", "occurs", "remaining",
+    "severity_oracle", "tables", "write",
 ]  # fmt: skip

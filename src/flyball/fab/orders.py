@@ -92,6 +92,7 @@ class Jobs:
     comp: NDArray[np.int64]
     named: NDArray[np.int64]
     failed: NDArray[np.bool_]
+    swapped: NDArray[np.bool_]
     kind: NDArray[np.str_]
     seen: NDArray[np.float64]
     logged: NDArray[np.bool_]
@@ -105,7 +106,7 @@ def orders(fab: fleet.Fab) -> dict[str, NDArray[Any]]:
     `at` is when the machine went down, by its own state log; `opened`, `started` and `finished` are noted by hand,
     the last rounded to a quarter of an hour; `seen` is when the order was entered.  `part` is the part named, `kind`
     is `repair`, `assist` (a short stop) or `planned` (maintenance), `failed` an unscheduled down by a hard failure,
-    `cause` a code and `text` free.  What is entered after the last day is not known yet and left out.
+    `swapped` the planned replacement of a part that would stop the machine, `cause` a code and `text` free.  What is entered after the last day is not known yet and left out.
 
     >>> told = orders(fleet.Fab("tiny", machines=2))
     >>> bool((told["seen"] > told["at"]).all()), sorted(set(told["kind"].tolist()))
@@ -135,6 +136,7 @@ def orders(fab: fleet.Fab) -> dict[str, NDArray[Any]]:
         "part": np.array(PARTS)[found.named[order]],
         "kind": kind,
         "failed": found.failed[order],
+        "swapped": found.swapped[order],
         "cause": _causes(rng, group, found.again[order]),
         "text": np.array(
             [_written(rng, *what) for what in zip(group, found.named[order], strict=True)], np.str_
@@ -176,7 +178,7 @@ def jobs(fab: fleet.Fab) -> Jobs:
     import numpy as np
 
     rng, (row, at, lasted, comp, unplanned) = fleet.stream(fab, "work orders"), _done(fab)
-    failed = unplanned & np.append(wear.hard(), [False, False])[comp]
+    stopping = np.append(wear.hard(), [False, False])[comp]
     seen = at + lasted + service.entry_delay(rng, len(row))
     misnamed = (rng.random(len(row)) < service.MISNAMED) & (comp < COLL)
     named = np.where(misnamed, (comp + rng.integers(1, wear.SOFT, len(row))) % wear.SOFT, comp)
@@ -187,8 +189,9 @@ def jobs(fab: fleet.Fab) -> Jobs:
         lasted=lasted,
         comp=comp,
         named=named,
-        failed=failed,
-        kind=np.where(failed, "repair", np.where(unplanned, "assist", "planned")),
+        failed=unplanned & stopping,
+        swapped=~unplanned & stopping,
+        kind=np.where(unplanned & stopping, "repair", np.where(unplanned, "assist", "planned")),
         seen=seen,
         logged=logged,
         wrong=_mistaken(fab, row, at, comp) & unplanned,

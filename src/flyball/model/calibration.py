@@ -1,4 +1,8 @@
-"""Is what is said what happens?  Calibration of a probability in ten groups, and its parts in the Brier score."""
+"""Is what is said what happens?  Calibration of a probability in ten groups, and its parts in the Brier score.
+
+The error of ten groups is never zero by chance alone, and a resample adds chance: where it is small, its interval lies
+higher than the figure itself.
+"""
 
 from __future__ import annotations
 

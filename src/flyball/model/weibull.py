@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from flyball import errors
 from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import arrays, inputs
@@ -59,6 +60,14 @@ class WeibullAge(Learner):
         for _ in range(self.rounds):
             lives = _better(lives, ages, failed, heavy)
         return lives
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        if not self.columns:
+            yield errors.Problem("columns", "no part's age", "name the columns that hold them")
+        if not self.within > 0:
+            yield errors.Problem("within", f"a window of {self.within:g}", "give more than zero")
+        if not self.gap >= 0:
+            yield errors.Problem("gap", f"a gap of {self.gap:g}", "give zero or more")
 
 
 @dataclass(frozen=True, eq=False)

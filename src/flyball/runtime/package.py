@@ -171,7 +171,9 @@ def card(page: System, held: contests.Held) -> str:
     lines += ["| who | metric | value | 95 % interval |", "|---|---|---|---|"]
     for metric in page.model.metrics:
         for name in held.test.answers:
-            m = held.measured[f"{name}.{metric}"]
+            m = held.measured.get(f"{name}.{metric}")
+            if m is None:  # what only ranks has no other figure
+                continue
             better = "higher is better" if metrics.higher_is_better(metric, kind) else "lower is better"
             lines.append(f"| {name} | {metric} ({better}) | {m.value:.4g} | {m.low:.4g} to {m.high:.4g} |")
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,21 @@ def prepare(folder: Path) -> None:
 
 
 def ceiling() -> tuple[str, object]:
-    """Return the probability of a failure given everything hidden, and a key that tells the fleet."""
+    """Return the probability of a failure given everything hidden, and a key that tells the fleet.
+
+    The page's label is censored by planned swaps, so it is the probability where the answer will be known.
+    """
 
     def probability(moments: Moments) -> Array:
-        return fab.ceiling(FLEET, moments.names(), moments.at, int(DAY), int(WEEK))
+        return fab.ceiling_where_known(FLEET, moments.names(), moments.at, int(DAY), int(WEEK))
 
     return repr(FLEET), probability
+
+
+def severity() -> Callable[[Moments], Array]:
+    """Return the highest true severity of a part: what a perfect sensor of wear would show."""
+
+    def highest(moments: Moments) -> Array:
+        return fab.severity_oracle(FLEET, moments.names(), moments.at)
+
+    return highest
