@@ -134,8 +134,10 @@ def test_every_kind_of_answer_has_a_whole_report(tmp_path, kind):
     reader = Reader()
     reader.feed(page)
     assert reader.open == []
+    probable = isinstance(kind, labels.Probability)
     assert reader.titles == [
         "How good is the answer?",
+        *(["What it would save"] if probable else []),
         "May it ship?",
         "Can the answer be believed?",
         "The alerts a planner would have had",
@@ -144,7 +146,7 @@ def test_every_kind_of_answer_has_a_whole_report(tmp_path, kind):
         "What came in",
         "How it was made",
     ]
-    assert page.count("<svg") == (6 if isinstance(kind, labels.Probability) else 5)
+    assert page.count("<svg") == (7 if probable else 5)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

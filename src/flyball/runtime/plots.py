@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 BLUE, GREY, RED, GREEN = "#2463a8", "#8895a3", "#b3261e", "#1a7f4b"
 #: At most so many machines, columns or classes in one plot.
 SHOWN = 24
+#: At most so many metrics: all stand in the table.
+MOST = 9
 
 
 def contest(found: Result) -> Any:
-    """Return every metric with its interval, contestant by contestant, on the test rows and over the folds."""
-    metrics, names = found.page.model.metrics, list(found.held.test.answers)[::-1]
+    """Return the first metrics with their intervals, contestant by contestant, on the test rows and over the folds."""
+    metrics, names = found.page.model.metrics[:MOST], list(found.held.test.answers)[::-1]
     columns = min(len(metrics), 3)
     rows = -(-len(metrics) // columns)
     figure, axes = _axes(columns, height=rows * (0.9 + 0.4 * len(names)), rows=rows)

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import extras, labels
-from flyball.runtime import plots
+from flyball.runtime import plots, practice, practice_plots
 
 if TYPE_CHECKING:
     from flyball.runtime.result import Result
+
+#: More metrics than this stand in rows.
+MANY = 8
 
 STYLE = """
 :root { --ink: #1c2733; --dim: #5b6875; --line: #d8dee5; --good: #1a7f4b; --bad: #b3261e; --blue: #2463a8 }
@@ -42,6 +45,7 @@ def write(found: Result, file: Path) -> None:
     sections = [
         _head(found, told),
         _section("How good is the answer?", _figures(told), lambda: plots.contest(found)),
+        _section("What it would save", _practice(found, told), lambda: practice_plots.draw(found)),
         _section("May it ship?", _gates(told)),
         _section("Can the answer be believed?", _calibration_note(found), lambda: plots.calibration(found)),
         _section("The alerts a planner would have had", _alerts(found), lambda: plots.alerts(found)),
@@ -125,15 +129,16 @@ def _head(found: Result, told: dict[str, Any]) -> str:
 
 
 def _figures(told: dict[str, Any]) -> str:
-    """Return who reached what, a row per contestant, a column per metric."""
-    everybody = {"baseline": told["contest"]["baseline"], **told["contest"]["peers"]}
-    everybody |= {"challenger": told["contest"]["challenger"], "ceiling": told["contest"]["ceiling"]}
-    metrics = list(dict.fromkeys(metric for figures in everybody.values() for metric in figures or {}))
+    """Return who reached what: a row per contestant and a column per metric, turned round where metrics are many."""
+    everybody = practice.everybody(told)
+    metrics = list(dict.fromkeys(metric for figures in everybody.values() for metric in figures))
     rows = [
         (who, *(_with_interval(figures.get(metric)) for metric in metrics))
         for who, figures in everybody.items()
-        if figures
     ]
+    header = ("", *metrics)
+    if len(metrics) > MANY:
+        header, *rows = (tuple(column) for column in zip(header, *rows, strict=True))
     note = "<p>On rows that nobody learned from; intervals are 95 %, by machine.</p>"
     differences = [
         (name.removeprefix("difference."), f"{value:+.4g}", f"{low:+.4g} to {high:+.4g}", low > 0)
@@ -144,7 +149,15 @@ def _figures(told: dict[str, Any]) -> str:
     paired += table(
         ("metric", "difference", "95 % interval", "better beyond doubt"), differences, ("yes", "no")
     )
-    return note + table(("", *metrics), rows) + (paired if differences else "")
+    if len(differences) > 2 * MANY:
+        paired = f"<details><summary>{len(differences)} paired differences</summary>{paired}</details>"
+    return note + table(header, rows) + (paired if differences else "")
+
+
+def _practice(found: Result, told: dict[str, Any]) -> str:
+    if not practice.applies(found):
+        return ""
+    return practice.text(found, told, table) + f"<p>{practice.summary(found)}</p>"
 
 
 def _with_interval(figure: list[float] | None) -> str:

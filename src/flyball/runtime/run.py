@@ -357,7 +357,14 @@ def _report(found: result.Result, kept: store.Store, steps: plan.Plan) -> None:
     key = plan.key(
         "report",
         json.dumps(told, sort_keys=True, default=str),
-        plan.code("runtime/report.py", "runtime/plots.py", "runtime/result.py"),
+        plan.code(
+            "model",
+            "runtime/report.py",
+            "runtime/plots.py",
+            "runtime/practice.py",
+            "runtime/practice_plots.py",
+            "runtime/result.py",
+        ),
     )
     folder = steps.carry("report", key, lambda place: report.write(found, place / "report.html"))
     durable.write(kept.folder / "report.html", (folder / "report.html").read_bytes())
