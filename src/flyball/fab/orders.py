@@ -82,8 +82,9 @@ class Jobs:
     """What was truly done, and what becomes of it on paper: arrays over all jobs, in no particular order.
 
     `row` machine; `at` hour; `lasted` hours; `comp` index into PARTS as it was, `named` as it is entered; `failed` an
-    unscheduled down by a hard failure; `kind`; `seen` hour of entry; `logged` whether it is entered at all; `wrong`
-    whether the part put in was the wrong one; `again` whether the same part failed within three days before.
+    unscheduled down by a hard failure, `swapped` the planned swap of a hard part; `kind`; `seen` hour of entry;
+    `logged` whether it is entered at all; `wrong` whether the part put in was the wrong one; `again` whether the same
+    part failed within three days before.
     """
 
     row: NDArray[np.int64]
@@ -106,7 +107,8 @@ def orders(fab: fleet.Fab) -> dict[str, NDArray[Any]]:
     `at` is when the machine went down, by its own state log; `opened`, `started` and `finished` are noted by hand,
     the last rounded to a quarter of an hour; `seen` is when the order was entered.  `part` is the part named, `kind`
     is `repair`, `assist` (a short stop) or `planned` (maintenance), `failed` an unscheduled down by a hard failure,
-    `swapped` the planned replacement of a part that would stop the machine, `cause` a code and `text` free.  What is entered after the last day is not known yet and left out.
+    `swapped` the planned swap of a part that would stop the machine, `cause` a code and `text` free.  What is entered
+    after the last day is not known yet and left out.
 
     >>> told = orders(fleet.Fab("tiny", machines=2))
     >>> bool((told["seen"] > told["at"]).all()), sorted(set(told["kind"].tolist()))

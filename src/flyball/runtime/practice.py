@@ -132,7 +132,8 @@ def _survival(found: Result, told: Mapping[str, Any], table: Table) -> str:
         f"<p>{len(seen.rows) - censored:,} questions have an answer; of {censored:,} more the machine was serviced "
         "or lost from sight within the window. Figures named ipcw and the concordance count those for as long as "
         "they were followed, which is right only if being serviced did not depend on what was to come. Where people "
-        "replace what looks worn it does: then neither column is the truth, and how far they lie apart is a hint, no bound.</p>"
+        "replace what looks worn it does: then neither column is the truth, and how far they lie apart is a "
+        "hint, no bound.</p>"
     )
     return note + table(("", *names), rows)
 

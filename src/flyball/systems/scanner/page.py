@@ -33,8 +33,8 @@ WARNINGS = (
 
 #: Parts that stop a machine, as work orders name them.
 PARTS = ("DGEN", "LASR", "VACP", "LEAK", "WSTG", "RSTG", "COOL", "HNDL")
-#: The recipe of a site that counts codes: logarithms of counts, a logistic regression.
-CODES = tuple(f"events.code.{code}.count.7d" for code in WARNINGS)
+#: How often each warning came in the last two days.
+CODES = tuple(f"events.code.{code}.count.2d" for code in WARNINGS)
 
 system = System(
     name="scanner",
@@ -77,9 +77,11 @@ system = System(
         censored_by="repairs.swapped",
     ),
     model=model.Contest(
-        baseline=model.Chain(model.Log(CODES), model.Logistic(l2=3.0, columns=CODES)),
-        # What a fab does without learning: replace by age, and hold every channel to its control limits.
+        # A logistic curve over the number of warnings: on the folds better than one coefficient for every code.
+        baseline=model.Threshold(columns=CODES),
+        # What else must be beaten: codes one by one, replacement by age, control limits of every channel.
         peers={
+            "codes": model.Chain(model.Log(CODES), model.Logistic(l2=3.0, columns=CODES)),
             "age_weibull": model.WeibullAge(
                 tuple(f"repairs.part.{part}.since" for part in PARTS), within=7.0, gap=1.0
             ),
@@ -92,6 +94,7 @@ system = System(
             min_rows=100,
             row_share=0.5,
             feature_share=0.3,
+            columns=("telemetry.*.slope.*", "telemetry.*.change.*", "events.*"),
             monotone={
                 "events.*": 1,
                 "telemetry.[!w]*": 1,
