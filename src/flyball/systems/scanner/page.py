@@ -88,10 +88,10 @@ system = System(
             "three_sigma": model.ThreeSigma(tuple(f"telemetry.{name}.mean.1d" for name in CHANNELS)),
         },
         challenger=model.BoostedTrees(
-            trees=200,
+            trees=400,
             leaves=7,
-            rate=0.02,
-            min_rows=100,
+            rate=0.01,
+            min_rows=30,
             row_share=0.5,
             feature_share=0.3,
             columns=("telemetry.*.slope.*", "telemetry.*.change.*", "events.*"),
