@@ -1,9 +1,12 @@
 """The live command: where things go is decided before anything runs, and what was sent is told."""
 
+import os
+
 import pytest
 
 from flyball import errors, fab
 from flyball.cli import living
+from flyball.kernels import RingReader, ring
 
 FEW = fab.Fab("tiny", seed=4, machines=2, days=2)
 NOWHERE = {"speed": 1.0, "broker": None, "ring": None, "begin": 0.0, "seconds": 0.1}
@@ -11,11 +14,32 @@ NOWHERE = {"speed": 1.0, "broker": None, "ring": None, "begin": 0.0, "seconds": 
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({}, "nowhere to send"), ({"broker": "x:y"}, "is no address")],
+    [
+        ({}, "nowhere to send"),
+        ({"broker": "x:y"}, "is no address"),
+        ({"ring": "flyball-none", "begin": 2.0}, "an hour below 48"),
+    ],
 )
 def test_nowhere_to_send_is_told(given, said):
     with pytest.raises(errors.DeclarationError, match=said):
         living.go(FEW, **{**NOWHERE, **given})
+
+
+def test_samples_go_into_rings_and_are_counted():
+    prefix = f"flyball-living-{os.getpid()}"
+    try:
+        told = living.go(FEW, **{**NOWHERE, "ring": prefix, "speed": 600.0, "seconds": 0.3, "begin": 1.0})
+        with RingReader(f"{prefix}-A-001") as reader:
+            first = reader.take(1, wait=0.0)["time"].item()
+    finally:
+        for name in ("A-001", "B-001"):
+            ring.unlink(f"{prefix}-{name}")
+    assert first == fab.START_US + 86_400_000_000
+    assert (
+        told["rings"] == 2
+        and 2 * 150 <= told["samples"] <= 2 * 600 * told["seconds"]
+        and not told["interrupted"]
+    )
 
 
 def test_what_was_sent_is_told_in_lines():

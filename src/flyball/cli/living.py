@@ -25,6 +25,7 @@ def go(
         raise errors.DeclarationError(
             "fab --live: nowhere to send: give --broker (localhost:1883) or --ring a prefix"
         )
+    live.check(fab, speed, 24.0 * begin)
     outlets: list[Outlet] = []
     try:
         outlets.extend(_outlets(fab, broker, ring, 24.0 * begin))

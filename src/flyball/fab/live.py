@@ -99,6 +99,18 @@ class Outlet(Protocol):
         """Finish, and return what was done as counts."""
 
 
+def check(fab: fleet.Fab, speed: float, begin_h: float) -> None:
+    """Raise DeclarationError for a speed that is not above zero or a beginning outside of the fleet's life.
+
+    >>> check(fleet.Fab("tiny", days=2), 3600.0, 47.0)
+    """
+    hours = 24.0 * fab.size().days
+    if not speed > 0.0 or not 0.0 <= begin_h < hours:
+        raise errors.DeclarationError(
+            f"fab: speed {speed:g} from hour {begin_h:g}: give a speed above 0 and an hour below {hours:g}"
+        )
+
+
 def go(
     fab: fleet.Fab, outlets: Sequence[Outlet], *, speed: float = 1.0, begin_h: float = 0.0, seconds: float = 0.0,
     clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
@@ -107,13 +119,10 @@ def go(
 
     It ends with the fleet's last day, after `seconds` (0: without limit), when no outlet takes more, or when it is
     interrupted: then too everything is closed and told.  `behind_s` is the longest that the outlets made it late.
-    Raises DeclarationError for a speed that is not above zero or a beginning outside of the fleet's life.
+    Raises what `check` raises.
     """
+    check(fab, speed, begin_h)
     hours = 24.0 * fab.size().days
-    if not speed > 0.0 or not 0.0 <= begin_h < hours:
-        raise errors.DeclarationError(
-            f"fab: speed {speed:g} from hour {begin_h:g}: give a speed above 0 and an hour below {hours:g}"
-        )
     start, begin_us, behind = clock(), fleet.START_US + round(begin_h * fleet.HOUR_US), 0.0
     end_us, elapsed, interrupted = fleet.START_US + round(hours * fleet.HOUR_US), 0.0, False
     try:
