@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flyball import fab
-from flyball.fab import channels, codes, dynamics, events, fleet, truth, wear
+from flyball.fab import codes, dynamics, events, fleet, physics, truth, wear
 
 FLEET = fab.Fab("tiny", seed=2, machines=60, days=365)
 SECOND = 1.0 / 3600.0
@@ -107,7 +107,7 @@ def test_the_interlock_trips_only_without_margin_and_is_an_assist(known, told):
     trips = (known["role"] == "interlock") & (told["set_clear"] == "set")
     assert trips.sum() > 50
     hour = np.floor(known["true_at"][trips])
-    margin = channels.margin(dynamics.history(FLEET).at(known["machine"][trips], hour))
+    margin = physics.margin(dynamics.history(FLEET).at(known["machine"][trips], hour))
     assert (margin < 0.0).all()
     clears = (known["role"] == "interlock") & (told["set_clear"] == "clear")
     stopped = np.sort(known["true_at"][clears]) - np.sort(known["true_at"][trips])[: clears.sum()]

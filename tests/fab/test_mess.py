@@ -3,16 +3,16 @@
 import numpy as np
 
 from flyball import fab
-from flyball.fab import channels, fleet, mess
+from flyball.fab import fleet, mess, telemetry
 
 FLEET = fab.Fab("tiny", seed=2, machines=20, days=365)
 
 
 def test_telemetry_is_spoiled_in_the_stated_shares():
-    clean = channels.telemetry(FLEET)
+    clean = telemetry.telemetry(FLEET)
     rows, spoiled = mess.spoil(FLEET, clean)
     assert 0.9 < len(rows["at"]) / len(clean["at"]) < 1.0
-    assert 0.002 < np.isnan(rows["jitter"]).mean() < 0.004
+    assert 0.002 < np.isnan(rows["vibration"]).mean() < 0.004
     pairs = np.stack([rows["machine"], rows["at"]], axis=1)
     copies = len(pairs) - len(np.unique(pairs, axis=0))
     assert 0.001 < copies / len(pairs) < 0.003
@@ -21,7 +21,7 @@ def test_telemetry_is_spoiled_in_the_stated_shares():
 
 
 def test_nothing_is_left_in_a_lost_block():
-    rows, spoiled = mess.spoil(FLEET, channels.telemetry(FLEET))
+    rows, spoiled = mess.spoil(FLEET, telemetry.telemetry(FLEET))
     names, at = np.array(fleet.plan(FLEET).names)[rows["machine"]], fleet.to_us(rows["at"])
     for kind, where, start, end in zip(*(spoiled[c] for c in ("kind", "where", "start", "end")), strict=True):
         if kind == "lost block":
@@ -29,7 +29,7 @@ def test_nothing_is_left_in_a_lost_block():
 
 
 def test_rows_are_seen_after_they_happened_and_an_outage_holds_them_back():
-    rows, _ = mess.spoil(FLEET, channels.telemetry(FLEET))
+    rows, _ = mess.spoil(FLEET, telemetry.telemetry(FLEET))
     late = rows["seen"] - rows["at"]
     assert (late > 0).all()
     assert np.median(late) < 0.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flyball import errors, fab
-from flyball.fab import dynamics, fleet, rings
+from flyball.fab import fleet, rings
 from flyball.kernels import RingReader, ring
 
 FEW = fab.Fab("tiny", seed=4, machines=2, days=2)
@@ -86,19 +86,6 @@ def test_a_ring_that_another_writes_is_told_and_no_end_stays_open(prefix):
         rings.Samples(FEW, prefix, window)
     samples.close()
     rings.Samples(FEW, prefix, window).close()
-
-
-def test_seconds_follow_the_state_however_they_are_cut():
-    whole = rings.seconds(FEW, 0, 0, 9000)
-    parts = [rings.seconds(FEW, 0, first, min(2500, 9000 - first)) for first in range(0, 9000, 2500)]
-    for name, values in whole.items():
-        np.testing.assert_array_equal(values, np.concatenate([part[name] for part in parts]))
-    long = fab.Fab("tiny", seed=4, machines=2, days=60)
-    journal = dynamics.history(long).journal.read("failure")
-    failed = int(np.flatnonzero((journal["at"] > 1.0) & (journal["value"] > 0.5))[0])
-    second, machine = int(journal["at"][failed] * 3600.0), int(journal["row"][failed])
-    around = rings.seconds(long, machine, second - 60, 120)["jitter"]
-    assert np.isfinite(around[:59]).all() and np.isnan(around[62:]).all()
 
 
 def frames(size=8):

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
-from flyball.fab import channels, chatter, codes, dynamics, fleet, states, wear
+from flyball.fab import chatter, codes, dynamics, fleet, physics, states, wear
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,7 +190,7 @@ def _interlock(fab: fleet.Fab, rng: np.random.Generator) -> _Some:
     past, hours = dynamics.history(fab), np.arange(24.0 * fab.size().days)
     machine, at = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
     for number in np.flatnonzero(past.plan.euv):
-        lacks = np.maximum(-channels.margin(past.at(np.full(len(hours), number), hours)), 0.0)
+        lacks = np.maximum(-physics.margin(past.at(np.full(len(hours), number), hours)), 0.0)
         found = np.repeat(hours, rng.poisson(TRIPS * lacks))
         machine.append(np.full(len(found), number))
         at.append(found + rng.random(len(found)))

@@ -14,7 +14,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import channels, events, fleet, forms, mess, oracle, orders, states, truth
+from flyball.fab import daily, events, fleet, forms, mess, oracle, orders, states, telemetry, truth
 from flyball.runtime import durable
 
 if TYPE_CHECKING:
@@ -50,18 +50,30 @@ def _spoilt(fab: fleet.Fab) -> Columns:
     return _telemetry(fab)[0]
 
 
+def _daily(fab: fleet.Fab) -> Columns:
+    """Return the day's aggregates of what sites have: copies of a row are told by machine and moment."""
+    import numpy as np
+
+    rows = _spoilt(fab)
+    order = np.lexsort((rows["at"], rows["machine"]))
+    machine, at = rows["machine"][order], rows["at"][order]
+    first = np.concatenate([[True], (np.diff(machine) != 0) | (np.diff(at) != 0.0)])[: len(order)]
+    return daily.daily(fab, {name: column[order[first]] for name, column in rows.items()})
+
+
 def _injected(fab: fleet.Fab) -> Columns:
     return _telemetry(fab)[1]
 
 
 @functools.lru_cache(maxsize=2)
 def _telemetry(fab: fleet.Fab) -> tuple[Columns, Columns]:
-    return mess.spoil(fab, channels.telemetry(fab))
+    return mess.spoil(fab, telemetry.telemetry(fab))
 
 
 #: What sites send, and what only the simulator knows.
 SENT = (
     Table("telemetry", _spoilt),
+    Table("daily", _daily, central=True),
     Table("events", events.events, raw=True),
     Table("repairs", orders.orders, central=True),
     Table("states", states.states, central=True),

@@ -10,7 +10,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import channels, dynamics, fleet
+from flyball.fab import fleet, windows
 from flyball.kernels import ring
 from flyball.runtime import durable
 
@@ -39,8 +39,8 @@ class Samples:
     def __init__(
         self, fab: fleet.Fab, prefix: str, window: Window | None = None, *, begin_h: float = 0.0
     ) -> None:
-        """Make the rings; `window` gives the samples of some seconds (by default those of `seconds`)."""
-        self.fab, self.window = fab, window or seconds
+        """Make the rings; `window` gives the samples of some seconds (by default those of `windows.seconds`)."""
+        self.fab, self.window = fab, window or windows.seconds
         window = self.window
         self.names = [f"{prefix}-{name}" for name in fleet.plan(fab).names]
         self._second, self._end = round(begin_h * 3600.0), fab.size().days * 86_400
@@ -91,35 +91,6 @@ def _counted(many: int) -> NDArray[np.int64]:
     import numpy as np
 
     return np.arange(many)
-
-
-def seconds(fab: fleet.Fab, machine: int, first: int, many: int) -> dict[str, NDArray[Any]]:
-    """Return a machine's channels for some seconds of its life: what the state gives, and white noise.
-
-    They are the same however the seconds are cut; a machine that is down gives NaN.
-
-    >>> one = fleet.Fab("tiny")
-    >>> bool(seconds(one, 0, 4090, 10)["jitter"][6] == seconds(one, 0, 4096, 1)["jitter"][0])
-    True
-    """
-    import numpy as np
-
-    second = np.arange(first, first + many)
-    past = dynamics.history(fab)
-    state = past.at(np.full(many, machine), second / 3600.0)
-    values = channels.clean(state, past.plan.duty[machine, state.week])
-    blocks = range(first // AT_ONCE, (first + many - 1) // AT_ONCE + 1)
-    noise = np.concatenate([_noise(fab, machine, block) for block in blocks])
-    noise = noise[first - blocks[0] * AT_ONCE :][:many]
-    for place, channel in enumerate(channels.CHANNELS):
-        raw = values[channel.name] + channel.sigma * noise[:, place]
-        values[channel.name] = np.where(state.down > 0.0, np.nan, np.rint(raw / channel.step) * channel.step)
-    return values
-
-
-def _noise(fab: fleet.Fab, machine: int, block: int) -> NDArray[np.float32]:
-    rng = fleet.stream(fab, f"seconds of {machine} in {block}")
-    return rng.standard_normal((AT_ONCE, len(channels.CHANNELS)), dtype="f4")
 
 
 class Frames:

@@ -6,24 +6,39 @@ from flyball.units import DAY, WEEK, YEAR, MiB, days, hours, ms
 CHANNELS = {
     "if_power": "W",
     "co2_power": "kW",
+    "chamber_voltage": "kV",
     "dose_error": "%",
+    "energy_sigma": "%",
     "jitter": "um",
+    "timing_jitter": "ns",
+    "droplet_pressure": "bar",
+    "missed_pulses": "ppm",
     "mirror_temp": "°C",
+    "laser_gain": "1",
     "vacuum_pressure": "Pa",
+    "water_vapour": "1",
     "vibration": "mm/s",
     "pump_current": "A",
+    "pump_temp": "°C",
+    "stage_deviation": "nm",
     "stage_current": "A",
     "reticle_deviation": "nm",
-    "water_flow": "l/min",
-    "water_temp": "°C",
+    "focus_error": "nm",
     "handler_cycle": "s",
+    "handler_retries": "1",
+    "water_temp": "°C",
+    "water_flow": "l/min",
+    "water_drop": "bar",
     "wafer_rate": "wph",
 }
-#: Channels that carry wear, and the one whose wear shows as a fall.
-WEAR = (
-    "jitter", "mirror_temp", "vacuum_pressure", "vibration", "pump_current", "stage_current", "reticle_deviation",
-    "water_temp", "handler_cycle", "co2_power", "water_flow",
+#: Channels that rise with wear, and those that fall.
+RISES = (
+    "co2_power", "chamber_voltage", "energy_sigma", "jitter", "timing_jitter", "droplet_pressure", "missed_pulses",
+    "mirror_temp", "vacuum_pressure", "water_vapour", "vibration", "pump_current", "pump_temp", "stage_deviation",
+    "stage_current", "reticle_deviation", "handler_cycle", "handler_retries", "water_drop",
 )  # fmt: skip
+FALLS = ("laser_gain", "water_flow")
+WEAR = (*RISES, *FALLS)
 #: Warnings that a failing component gives before it stops.
 WARNINGS = (
     *("DG-2A01", "DG-2A14", "DG-31C0", "LA-2203", "LA-24B1", "LA-3390", "WS-2011", "WS-2C40", "WS-3108"),
@@ -53,8 +68,8 @@ system = System(
             ),
         ),
         expect=(
-            data.Missing("telemetry.co2_power", at_most=0.05),
-            data.Missing("telemetry.jitter", at_most=0.05),
+            data.Missing("telemetry.vibration", at_most=0.05),
+            data.Missing("telemetry.stage_current", at_most=0.05),
         ),
     ),
     features=features.AsOf(
@@ -97,9 +112,8 @@ system = System(
             columns=("telemetry.*.slope.*", "telemetry.*.change.*", "events.*"),
             monotone={
                 "events.*": 1,
-                "telemetry.[!w]*": 1,
-                "telemetry.water_temp*": 1,
-                "telemetry.water_flow*": -1,
+                **{f"telemetry.{name}.*": 1 for name in RISES},
+                **{f"telemetry.{name}.*": -1 for name in FALLS},
             },
         ),
         choose=model.Rolling(folds=3, guard=days(11)),
