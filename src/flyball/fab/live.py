@@ -53,7 +53,7 @@ def messages(fab: fleet.Fab, names: Sequence[str] = TABLES, begin_h: float = 0.0
 
     >>> first = next(messages(fleet.Fab("tiny", machines=1, days=2), ["telemetry"]))
     >>> first.topic, first.sequence, sorted(first.values)[:3]
-    ('fab/A/A-001/telemetry', 0, ['co2_power', 'dose_error', 'handler_cycle'])
+    ('fab/A/A-001/telemetry', 0, ['air_pressure', 'air_temp', 'align_residual'])
     """
     import numpy as np
 
