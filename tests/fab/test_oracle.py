@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flyball import errors, fab
-from flyball.fab import dynamics, fleet, oracle, service, wear
+from flyball.fab import dynamics, fleet, lives, oracle, service, wear
 
 DAY = 86_400_000_000
 MANY = fab.Fab("tiny", seed=5, machines=500, days=60)
@@ -131,7 +131,7 @@ def test_the_spent_hazard_covers_every_onset_that_comes():
     same = (reached.stage == wear.HEALTHY) & (state.stage == wear.HEALTHY) & (reached.age >= state.age)
     life, shape = plan.life, np.array([c.shape for c in wear.COMPONENTS])
     met = (reached.age / life) ** shape - (state.age / life) ** shape
-    spent = oracle._spent(state, plan, 192.0, wear.hard())
+    spent = lives.spent(state, plan, 192.0, wear.hard())
     assert (met <= spent + 1e-9)[same & wear.hard()].all()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flyball import errors
-from flyball.fab import dynamics, fleet, oracle, service, truth, wear
+from flyball.fab import dynamics, fleet, lives, service, truth, wear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,17 +58,17 @@ def ceiling_where_known(
     size = max(1, _TOGETHER // draws)
     for first in range(0, len(opens), size):
         rows = np.arange(first, min(first + size, len(opens)))
-        spent = oracle._spent(state.take(rows), plan, late, wear.hard())
+        spent = lives.spent(state.take(rows), plan, late, wear.hard())
         none = np.exp(-spent.sum(axis=1))
-        begins = oracle._with_onset(state.take(rows), plan, spent, rng, draws)
-        stays = oracle._without_onset(state.take(rows), plan, spent, rng, draws)
+        begins = lives.with_onset(state.take(rows), plan, spent, rng, draws)
+        stays = lives.without_onset(state.take(rows), plan, spent, rng, draws)
         told[:, rows] = (1.0 - none) * _told(begins, plan, opens[rows], closes[rows], rng)
         told[:, rows] += none * _told(stays, plan, opens[rows], closes[rows], rng)
     return np.asarray(np.clip(told[0] / np.maximum(told[1], 1e-9), LEAST, 1.0 - LEAST))
 
 
 def _told(
-    lives: wear.State,
+    drawn: wear.State,
     plan: fleet.Plan,
     opens: NDArray[np.float64],
     closes: NDArray[np.float64],
@@ -77,10 +77,10 @@ def _told(
     """Live on; return [2, n] the shares of lives that are told to fail, and of those that are told at all."""
     import numpy as np
 
-    draws = len(lives.now) // len(opens)
+    draws = len(drawn.now) // len(opens)
     journal, until = service.Journal(keep=("failure", "swap")), np.repeat(closes, draws)
     begins = np.repeat(opens, draws)
-    dynamics.advance(lives, plan, until, rng, journal)
+    dynamics.advance(drawn, plan, until, rng, journal)
     first = {}
     for kind, chance in (("failure", service.told(None)), ("swap", (1.0 - service.UNLOGGED) * wear.hard())):
         seen = journal.read(kind)

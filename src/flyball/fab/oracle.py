@@ -13,7 +13,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import dynamics, fleet, service, truth, wear
+from flyball.fab import dynamics, fleet, lives, service, truth, wear
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -69,15 +69,15 @@ def ceiling(
     size = max(1, _TOGETHER // draws)
     for first in range(0, len(answer), size):
         rows = np.arange(first, min(first + size, len(answer)))
-        spent = _spent(state.take(rows), plan, late, asked.may())
+        spent = lives.spent(state.take(rows), plan, late, asked.may())
         none = np.exp(-spent.sum(axis=1))
-        lives = _with_onset(state.take(rows), plan, spent, rng, draws)
-        answer[rows] = (1.0 - none) * _known(lives, plan, opens[rows], closes[rows], rng, asked)
+        drawn = lives.with_onset(state.take(rows), plan, spent, rng, draws)
+        answer[rows] = (1.0 - none) * _known(drawn, plan, opens[rows], closes[rows], rng, asked)
         # Without a degradation now and without an onset there is nothing that could fail.
         bad = worn[rows]
         rows, spent, none = rows[bad], spent[bad], none[bad]
-        lives = _without_onset(state.take(rows), plan, spent, rng, draws)
-        answer[rows] += none * _known(lives, plan, opens[rows], closes[rows], rng, asked)
+        drawn = lives.without_onset(state.take(rows), plan, spent, rng, draws)
+        answer[rows] += none * _known(drawn, plan, opens[rows], closes[rows], rng, asked)
     return answer
 
 
@@ -111,15 +111,15 @@ def remaining(
     for first in range(0, len(answer), size):
         rows = np.arange(first, min(first + size, len(answer)))
         begun = state.take(rows)
-        lives = _again(begun, plan, rng.exponential(size=(len(rows), draws, len(counts))))
-        started, journal = lives.now.copy(), service.Journal(keep=("failure",))
-        dynamics.advance(lives, plan, started + cap, rng, journal)
+        drawn = lives.again(begun, plan, rng.exponential(size=(len(rows), draws, len(counts))))
+        started, journal = drawn.now.copy(), service.Journal(keep=("failure",))
+        dynamics.advance(drawn, plan, started + cap, rng, journal)
         failure, hours = journal.read("failure"), np.full(len(started), cap)
         asked = counts[failure["comp"]]
         np.minimum.at(hours, failure["row"][asked], failure["at"][asked] - started[failure["row"][asked]])
-        drawn = hours.reshape(len(rows), draws)
-        answer[rows, 0] = drawn.mean(axis=1)
-        answer[rows, 1:] = np.quantile(drawn, (0.05, 0.95), axis=1).T
+        left = hours.reshape(len(rows), draws)
+        answer[rows, 0] = left.mean(axis=1)
+        answer[rows, 1:] = np.quantile(left, (0.05, 0.95), axis=1).T
     return answer
 
 
@@ -181,58 +181,8 @@ class _Asked:
         return np.asarray(self.told > 0.0)
 
 
-def _spent(state: wear.State, plan: fleet.Plan, hours: float, may: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the onset hazard that each healthy component that may count meets in so many hours without a stop."""
-    import numpy as np
-
-    weeks = state.week[:, None] + np.arange(int(hours / fleet.WEEK) + 2)
-    busiest = plan.duty[state.machine[:, None], np.minimum(weeks, plan.duty.shape[1] - 1)].max(axis=1)
-    life, shape = plan.life[state.machine], np.array([c.shape for c in wear.COMPONENTS])
-    oldest = state.age + wear.rates(plan, state.machine, busiest) * hours
-    spent = (oldest / life) ** shape - (state.age / life) ** shape
-    return np.asarray(np.where((state.stage == wear.HEALTHY) & may, spent, 0.0))
-
-
-def _with_onset(
-    state: wear.State, plan: fleet.Plan, spent: NDArray[np.float64], rng: np.random.Generator, draws: int
-) -> wear.State:
-    """Repeat each state with onsets drawn on condition that the spent hazard holds at least one.
-
-    The components' hazards are laid end to end; the first point of a unit Poisson process on that line, drawn
-    stratified, falls into one component, those before it stay healthy, those behind it are free.
-    """
-    import numpy as np
-
-    n, k = spent.shape
-    free = rng.exponential(size=(n, draws, k))
-    total = spent.sum(axis=1)[:, None]
-    uniform = (np.arange(draws) + rng.random((n, draws))) / draws
-    point = -np.log1p(uniform * np.expm1(-total))[:, :, None]
-    ends = np.cumsum(spent, axis=1)[:, None, :]
-    starts = ends - spent[:, None, :]
-    budget = np.where(point < starts, free, np.where(point < ends, point - starts, spent[:, None, :] + free))
-    return _again(state, plan, budget)
-
-
-def _without_onset(
-    state: wear.State, plan: fleet.Plan, spent: NDArray[np.float64], rng: np.random.Generator, draws: int
-) -> wear.State:
-    """Repeat each state with onsets drawn on condition that the spent hazard holds none."""
-    return _again(state, plan, spent[:, None, :] + rng.exponential(size=(len(spent), draws, spent.shape[1])))
-
-
-def _again(state: wear.State, plan: fleet.Plan, budget: NDArray[np.float64]) -> wear.State:
-    """Repeat N states for their draws' hazard budgets [N, draws, K]."""
-    import numpy as np
-
-    n, draws, k = budget.shape
-    many = state.take(np.repeat(np.arange(n), draws))
-    many.onset = wear.onset(plan.life[many.machine], many.age, budget.reshape(n * draws, k))
-    return many
-
-
 def _known(
-    lives: wear.State,
+    drawn: wear.State,
     plan: fleet.Plan,
     opens: NDArray[np.float64],
     closes: NDArray[np.float64],
@@ -244,9 +194,9 @@ def _known(
 
     if not len(opens):
         return np.zeros(0)
-    draws = len(lives.now) // len(opens)
+    draws = len(drawn.now) // len(opens)
     journal, until = service.Journal(keep=("failure",)), np.repeat(closes, draws)
-    dynamics.advance(lives, plan, until, rng, journal)
+    dynamics.advance(drawn, plan, until, rng, journal)
     failure = journal.read("failure")
     row, at = failure["row"], failure["at"]
     counts = asked.may()[failure["comp"]] & (at > np.repeat(opens, draws)[row]) & (at <= until[row])

@@ -44,6 +44,8 @@ WARNINGS = (
     *("DG-2A01", "DG-2A14", "DG-31C0", "LA-2203", "LA-24B1", "LA-3390", "WS-2011", "WS-2C40", "WS-3108"),
     *("VA-2107", "VA-2519", "VA-3A20", "VA-26E3", "VA-28F0", "VA-3C55", "RS-2042", "RS-2D17", "RS-38A6"),
     *("CW-2305", "CW-2718", "CW-3F01", "WH-2C03", "WH-2E70", "WH-3312"),
+    # What software of the second dictionary calls eight of them, one by two names.
+    *("DG-2A1A", "DG-2A1B", "LA-24B8", "VA-2187", "VA-3CD5", "WS-2CC0", "RS-20C2", "CW-2798", "WH-2EF0"),
 )
 
 #: Parts that stop a machine, as work orders name them.
