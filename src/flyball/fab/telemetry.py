@@ -119,7 +119,6 @@ def _logged(
     return logged
 
 
-@functools.lru_cache(maxsize=8)
 def noise(fab: fleet.Fab, machine: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return one machine's unit noise by the hour, slow and white, [channels, hours] each."""
     import numpy as np

@@ -90,7 +90,7 @@ def _sampled(
     own = [place for place, channel in enumerate(channels.CHANNELS) if channel.rate == rate]
     at = np.minimum(at, 24.0 * fab.size().days - 1e-6)
     seen, moved = physics.scene(fab, machine, at), telemetry.offsets(fab, machine, at)
-    clean, slow = physics.clean(seen), telemetry.noise(fab, machine)[0][:, at.astype(np.int64)]
+    clean, slow = physics.clean(seen), _slow(fab, machine)[:, at.astype(np.int64)]
     white, out = _white(fab, machine, rate, len(own), number), {}
     for row, place in enumerate(own):
         channel = channels.CHANNELS[place]
@@ -101,6 +101,12 @@ def _sampled(
         raw = telemetry.spread(channel, seen, clean[channel.name], unit, moved[:, place])
         out[channel.name] = np.round(np.rint(raw / channel.step) * channel.step, 6)
     return out
+
+
+@functools.lru_cache(maxsize=64)
+def _slow(fab: fleet.Fab, machine: int) -> NDArray[np.float32]:
+    """Return the slow half of a machine's hourly noise, kept: a live fleet asks for it every second."""
+    return telemetry.noise(fab, machine)[0]
 
 
 def _white(
