@@ -23,4 +23,5 @@ NB_MODULE(FLYBALL_MODULE, m) {
   bind_trees(m);
   bind_forests(m);
   bind_quantiles(m);
+  bind_residuals(m);
 }

@@ -32,3 +32,4 @@ void bind_drift(nb::module_& m);
 void bind_trees(nb::module_& m);
 void bind_forests(nb::module_& m);
 void bind_quantiles(nb::module_& m);
+void bind_residuals(nb::module_& m);

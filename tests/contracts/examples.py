@@ -34,6 +34,7 @@ DATA = (
     data.WallClock(),
     data.Fleet("machine", data.WallClock(), (TABLE,)),
     data.HoldGaps(hours(6), columns=("t.x",)),
+    data.Images("t.map", size=(64, 64)),
     data.Missing("t.x", at_most=0.02),
     data.Twins("t.map", split="t.part", label="t.code"),
 )

@@ -223,7 +223,7 @@ def test_images_that_are_missing_cut_or_outside_are_quarantined(tmp_path, fleet,
 
 
 @pytest.mark.parametrize(
-    "place", ["tables/telemetry/*.parquet", "quarantine/*.parquet", "sources/*.parquet", "frames/*.shard"]
+    "place", ["tables/telemetry/*.parquet", "quarantine/*.parquet", "sources/*.parquet", "frames/*.parquet"]
 )
 def test_one_flipped_bit_is_noticed_when_it_is_read(tmp_path, fleet, inbox, now, content, place, monkeypatch):
     folder = tmp_path / "store"
@@ -240,7 +240,9 @@ def test_one_flipped_bit_is_noticed_when_it_is_read(tmp_path, fleet, inbox, now,
         with monkeypatch.context() as sabotage:
             sabotage.setattr("flyball.runtime.journal.Journal.verify", lambda self, path, file: None)
             sabotage.setattr("flyball.data.images.digest", lambda image: "any")
-            sabotage.setattr("flyball.data.frames.Shards.load", lambda self, digest: np.zeros((1, 1)))
+            sabotage.setattr(
+                "flyball.data.frames.Shards.load", lambda self, digest, size=None: np.zeros((1, 1))
+            )
             try:
                 content(Store.open(folder, fleet))
                 unnoticed += 1

@@ -15,16 +15,23 @@ def archive(tmp_path):
 
 
 def keep(archive, arrays):
-    digests = [images.digest(array) for array in arrays]
-    index = archive.add(digests, arrays)
+    """Take a batch in as one commit; return the digests."""
+    batch = archive.batch()
+    digests = [batch.add(images.packed(array)) for array in arrays]
+    index = batch.index()
     if index is not None:
         number = archive.log.next()
         schema = {name: str(kind) for name, kind in index.schema.items()}
         both = {"frames": index, "sources": pl.DataFrame({"n": [number]})}
         staged = {name: [archive.log.stage(name, number, 0, rows)] for name, rows in both.items()}
+        batch.keep()
         archive.log.commit(number, staged, {"frames": schema, "sources": {"n": "Int64"}})
         archive.forget()
     return digests
+
+
+def noise(seed, size=64):
+    return np.random.default_rng(seed).integers(0, 255, (size, size)).astype(np.uint8)
 
 
 def test_images_of_every_shape_and_type_come_back_equal(archive):
@@ -40,11 +47,83 @@ def test_images_of_every_shape_and_type_come_back_equal(archive):
 
 def test_what_is_there_is_not_written_again(archive):
     one = [np.ones((3, 3), np.uint8)]
-    keep(archive, one)
-    assert archive.add([images.digest(one[0])], one) is None
-    assert len(list(archive.folder.glob("*.shard"))) == 1
+    digests = keep(archive, [*one, *one])
+    assert digests[0] == digests[1]
+    batch = archive.batch()
+    assert [batch.add(images.packed(array)) for array in one * 2] == digests
+    assert batch.index() is None and batch.known == 2
+    assert len(list(archive.folder.glob("*.tar"))) == 1
 
 
 def test_an_unknown_digest_is_told(archive):
     with pytest.raises(errors.StoreError, match="send its file again"):
         archive.fetch(["0" * 64]).load()
+
+
+def test_a_shard_is_closed_when_it_is_full(archive, monkeypatch):
+    monkeypatch.setattr(frames, "FULL", 10_000)
+    arrays = [noise(seed) for seed in range(10)]
+    digests = keep(archive, arrays)
+    assert len(list(archive.folder.glob("*.tar"))) == 4
+    assert all(np.array_equal(a, b) for a, b in zip(archive.fetch(digests).load(), arrays, strict=True))
+
+
+def test_shards_that_no_commit_owns_are_cut_off(archive):
+    digests = keep(archive, [noise(0)])
+    batch = archive.batch()
+    batch.add(images.packed(noise(1)))
+    batch.index()  # written, and then the process dies
+    torn = archive.folder / ("f" * 64 + ".tar")
+    torn.write_bytes(b"half a sh")
+    assert archive.recover() == 2 and archive.recover() == 0
+    assert len(list(archive.folder.glob("*.tar"))) == 1
+    archive.fetch(digests).load()
+
+
+def test_a_batch_that_is_dropped_leaves_nothing(archive):
+    batch = archive.batch()
+    batch.add(images.packed(noise(1)))
+    batch.index()
+    batch.drop()
+    assert list(archive.folder.glob("*.tar")) == []
+
+
+def test_the_oldest_go_and_what_is_pinned_stays(archive):
+    batches = [keep(archive, [noise(10 * number + n) for n in range(3)]) for number in range(6)]
+    whole = archive.bytes()
+    told = archive.retain(whole // 2, keep=[batches[1][2]])
+    assert (told.shards, told.images) == (3, 9) and told.bytes == archive.bytes() <= whole // 2
+    for number, digests in enumerate(batches):
+        if number in (0, 2, 3):
+            with pytest.raises(errors.StoreError, match="send its file again"):
+                archive.fetch(digests[:1]).load()
+        else:
+            assert len(archive.fetch(digests).load()) == 3
+    assert archive.retain(whole) == frames.Retained(0, 0, archive.bytes())
+    # Sent again it is there again.
+    assert keep(archive, [noise(0)]) == batches[0][:1]
+    archive.fetch(batches[0][:1]).load()
+
+
+def test_a_cap_below_what_is_pinned_is_told_by_what_is_left(archive):
+    digests = [keep(archive, [noise(seed)])[0] for seed in range(3)]
+    told = archive.retain(0, keep=digests[:1])
+    assert told.images == 2 and told.bytes == archive.bytes() > 0
+    assert archive.retain(0).bytes == 0 == archive.bytes()
+    assert archive.recover() == 0 and archive.shards().places == {}
+
+
+def test_a_reader_follows_commits_joins_and_lettings_go(archive):
+    other = frames.Archive(archive.folder.parent, archive.log)
+    all_of = []
+    for seed in range(30):
+        all_of += keep(archive, [noise(seed, 8)])
+        other.forget()
+        assert set(other.shards().places) == set(all_of)
+    assert archive.log.compact("frames") > 0
+    other.forget()
+    assert list(other.shards().places) == all_of
+    archive.retain(archive.bytes() // 2)
+    other.forget()
+    assert list(other.shards().places) == all_of[-len(other.shards().places) :]
+    assert 10 < len(other.shards().places) < 20

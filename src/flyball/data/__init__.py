@@ -4,6 +4,7 @@ from flyball.data.binding import Binding
 from flyball.data.clean import Clip, HoldGaps
 from flyball.data.expect import Between, Missing
 from flyball.data.frames import Frames
+from flyball.data.images import Images
 from flyball.data.stage import (
     Check,
     Cleaner,
@@ -22,5 +23,5 @@ from flyball.data.twins import Twins
 
 __all__ = [
     "Between", "Binding", "Check", "Cleaner", "Clip", "Clock", "Counter", "Finding", "Fleet", "Frames", "HoldGaps",
-    "Late", "Missing", "Rows", "Table", "Tables", "Twins", "WallClock", "Words",
+    "Images", "Late", "Missing", "Rows", "Table", "Tables", "Twins", "WallClock", "Words",
 ]  # fmt: skip

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from flyball.data.images import Images
+
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
     Codes = npt.NDArray[np.int32]
@@ -135,7 +137,8 @@ class Finding:
 class Fleet(part.Part):
     """What comes in: one key, one clock, the tables, what cleans them and what is expected of them.
 
-    `key` names the column of the files that says which machine a row is from.
+    `key` names the column of the files that says which machine a row is from.  `images` says of an image column to
+    what size it is decoded and what is too large; a column of which nothing is said has the defaults of `Images`.
     """
 
     key: str
@@ -143,6 +146,11 @@ class Fleet(part.Part):
     tables: tuple[Table, ...]
     clean: tuple[Cleaner, ...] = ()
     expect: tuple[Check, ...] = ()
+    images: tuple[Images, ...] = ()
+
+    def image(self, column: str) -> Images | None:
+        """Return what is said of an image column ("table.column"), None if nothing."""
+        return next((said for said in self.images if said.column == column), None)
 
     def table(self, name: str) -> Table | None:
         """Return the table of that name, or None."""
@@ -160,7 +168,7 @@ class Fleet(part.Part):
             seen.add(table.name)
         if not self.tables:
             yield errors.Problem("tables", "no table", "declare at least one data.Table")
-        for name in ("clean", "expect"):
+        for name in ("clean", "expect", "images"):
             for index, inner in enumerate(getattr(self, name)):
                 for column in inner.reads():
                     for problem in unknown(self, column):

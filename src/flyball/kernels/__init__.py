@@ -19,6 +19,7 @@ from flyball.kernels.moving_moments import MOMENTS, MovingMoments, moving_moment
 from flyball.kernels.peak_stream import Open, Peaks
 from flyball.kernels.peaks import find_peaks
 from flyball.kernels.quantiles import MovingMedian, MovingQuantile, moving_median, moving_quantile
+from flyball.kernels.residuals import RULES, choose_rule, residuals, restore
 from flyball.kernels.ring import RingReader, RingWriter, include
 from flyball.kernels.seek import asof
 from flyball.kernels.sketch import QuantileSketch
@@ -27,6 +28,7 @@ from flyball.kernels.trees import Trees
 
 __all__ = [
     "MOMENTS",
+    "RULES",
     "STATISTICS",
     "BinnedReference",
     "Distances",
@@ -48,6 +50,7 @@ __all__ = [
     "SortedReference",
     "Trees",
     "asof",
+    "choose_rule",
     "find_peaks",
     "histogram",
     "include",
@@ -59,6 +62,8 @@ __all__ = [
     "moving_quantile",
     "native",
     "psi",
+    "residuals",
+    "restore",
     "scan_log",
     "windows",
 ]

@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from flyball import errors
@@ -78,8 +78,8 @@ def folder(path: Path) -> Path:
     return missing[0] if missing else path
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a whole file under its name, or leave what was there.
+def write(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a whole file, given whole or in pieces, under its name, or leave what was there.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
@@ -91,7 +91,8 @@ def write(path: Path, content: bytes) -> None:
     with guard(f"write {path}"):
         try:
             step("write", part)
-            part.write_bytes(content)
+            with part.open("wb") as file:
+                file.writelines([content] if isinstance(content, bytes) else content)
             sync(part)
             rename(part, path)
         except BaseException:

@@ -1,26 +1,31 @@
-"""The store's images: shards that are only ever added to, and an index table of what lies where."""
+"""The store's images: shards that are written once, and an index table of what lies where.
+
+A batch is its shards, written and forced to the disk first, then one commit of the index with the rows that name
+them: after a crash all of it is there or nothing, and what no commit owns is cut off when the store is opened.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flyball.data import frames as late
+from flyball.data import images, shards
 from flyball.runtime import durable, journal
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from flyball.data.stage import Array
-
 TABLE = "frames"
 SCHEMA = {
-    "digest": "String", "shard": "String", "offset": "Int64", "length": "Int64", "packed": "Boolean",
+    "digest": "String", "shard": "String", "offset": "Int64", "length": "Int64", "form": "String",
     "kind": "String", "shape": "String",
 }  # fmt: skip
+#: A shard is closed when it has this many bytes, so that taking in stays within memory.
+FULL = 64 * 2**20
 
 
 class Archive:
@@ -29,42 +34,168 @@ class Archive:
     def __init__(self, folder: Path, log: journal.Journal) -> None:
         self.folder = folder / TABLE
         self.log = log
-        self._known: late.Shards | None = None
+        self._known = late.Shards(self.folder, {})
+        self._read: set[str] = set()
+        self._stale = True
 
     def shards(self) -> late.Shards:
         """Return where every committed image lies."""
-        if self._known is None:
-            places: dict[str, Any] = {}
-            for frame in self.log.read(TABLE):
-                for digest, shard, offset, length, packed, kind, shape in frame.select(*SCHEMA).iter_rows():
-                    places[digest] = (shard, offset, length, packed, kind, tuple(json.loads(shape)))
-            self._known = late.Shards(self.folder, places)
+        if self._stale:
+            files = self.log.files(TABLE)
+            paths = {file.path for file in files}
+            if not self._read <= paths:  # joined, or images were let go of: what is known may be gone
+                self._known, self._read = late.Shards(self.folder, {}), set()
+            self._add([file for file in files if file.path not in self._read])
+            self._read, self._stale = paths, False
         return self._known
 
+    def _add(self, files: Sequence[journal.File]) -> None:
+        for frame in self.log.read(TABLE, files):
+            for digest, shard, offset, length, form, kind, shape in frame.select(*SCHEMA).iter_rows():
+                place = late.Place(shard, offset, length, form, kind, tuple(json.loads(shape)))
+                self._known.places.setdefault(digest, place)
+
     def forget(self) -> None:
-        """Read the index again when it is asked for next."""
-        self._known = None
+        """Look at the index again when it is asked for next."""
+        self._stale = True
 
-    def fetch(self, digests: Sequence[str]) -> late.Frames:
+    def fetch(self, digests: Sequence[str], size: tuple[int, int] | None = None) -> late.Frames:
         """Return the late column of some digests."""
-        return late.Frames(self.shards(), list(digests))
+        return late.Frames(self.shards(), list(digests), size)
 
-    def add(self, digests: Sequence[str], arrays: Sequence[Array]) -> pl.DataFrame | None:
-        """Write new images into a shard and return its index rows, to be committed with the rows that name them."""
+    def batch(self) -> Batch:
+        """Return a batch to add images to."""
+        return Batch(self)
+
+    def recover(self) -> int:
+        """Remove shards that no commit owns, whole or torn, and return how many; under the store's lock only."""
+        if not self.folder.is_dir():
+            return 0
+        owned = {place.shard for place in self.shards().places.values()}
+        gone = 0
+        for path in self.folder.iterdir():
+            if path.suffix == shards.ENDING and path.name not in owned:
+                path.unlink(missing_ok=True)
+                gone += 1
+        return gone
+
+    def bytes(self) -> int:
+        """Return how many bytes the shards have."""
+        return sum(self._sizes().values())
+
+    def _sizes(self) -> dict[str, int]:
+        """Return {shard: bytes}, in the order in which they were committed."""
+        names = dict.fromkeys(place.shard for place in self.shards().places.values())
+        paths = {name: self.folder / name for name in names}
+        return {name: path.stat().st_size for name, path in paths.items() if path.exists()}
+
+    def retain(self, at_most: int, keep: Collection[str] = ()) -> Retained:
+        """Let go of the oldest shards until they have `at_most` bytes; those with an image of `keep` stay.
+
+        The index is changed first, as one commit, then the shards are removed: a crash between leaves shards that
+        `recover` finds.  Under the store's lock only.
+        """
+        sizes, held = self._sizes(), set(keep)
+        pinned = {place.shard for digest, place in self.shards().places.items() if digest in held}
+        left, gone = sum(sizes.values()), []
+        for name, size in sizes.items():
+            if left <= at_most:
+                break
+            if name not in pinned:
+                gone.append(name)
+                left -= size
+        if not gone:
+            return Retained(0, 0, left)
+        count = self._drop_from_index(set(gone))
+        for name in gone:
+            durable.step("unlink", self.folder / name)
+            (self.folder / name).unlink(missing_ok=True)
+        self.forget()
+        return Retained(len(gone), count, left)
+
+    def _drop_from_index(self, gone: set[str]) -> int:
+        """Write the index files that name some shards again without them; return how many images that were."""
         import polars as pl
 
-        have, new = self.shards().places, {}
-        for digest, array in zip(digests, arrays, strict=True):
-            if digest not in have:
-                new[digest] = array
-        if not new:
-            return None
-        content, places = late.pack(list(new.values()))
-        name = f"{hashlib.sha256(content).hexdigest()}.shard"
-        durable.folder(self.folder)
-        durable.write(self.folder / name, content)
-        rows = [
-            (digest, name, *place, array.dtype.str, json.dumps(array.shape))
-            for (digest, array), place in zip(new.items(), places, strict=True)
+        changed, kept, count = [], [], 0
+        for file in self.log.files(TABLE):
+            (frame,) = self.log.read(TABLE, [file])
+            stays = frame.filter(~pl.col("shard").is_in(sorted(gone)))
+            if stays.height < frame.height:
+                changed.append(file)
+                kept.append(stays)
+                count += frame.height - stays.height
+        self.log.replace(TABLE, changed, pl.concat(kept))
+        return count
+
+
+@dataclass(frozen=True)
+class Retained:
+    """What a cap did: shards and images that were let go of, and the bytes that are left (pinned ones included)."""
+
+    shards: int
+    images: int
+    bytes: int
+
+
+@dataclass
+class Batch:
+    """Images on their way in; `index` gives the rows to commit with those that name them."""
+
+    archive: Archive
+    known: int = 0
+    rows: list[tuple[object, ...]] = field(default_factory=list)
+    _waiting: list[images.Member] = field(default_factory=list)
+    _bytes: int = 0
+    _seen: set[str] = field(default_factory=set)
+    _written: list[str] = field(default_factory=list)
+
+    def has(self, digest: str) -> bool:
+        """Say whether an image is in the store or in this batch."""
+        return digest in self._seen or digest in self.archive.shards().places
+
+    def add(self, member: images.Member) -> str:
+        """Take an image in, unless it is there already; return its digest."""
+        if self.has(member.digest):
+            self.known += 1
+            return member.digest
+        self._seen.add(member.digest)
+        self._waiting.append(member)
+        self._bytes += len(member.content)
+        if self._bytes >= FULL:
+            self._flush()
+        return member.digest
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        name, pieces, places = shards.lay(self._waiting)
+        durable.folder(self.archive.folder)
+        durable.write(self.archive.folder / name, pieces)
+        self._written.append(name)
+        self.rows += [
+            (member.digest, name, *place, member.form, member.kind, json.dumps(member.shape))
+            for member, place in zip(self._waiting, places, strict=True)
         ]
-        return pl.DataFrame(rows, schema=dict.fromkeys(SCHEMA), orient="row")
+        self._waiting, self._bytes = [], 0
+
+    def index(self) -> pl.DataFrame | None:
+        """Write what waits and return the index rows that are not returned yet, None if there are none."""
+        import polars as pl
+
+        self._flush()
+        if not self.rows:
+            return None
+        types = {"String": pl.String, "Int64": pl.Int64}
+        rows, self.rows = self.rows, []
+        return pl.DataFrame(rows, schema={name: types[kind] for name, kind in SCHEMA.items()}, orient="row")
+
+    def keep(self) -> None:
+        """Leave the shards written so far to the commit that is under way."""
+        self._written = []
+
+    def drop(self) -> None:
+        """Remove the shards that no commit was given."""
+        for name in self._written:
+            (self.archive.folder / name).unlink(missing_ok=True)
+        self.keep()

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import data, errors, part
-from flyball.data import images
+from flyball.data import arrivals, images
 from flyball.data.formats import judge
 from flyball.data.formats import read as formats
 from flyball.data.formats.raw import Bad
-from flyball.runtime import durable, journal
+from flyball.runtime import durable, frames, journal
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from flyball.data.stage import Array
     from flyball.runtime.store import Store
 
 Progress = Callable[[str, int, int], None]
@@ -28,7 +27,8 @@ Progress = Callable[[str, int, int], None]
 CELLS = 30_000_000
 #: Files that belong to no table are told one by one up to so many.
 FEW = 10
-PICTURES = (".npy", ".png", ".jpg", ".jpeg")
+PICTURES = (".npy", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+FOLDER = "a folder"
 QUARANTINE = {
     "source": "String",
     "table": "String",
@@ -143,24 +143,28 @@ def ingest(
 def _claimed(
     fleet: data.Fleet, paths: Iterable[Path], receipt: Receipt
 ) -> Iterator[tuple[data.Table, Path, str]]:
+    pictured = "image" in fleet.columns().values()
+    beside = (*PICTURES, *(arrivals.ARCHIVES if pictured else ()))
     for path in paths:
         if not path.exists():
             raise errors.DataError(f"no file or folder {path}: give the place where the data lies")
-        files = [path] if path.is_file() else sorted(inner for inner in path.rglob("*") if inner.is_file())
-        root = path.parent if path.is_file() else path
+        # What is named outright may be a link; what lies in a folder was put there by somebody else.
+        alone = not path.is_dir()
+        files = (
+            [path] if alone else sorted(inner for inner in path.rglob("*") if arrivals.odd(inner) != FOLDER)
+        )
+        root = path.parent if alone else path
         for file in files:
             name = file.relative_to(root)
             if any(piece.startswith(".") for piece in name.parts):
                 continue
-            if file.suffix.lower() in PICTURES:
+            if file.suffix.lower() in beside:
                 continue
-            table = (
-                claim(fleet, path / name if path.is_dir() else file, name) if formats.ending(file) else None
-            )
+            table = claim(fleet, file if alone else path / name, name) if formats.ending(file) else None
             if table is None:
                 receipt.unclaimed.append(str(name))
             else:
-                yield table, file, str(name)
+                yield table, file.resolve() if alone else file, str(name)
 
 
 def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
@@ -197,17 +201,18 @@ class _Taking:
         self.reading = hashlib.sha256(f"{seen} {part.canonical(binding)}".encode()).hexdigest()[:16]
         self.staged: dict[str, list[journal.File]] = {}
         self.schemas: dict[str, Mapping[str, str]] = {}
+        self.batch = store.archive.batch()
         self.waiting: dict[str, list[pl.DataFrame]] = {}
         self.cells: dict[str, int] = {}
         self.sources: list[tuple[Any, ...]] = []
 
     def take(self, table: data.Table, path: Path, name: str) -> None:
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise errors.DataError(
-                f"{path} cannot be read ({error.strerror}): nothing was taken in, run again"
-            ) from None
+            content = arrivals.read(path)
+        except arrivals.RefusedError as refused:
+            return self._refuse(table, name, str(refused))
+        except errors.DataError as error:
+            raise errors.DataError(f"{path}: {error}: nothing was taken in, run again") from None
         source = hashlib.sha256(content).hexdigest()
         columns = self.known.get((table.name, source))
         if columns is not None and set(table.columns) <= columns:
@@ -230,6 +235,22 @@ class _Taking:
             self._gather(f"tables/{table.name}", frame)
         if judged.bad:
             self._gather("quarantine", _quarantined(judged.bad, source, table.name, name))
+
+    def _refuse(self, table: data.Table, name: str, why: str) -> None:
+        """Quarantine a file that must not be read, once for each name and reason."""
+        source = hashlib.sha256(f"refused {name} {why}".encode()).hexdigest()
+        if (table.name, source) in self.known:
+            self.receipt.known += 1
+            return
+        self.known[table.name, source] = set(table.columns)
+        self.receipt.files += 1
+        reasons = self.receipt.quarantined.setdefault(table.name, {})
+        reasons[why] = reasons.get(why, 0) + 1
+        self.sources.append((
+            source, table.name, name, 0, self.number, self.came, 1, 0, 1, 0, 0, None, self.reading,
+            json.dumps(sorted(table.columns)), "{}", "[]", "{}", why,
+        ))  # fmt: skip
+        self._gather("quarantine", _quarantined([Bad(0, why, "")], source, table.name, name))
 
     def _tell(self, table: data.Table, name: str, judged: judge.Judged) -> None:
         receipt = self.receipt
@@ -259,30 +280,24 @@ class _Taking:
         for column in [
             name for name, kind in table.columns.items() if kind == "image" and name not in judged.absent
         ]:
+            budget = self.store.fleet.image(f"{table.name}.{column}")
             digests: list[str | None] = []
-            arrays: dict[str, Array] = {}
             bad: dict[int, str] = {}
             for place, cell in enumerate(frame[column]):
                 try:
-                    content = images.find(cell, folder)
-                    if content is None:
-                        digests.append(None)
-                        continue
-                    array = images.decode(content)
+                    content = images.find(cell, folder, budget)
+                    digests.append(
+                        None if content is None else self.batch.add(images.member(content, budget))
+                    )
+                except errors.StoreError:
+                    raise
                 except errors.DataError as error:
                     bad[place] = str(error)
                     digests.append(None)
-                    continue
-                digest = images.digest(array)
-                digests.append(digest)
-                arrays[digest] = array
             for place, why in bad.items():
                 judged.bad.append(
                     Bad(frame["line"][place], f"{column}: {why}", str(frame[column][place])[:200])
                 )
-            index = self.store.archive.add(list(arrays), list(arrays.values()))
-            if index is not None:
-                self._gather("frames", index)
             frame = frame.with_columns(pl.Series(column, digests, dtype=pl.String))
             if bad:
                 keep = pl.Series([place not in bad for place in range(frame.height)], dtype=pl.Boolean)
@@ -332,12 +347,16 @@ class _Taking:
 
         if not self.sources:
             return
+        index = self.batch.index()
+        if index is not None:
+            self._gather(frames.TABLE, index)
         types = {"String": pl.String, "Int64": pl.Int64}
         schema = {name: types[kind] for name, kind in SOURCES.items()}
         self._gather(journal.LAST, pl.DataFrame(self.sources, schema=schema, orient="row"))
         for table in list(self.waiting):
             self._flush(table)
         staged, self.staged = self.staged, {}
+        self.batch.keep()
         self.store.journal.commit(self.number, staged, self.schemas)
         self.receipt.commit = self.number
         self.store.refresh()
@@ -345,6 +364,7 @@ class _Taking:
     def drop(self) -> None:
         """Remove what was staged and not handed to a commit."""
         self.store.journal.drop(self.staged)
+        self.batch.drop()
 
 
 def _quarantined(bad: list[Bad], source: str, table: str, name: str) -> pl.DataFrame:

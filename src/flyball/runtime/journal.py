@@ -197,16 +197,26 @@ class Journal:
 
     def _join(self, table: str, group: Sequence[File]) -> int:
         import polars as pl
+
+        return self.replace(table, group, pl.concat(self.read(table, group), how="diagonal"))
+
+    def replace(self, table: str, group: Sequence[File], frame: pl.DataFrame) -> int:
+        """Put one file of rows in the place of some files of a table, as one commit of it; return how many went.
+
+        The rows stand where those of the last file stood; no rows leave nothing there.
+        """
         from deltalake.transaction import RemoveAction
 
-        frame = pl.concat(self.read(table, group), how="diagonal")
-        last = group[-1]
-        file = self.stage(table, last.commit, int(last.path.split("-")[1]), frame)
+        last, handle = group[-1], self._handle(table)
         now = int(time.time() * 1000)
-        handle = self._handle(table)
-        if file.path == last.path or handle is None:
-            return 0
         removes = [RemoveAction(f.path, False, now, f.size, {}) for f in group]
+        if handle is None or not frame.height:
+            if handle is not None:
+                self._commit_actions(handle, table, removes, None)
+            return len(group)
+        file = self.stage(table, last.commit, int(last.path.split("-")[1]), frame)
+        if file.path == last.path:
+            return 0
         self._commit_actions(handle, table, [_add(file, False), *removes], None)
         return len(group)
 

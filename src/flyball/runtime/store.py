@@ -4,7 +4,7 @@
 tables/NAME/    good rows (Delta), each with its partition, source and commit
 quarantine/     rows that were not good, with reason, line and text (Delta)
 sources/        one row per file taken in: its digest, counts, what it lacked (Delta); committed last
-frames/         images by digest: shards and their index (Delta)
+frames/         images by digest: shards (tar) and their index (Delta)
 answers/ outcomes/   what was answered, and what happened then (Delta)
 steps/ releases/ runs/ state/   results by key, releases by digest, runs, small states
 audit.jsonl     acts, hash-chained
@@ -64,6 +64,7 @@ class Store:
                 for place in ("", "steps", "runs", "state", "releases"):
                     journal.remove_parts(store.folder / place)
                 store._check_kinds()
+                store._cut_off_shards()
         except durable.Busy:
             pass  # somebody who is writing right now recovers by themselves
         except errors.StoreError as error:
@@ -71,6 +72,15 @@ class Store:
                 raise
             store.journal.notes.append(str(error))  # a full disk stops writing, never reading
         return store
+
+    def _cut_off_shards(self) -> None:
+        try:
+            cut = self.archive.recover()
+        except errors.TrustError as error:
+            self.journal.notes.append(str(error))  # nothing is removed by an index that cannot be read
+            return
+        if cut:
+            self.journal.notes.append(f"{cut} shard(s) of images that no commit owns, cut off")
 
     @contextlib.contextmanager
     def writing(self, wait_s: float = 60.0) -> Iterator[None]:
@@ -190,7 +200,9 @@ class Store:
             since = until = None
         frame = self._frame(declared, since, until, as_of, partitions)
         kinds = dict(declared.columns)
-        return as_rows(frame, kinds, declared.unique, self.archive.fetch)
+        said = {column: self.fleet.image(f"{table}.{column}") for column in kinds}
+        sizes = {column: one.size for column, one in said.items() if one is not None}
+        return as_rows(frame, kinds, declared.unique, self.archive.fetch, sizes)
 
     def _frame(
         self,
@@ -459,7 +471,8 @@ def as_rows(
     frame: pl.DataFrame,
     kinds: Mapping[str, str],
     unique: tuple[str, ...],
-    fetch: Callable[[Sequence[str]], data.Late],
+    fetch: Callable[[Sequence[str], tuple[int, int] | None], data.Late],
+    sizes: Mapping[str, tuple[int, int] | None] | None = None,
 ) -> data.Rows:
     """Return a frame (key, at, seen and columns, in order of arrival) as Rows, sorted machine by machine."""
     import numpy as np
@@ -472,7 +485,7 @@ def as_rows(
     columns: dict[str, Any] = {}
     for name, kind in kinds.items():
         if kind == "image":
-            columns[name] = fetch(frame[name].fill_null("").to_list())[chosen]
+            columns[name] = fetch(frame[name].fill_null("").to_list(), (sizes or {}).get(name))[chosen]
         elif kind in ("category", "text"):
             columns[name] = words(frame[name])[chosen]
         else:
