@@ -14,7 +14,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import daily, events, fleet, forms, mess, oracle, orders, states, telemetry, truth
+from flyball.fab import daily, events, fleet, forms, mess, metrology, oracle, orders, states, telemetry, truth
 from flyball.runtime import durable
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ SENT = (
     Table("events", events.events, raw=True),
     Table("repairs", orders.orders, central=True),
     Table("states", states.states, central=True),
+    Table("overlay", metrology.overlays, central=True),
+    Table("marks", metrology.marks, central=True),
 )
 TRUTH = (
     Table("latent", truth.states),
@@ -87,6 +89,7 @@ TRUTH = (
     Table("swaps", truth.swaps),
     Table("onsets", truth.onsets),
     Table("mess", _injected),
+    Table("overlay", metrology.truth),
     Table("oracle", oracle.scores),
 )
 

@@ -56,13 +56,10 @@ def wafers(fab: fleet.Fab, machine: int, begin_h: float, hours: float) -> dict[s
     """
     import numpy as np
 
-    made = _made(fab, machine)
-    begin, end = np.interp([begin_h, begin_h + hours], np.arange(len(made)), made)
+    count = made(fab, machine)
+    begin, end = np.interp([begin_h, begin_h + hours], np.arange(len(count)), count)
     wafer = np.arange(np.ceil(begin), np.ceil(end), dtype=np.int64)
-    # A level stretch of the curve is an hour without wafers: the first hour that reaches a number is its own.
-    hour = np.minimum(np.searchsorted(made, wafer, side="right"), len(made) - 1) - 1
-    span = np.maximum(made[hour + 1] - made[hour], 1e-9)
-    at = np.minimum(hour + (wafer - made[hour]) / span, begin_h + hours)
+    at = np.minimum(exposed(fab, machine, wafer), begin_h + hours)
     values: dict[str, NDArray[Any]] = {"at": at, "wafer": wafer}
     for rate in BY_WAFER:
         values.update(_sampled(fab, machine, rate, wafer, at))
@@ -71,8 +68,20 @@ def wafers(fab: fleet.Fab, machine: int, begin_h: float, hours: float) -> dict[s
     return values
 
 
+def exposed(fab: fleet.Fab, machine: int, wafer: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the hour at which each wafer of a machine, counted from the first day, was exposed, [N]."""
+    import numpy as np
+
+    count = made(fab, machine)
+    # A level stretch of the curve is an hour without wafers: the first hour that reaches a number is its own.
+    hour = np.clip(np.searchsorted(count, wafer, side="right") - 1, 0, len(count) - 2)
+    return np.asarray(
+        hour + np.clip((wafer - count[hour]) / np.maximum(count[hour + 1] - count[hour], 1e-9), 0.0, 1.0)
+    )
+
+
 @functools.lru_cache(maxsize=64)
-def _made(fab: fleet.Fab, machine: int) -> NDArray[np.float64]:
+def made(fab: fleet.Fab, machine: int) -> NDArray[np.float64]:
     """Return how many wafers were made from the first day to the start of each hour, [hours + 1]."""
     import numpy as np
 
