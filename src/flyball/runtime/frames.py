@@ -171,8 +171,8 @@ class Batch:
             return
         name, pieces, places = shards.lay(self._waiting)
         durable.folder(self.archive.folder)
+        self._written.append(name)  # before it is: it may have its name and not be on the disk
         durable.write(self.archive.folder / name, pieces)
-        self._written.append(name)
         self.rows += [
             (member.digest, name, *place, member.form, member.kind, json.dumps(member.shape))
             for member, place in zip(self._waiting, places, strict=True)
@@ -190,12 +190,8 @@ class Batch:
         rows, self.rows = self.rows, []
         return pl.DataFrame(rows, schema={name: types[kind] for name, kind in SCHEMA.items()}, orient="row")
 
-    def keep(self) -> None:
-        """Leave the shards written so far to the commit that is under way."""
-        self._written = []
-
     def drop(self) -> None:
-        """Remove the shards that no commit was given."""
+        """Remove the shards that were written, when no commit will own them."""
         for name in self._written:
             (self.archive.folder / name).unlink(missing_ok=True)
-        self.keep()
+        self._written = []

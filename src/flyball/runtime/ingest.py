@@ -234,7 +234,7 @@ class _Taking:
         if frame.height:
             self._gather(f"tables/{table.name}", frame)
         if judged.bad:
-            self._gather("quarantine", _quarantined(judged.bad, source, table.name, name))
+            self._gather("quarantine", quarantined(judged.bad, source, table.name, name))
 
     def _refuse(self, table: data.Table, name: str, why: str) -> None:
         """Quarantine a file that must not be read, once for each name and reason."""
@@ -250,7 +250,7 @@ class _Taking:
             source, table.name, name, 0, self.number, self.came, 1, 0, 1, 0, 0, None, self.reading,
             json.dumps(sorted(table.columns)), "{}", "[]", "{}", why,
         ))  # fmt: skip
-        self._gather("quarantine", _quarantined([Bad(0, why, "")], source, table.name, name))
+        self._gather("quarantine", quarantined([Bad(0, why, "")], source, table.name, name))
 
     def _tell(self, table: data.Table, name: str, judged: judge.Judged) -> None:
         receipt = self.receipt
@@ -356,7 +356,6 @@ class _Taking:
         for table in list(self.waiting):
             self._flush(table)
         staged, self.staged = self.staged, {}
-        self.batch.keep()
         self.store.journal.commit(self.number, staged, self.schemas)
         self.receipt.commit = self.number
         self.store.refresh()
@@ -364,10 +363,12 @@ class _Taking:
     def drop(self) -> None:
         """Remove what was staged and not handed to a commit."""
         self.store.journal.drop(self.staged)
-        self.batch.drop()
+        if not self.store.journal.noted(self.number):
+            self.batch.drop()
 
 
-def _quarantined(bad: list[Bad], source: str, table: str, name: str) -> pl.DataFrame:
+def quarantined(bad: list[Bad], source: str, table: str, name: str) -> pl.DataFrame:
+    """Return the rows of quarantine for what is bad in a file."""
     import polars as pl
 
     rows = [(source, table, name, item.line, item.reason, item.text) for item in bad]

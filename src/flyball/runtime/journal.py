@@ -64,6 +64,7 @@ class Journal:
         self.pending = folder / "pending"
         self.notes: list[str] = []
         self._verified: set[tuple[str, int, int]] = set()
+        self._handles: dict[str, tuple[tuple[str, int, int, int], Any]] = {}
 
     def open(self) -> None:
         """Set aside torn log entries, carry on what was pending, and sweep what no commit owns."""
@@ -130,6 +131,10 @@ class Journal:
             f"commit to {self.folder} (it is noted and will be carried on when the store is opened next)"
         ):
             self._carry(intent)
+
+    def noted(self, number: int) -> bool:
+        """Say whether a commit is noted or done: it will be carried on, and its files are its own."""
+        return (self.pending / f"{number:08d}.json").exists() or self.committed() >= number
 
     def drop(self, staged: Mapping[str, Sequence[File]]) -> None:
         """Remove staged files that will not be committed."""
@@ -300,7 +305,7 @@ class Journal:
         if handle is None:
             where = durable.folder(self.folder / table)
             durable.step("create", where)
-            config = {"delta.checkpointInterval": "20", "delta.logRetentionDuration": "interval 1 days"}
+            config = {"delta.checkpointInterval": "20", "delta.logRetentionDuration": "interval 1 hours"}
             handle = DeltaTable.create(where, schema=fields, configuration=config)
             self._sync_log(table)
             return handle
@@ -318,10 +323,22 @@ class Journal:
         from deltalake.exceptions import DeltaError
 
         where = self.folder / table
-        if not (where / "_delta_log").is_dir() or not any((where / "_delta_log").glob("*.json")):
+        if not (where / "_delta_log").is_dir():
             return None
+        name = max(
+            (one.name for one in os.scandir(where / "_delta_log") if one.name.endswith(".json")), default=""
+        )
+        if not name:
+            return None
+        newest = (where / "_delta_log" / name).stat()
+        mark = (name, newest.st_mtime_ns, newest.st_size, newest.st_ino)
+        known = self._handles.get(table)
+        if known is not None and known[0] == mark:
+            return known[1]
         try:
-            return DeltaTable(where)
+            # Opened anew for every entry of the log, and only then: it takes longer than any of our questions.
+            self._handles[table] = (mark, DeltaTable(where))
+            return self._handles[table][1]
         except (DeltaError, OSError, ValueError) as error:
             raise errors.StoreError(
                 f"{where} is damaged ({error}): run `flyball doctor`, restore it from a copy"

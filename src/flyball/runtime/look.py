@@ -122,7 +122,7 @@ def _came_in(kept: Store) -> pl.DataFrame:
     """Return the files that the fleet sent, without what the store itself writes down."""
     import polars as pl
 
-    return kept.sources().filter(~pl.col("table").is_in(["answers", "outcomes"]))
+    return kept.sources().filter(~pl.col("table").is_in(["answers", "outcomes", "frames"]))
 
 
 def _last_done(every: list[dict[str, Any]]) -> dict[str, Any]:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from flyball.features.stage import Moments
 
 GROUPS = 16
+#: What `sources` tells of that no file brought: what was answered, what came of it, images that came as a stream.
+INTERNAL = ("answers", "outcomes", "frames")
 
 
 class Store:
@@ -134,7 +136,7 @@ class Store:
         """Return one digest of everything taken in; what was answered and came of it is no source."""
         import polars as pl
 
-        taken = self.sources().filter(~pl.col("table").is_in(["answers", "outcomes"]))
+        taken = self.sources().filter(~pl.col("table").is_in(INTERNAL))
         rows = sorted(taken.select("table", "source", "reading", "columns").iter_rows())
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 
@@ -254,7 +256,7 @@ class Store:
         """Return what came in so far, whoever sent it when: files, good rows, quarantine, absent columns."""
         import polars as pl
 
-        came = self.sources().filter(~pl.col("table").is_in(["answers", "outcomes"]))
+        came = self.sources().filter(~pl.col("table").is_in(INTERNAL))
         good = came.group_by("table").agg(pl.col("good").sum()).sort("table")
         return {
             "files": came.height,
