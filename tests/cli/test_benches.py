@@ -40,6 +40,19 @@ def test_it_runs_writes_and_shows_a_table(folder):
     assert lines[-1] == f"  written to {folder}/results/mine.json"
 
 
+def test_a_stream_is_told_how_long(folder):
+    body = (
+        (folder / "mine.py")
+        .read_text()
+        .replace("def run():", "def run(minutes=0.1):\n    ROW['ours'] = minutes")
+    )
+    (folder / "long.py").write_text(body)
+    assert benches.run("long", folder)["rows"][0]["ours"] == 0.1
+    assert benches.run("long", folder, minutes=2.5)["rows"][0]["ours"] == 2.5
+    with pytest.raises(errors.DeclarationError, match="does not stream"):
+        benches.run("mine", folder, minutes=1.0)
+
+
 def test_the_result_may_go_elsewhere(folder, tmp_path):
     benches.run("mine", folder, tmp_path / "out" / "there")
     assert (tmp_path / "out" / "there" / "mine.json").is_file()

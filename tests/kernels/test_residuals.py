@@ -40,12 +40,23 @@ def test_a_large_image_on_every_path(path, kind):
         assert np.array_equal(kernels.restore(want, rule, image.shape, kind), image)
 
 
+def entropy(values):
+    shares = np.bincount(values, minlength=256) / len(values)
+    return -(shares[shares > 0] * np.log2(shares[shares > 0])).sum()
+
+
 def test_the_rule_follows_the_image():
     rng = np.random.default_rng(0)
     lines = np.tile(100 + 50 * (np.arange(256) // 16 % 2), (256, 1))
     noisy = (lines + rng.normal(0, 4, lines.shape)).astype(np.uint8)
     assert kernels.choose_rule(noisy) == "mean"
-    assert kernels.choose_rule(np.ascontiguousarray(noisy.T)) == "left"
+    assert kernels.choose_rule(np.ascontiguousarray(np.repeat(noisy[:1].T, 256, axis=1))) == "left"
+    # Whatever the distance of lines that run across, they are seen.
+    for period in (16, 31, 32, 64):
+        across = np.repeat((100 + 50 * (np.arange(1024) // (period // 2) % 2))[:, None], 1024, axis=1)
+        image = (across + rng.normal(0, 4, across.shape)).astype(np.uint8)
+        best = min(entropy(kernels.residuals(image, rule)) for rule in kernels.RULES)
+        assert entropy(kernels.residuals(image, kernels.choose_rule(image))) < 1.01 * best
     smooth = np.hypot(*np.mgrid[0:300, 0:300]).astype(np.uint8) + rng.integers(0, 3, (300, 300)).astype("u1")
     assert kernels.choose_rule(smooth) == "cone"
     assert kernels.choose_rule(rng.choice(np.array([0, 255], np.uint8), (64, 64))) == "none"

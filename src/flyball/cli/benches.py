@@ -22,8 +22,10 @@ def names(folder: Path) -> tuple[str, ...]:
     )
 
 
-def run(name: str, folder: Path, out: Path | None = None) -> dict[str, Any]:
+def run(name: str, folder: Path, out: Path | None = None, minutes: float | None = None) -> dict[str, Any]:
     """Run a benchmark and write OUT/NAME.json (by default into the folder's `results`); return what it found.
+
+    `minutes` is for a benchmark that streams: how long.
 
     Raises DeclarationError when there is no such subject or it does not give rows as promised.
     """
@@ -38,7 +40,10 @@ def run(name: str, folder: Path, out: Path | None = None) -> dict[str, Any]:
     # As a module of its folder's package, so that benchmarks find what they share.
     sys.path.insert(0, str(folder.resolve().parent))
     try:
-        told: dict[str, Any] = importlib.import_module(f"{folder.resolve().name}.{name}").run()
+        work = importlib.import_module(f"{folder.resolve().name}.{name}").run
+        if minutes is not None and "minutes" not in work.__code__.co_varnames[: work.__code__.co_argcount]:
+            raise errors.DeclarationError(f"benchmark {name!r} does not stream: leave --minutes out")
+        told: dict[str, Any] = work() if minutes is None else work(minutes=minutes)
     finally:
         sys.path.pop(0)
     rows = told.get("rows")

@@ -253,12 +253,15 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(help="The folder for the result; else benchmarks/results.")
     ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long to stream, where the subject is a stream.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run ours and the peers side by side, equal results first, and write the figures."""
     from flyball.cli import benches
 
-    told = benches.run(name, folder, out)
+    told = benches.run(name, folder, out, minutes)
     shown.say(told, as_json, lambda: benches.lines(told))
 
 

@@ -71,7 +71,7 @@ class Shards:
         if place.form != "array":
             if hashlib.sha256(content).hexdigest() != digest:
                 raise errors.TamperedError(damaged)
-            return images.decode(content, _TRUSTED, size)
+            return images.decoded(content, size)
         try:
             image = images.decode(content, _TRUSTED)
         except errors.DataError as error:

@@ -109,7 +109,7 @@ def member(content: bytes, budget: Images | None = None) -> Member:
     picture = pictures.look(content)
     limits.judge(picture.pixels, picture.bytes, len(content))
     if limits.proved:
-        _decoded(content, proof=True)
+        decoded(content, proof=True)
     shape = (picture.height, picture.width, *([picture.channels] if picture.channels > 1 else []))
     return Member(
         hashlib.sha256(content).hexdigest(), picture.form, f"|u{-(-picture.bits // 8)}", shape, content
@@ -140,7 +140,7 @@ def decode(content: bytes, budget: Images | None = None, size: tuple[int, int] |
         return scaled(lossless.unpack(content), size)
     picture = pictures.look(content)
     limits.judge(picture.pixels, picture.bytes, len(content))
-    return scaled(_decoded(content, size), size)
+    return decoded(content, size)
 
 
 def _npy(content: bytes, limits: Images) -> Array:
@@ -167,8 +167,11 @@ def _npy(content: bytes, limits: Images) -> Array:
     return np.frombuffer(left, dtype=kind).reshape(shape, order="F" if fortran else "C")
 
 
-def _decoded(content: bytes, size: tuple[int, int] | None = None, proof: bool = False) -> Array:
-    """Return a picture's values; a JPEG that is to be small, or only proved, at the fraction nearest above."""
+def decoded(content: bytes, size: tuple[int, int] | None = None, proof: bool = False) -> Array:
+    """Return the values of a picture that was judged before, scaled to `size` (rows, columns) if one is given.
+
+    A JPEG that is to be small, or only proved, is decoded at the fraction of its size that is nearest above.
+    """
     import numpy as np
 
     try:
@@ -182,7 +185,9 @@ def _decoded(content: bytes, size: tuple[int, int] | None = None, proof: bool = 
             if size is not None or proof:
                 rows, columns = size or (1, 1)
                 picture.draft(None, (columns, rows))
-            return np.asarray(picture)
+            if size is None or picture.mode not in ("L", "RGB"):
+                return scaled(np.asarray(picture), size)
+            return np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise errors.DataError(f"no image that can be read ({str(error)[:80]})") from None
 
@@ -201,7 +206,7 @@ def scaled(array: Array, size: tuple[int, int] | None) -> Array:
 
     def one(plane: Array) -> Array:
         light = Image.fromarray(plane if plane.dtype == np.uint8 else plane.astype(np.float32))
-        small = np.asarray(light.resize((size[1], size[0]), Image.Resampling.BOX, reducing_gap=None))
+        small = np.asarray(light.resize((size[1], size[0]), Image.Resampling.BILINEAR))
         whole = plane.dtype.kind in "ui" and plane.dtype != np.uint8
         return (np.rint(small) if whole else small).astype(plane.dtype)
 

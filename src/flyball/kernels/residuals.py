@@ -63,7 +63,7 @@ def restore(laid: Any, rule: str, shape: tuple[int, int], kind: Any) -> NDArray[
 
 
 def choose_rule(image: NDArray[Any]) -> str:
-    """Return the rule whose residuals have the least entropy, over all rows or, of a large image, a sixteenth.
+    """Return the rule whose residuals have the least entropy, over a sixteenth of a large image.
 
     Lines that run down favour `mean`, noise as well; lines that run across `left`; what is smooth `cone`.
     The sum of absolute residuals, as encoders of PNG use it, is misled by images of few grey levels.

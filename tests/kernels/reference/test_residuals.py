@@ -34,6 +34,4 @@ def test_bytes_are_counted_by_rule():
     assert counts.sum(axis=(1, 2)).tolist() == [15] * 5
     assert counts[2, 0, 1] == 4 and counts[2, 0, 255] == 4 and counts[2, 0, 4] == 4
     tall = np.zeros((1000, 100), np.uint8)
-    assert reference.count_residuals(tall)[0, 0, 0] == 100 * sum(
-        1 for row in range(1000) if row // 4 % 16 == 8
-    )
+    assert reference.count_residuals(tall)[0, 0].tolist() == [7000] + [0] * 255

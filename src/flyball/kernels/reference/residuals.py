@@ -43,17 +43,20 @@ def restore(laid: Array, rule: int, image: Array) -> None:
 def count_residuals(image: Array) -> Array:
     """Return how often each byte occurs in the residuals under each rule, plane by plane: (rules, planes, 256).
 
-    Of an image of more than 65,536 pixels four rows of every 64 are looked at.
+    Of an image of more than 65,536 pixels a sixteenth of each row is looked at, its place moved by the golden ratio.
     """
     import numpy as np
 
-    rows = np.arange(len(image))
-    looked = np.ones(len(image), dtype=bool) if image.size <= 65536 else rows // 4 % 16 == 8
+    width = image.shape[1]
+    many = width if image.size <= 65536 else (width + 15) // 16
+    first = np.arange(len(image)) * 2654435761 % 2**32 * (width - many + 1) >> 32
+    across = np.arange(width) - first[:, None]
+    looked = (across >= 0) & (across < many)
     counts = np.zeros((5, image.itemsize, 256), np.int64)
     for rule in range(5):
         planes = residuals(image, rule).reshape(image.itemsize, *image.shape)
         for plane in range(image.itemsize):
-            counts[rule, plane] = np.bincount(planes[plane][looked].reshape(-1), minlength=256)
+            counts[rule, plane] = np.bincount(planes[plane][looked], minlength=256)
     return counts
 
 
