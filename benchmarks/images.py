@@ -166,15 +166,15 @@ def _loading() -> Iterator[dict[str, Any]]:
                 return [np.stack(batch) for batch in late.batches(32, threads=1)]
 
             assert {batch.shape[1:3] for batch in ours()} == {(224, 224)}
-            for peer, said, goal in (
-                (False, "DataLoader, Pillow", 2.5),
-                (True, "DataLoader, Pillow draft", None),
-            ):
+            for how, (said, goal) in LOADERS.items():
                 if not there("torch"):
                     rate = len(content) / sidebyside.seconds(ours, 3), None
                     said = f"torch is not installed: {ABSENT['torch']}"
                 else:
-                    loader = _data_loader(Path(place), content, peer)
+                    loader = _data_loader(Path(place), content, how)
+                    if how == "draft":
+                        pairs = zip(ours(), loader(), strict=True)
+                        assert all(np.array_equal(a, b.numpy()) for a, b in pairs)
                     took = sidebyside.versus(ours, loader, 3)
                     rate = len(content) / took[0], len(content) / took[1]
                 case = f"{name} JPEG, 1 MP to 224 x 224: loaded"

@@ -71,7 +71,7 @@ class Archive:
         """Remove shards that no commit owns, whole or torn, and return how many; under the store's lock only."""
         if not self.folder.is_dir():
             return 0
-        owned = {place.shard for place in self.shards().places.values()}
+        owned = {name for frame in self.log.read(TABLE, None, ["shard"]) for name in frame["shard"].unique()}
         gone = 0
         for path in self.folder.iterdir():
             if path.suffix == shards.ENDING and path.name not in owned:
