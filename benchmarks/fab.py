@@ -1,4 +1,4 @@
-"""The simulated fleet: how long its life takes to make, and the daily aggregates beside polars.
+"""The simulated fleet: how long its life takes to make, the daily aggregates beside polars, and frames a minute.
 
 40 machines for three years: the latent state of every hour, every channel's hourly rows, and the daily aggregates,
 from nothing, on one core.  Set OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 and run it on one core for figures per core.
@@ -6,6 +6,10 @@ from nothing, on one core.  Set OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 and run i
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import pathlib
+import tempfile
 import time
 from typing import Any
 
@@ -13,12 +17,14 @@ import numpy as np
 import polars as pl
 
 from benchmarks import sidebyside
-from flyball.fab import channels, daily, dynamics, fleet, telemetry
+from flyball.fab import channels, daily, dynamics, fleet, rate, telemetry
 
 #: 40 machines, 1,095 days.
 PAPER = fleet.Fab("paper", seed=0)
 #: What the life and its daily features may take on one core.
 GOAL_S = 10.0
+#: Frames made for the pace: a minute's worth.
+FRAMES = 10_000
 
 
 def run() -> dict[str, Any]:
@@ -51,8 +57,27 @@ def run() -> dict[str, Any]:
             ),
             *(sidebyside.row(f"  {name}", took, None, "", "s", None) for name, took in zip(names, steps, strict=True)),
             sidebyside.row("daily aggregates", ours, theirs, "polars group_by", "s", 1.0),
+            sidebyside.row(
+                f"frames of 512 x 512, {FRAMES} of them, all different", pace(),
+                None, "", "frames/min", 10_000.0, lower=False,
+            ),
         ],
     )  # fmt: skip
+
+
+def pace() -> float:
+    """Return how many frames a minute the rate generator gives; raise AssertionError if two of them are equal."""
+    with tempfile.TemporaryDirectory() as place:
+        made = rate.stream(PAPER, pathlib.Path(place) / "scenes.npy")
+        next(made)
+        begun = time.perf_counter()
+        for _ in itertools.islice(made, FRAMES):
+            pass
+        took = time.perf_counter() - begun
+        again = itertools.islice(rate.stream(PAPER, pathlib.Path(place) / "scenes.npy"), FRAMES)
+        if len({hashlib.blake2b(frame.tobytes(), digest_size=16).digest() for frame in again}) != FRAMES:
+            raise AssertionError("two frames are equal")
+    return 60.0 * FRAMES / took
 
 
 def hourly(past: dynamics.History) -> int:

@@ -17,6 +17,7 @@ NOWHERE = {"speed": 1.0, "broker": None, "ring": None, "begin": 0.0, "seconds": 
     [
         ({}, "nowhere to send"),
         ({"broker": "x:y"}, "is no address"),
+        ({"rate": 60}, "nowhere for frames"),
         ({"ring": "flyball-none", "begin": 2.0}, "an hour below 48"),
     ],
 )
@@ -40,6 +41,17 @@ def test_samples_go_into_rings_and_are_counted():
         and 2 * 150 <= told["samples"] <= 2 * 600 * told["seconds"]
         and not told["interrupted"]
     )
+
+
+def test_frames_go_into_a_folder_at_their_rate(tmp_path, monkeypatch):
+    from flyball.fab import rate
+
+    monkeypatch.setattr(rate, "SCENES", 2)
+    out = tmp_path / "frames"
+    told = living.go(FEW, **{**NOWHERE, "rate": 600, "out": out, "seconds": 0.5})
+    files = sorted(out.iterdir())
+    assert len(files) == told["frames"] >= 3
+    assert len({file.read_bytes() for file in files}) == len(files)
 
 
 def test_what_was_sent_is_told_in_lines():

@@ -222,6 +222,10 @@ def fab(
         str | None, typer.Option(help="Live: send rows to this MQTT broker, HOST:PORT.")
     ] = None,
     ring: Annotated[str | None, typer.Option(help="Live: fast samples into rings PREFIX-MACHINE.")] = None,
+    rate: Annotated[
+        int,
+        typer.Option(help="Live: frames a minute, up to 10,000, into the ring PREFIX-frames or into --out."),
+    ] = 0,
     begin: Annotated[float, typer.Option(help="Live: begin with this day of the fleet's life.")] = 0.0,
     seconds: Annotated[
         float, typer.Option(help="Live: end after so many; 0 goes on until interrupted.")
@@ -235,7 +239,9 @@ def fab(
 
     fleet = simulated.Fab(preset, seed=seed, machines=machines, days=days)
     if live:
-        told = living.go(fleet, speed=speed, broker=broker, ring=ring, begin=begin, seconds=seconds)
+        told = living.go(
+            fleet, speed=speed, broker=broker, ring=ring, rate=rate, out=out, begin=begin, seconds=seconds
+        )
         return shown.say(told, as_json, lambda: living.lines(told))
     if out is None:
         raise errors.DeclarationError("fab: nowhere to write: give --out a folder, or --live")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def go(
-    fab: Fab, *, speed: float, broker: str | None, ring: str | None, begin: float, seconds: float,
+    fab: Fab, *, speed: float, broker: str | None, ring: str | None, rate: int = 0, out: Path | None = None,
+    begin: float, seconds: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Let a fleet live until its last day, for some seconds, or until interrupted; return what was sent.
 
@@ -21,21 +24,37 @@ def go(
     """
     from flyball.fab import live
 
-    if broker is None and ring is None:
+    if broker is None and ring is None and not rate:
         raise errors.DeclarationError(
             "fab --live: nowhere to send: give --broker (localhost:1883) or --ring a prefix"
         )
+    if rate and ring is None and out is None:
+        raise errors.DeclarationError(
+            "fab --rate: nowhere for frames: give --ring a prefix or --out a folder"
+        )
     live.check(fab, speed, 24.0 * begin)
     outlets: list[Outlet] = []
-    try:
-        outlets.extend(_outlets(fab, broker, ring, 24.0 * begin))
-    except BaseException:
-        for outlet in outlets:
-            outlet.close()
-        raise
-    return {"fleet": f"{fab.preset}, seed {fab.seed}"} | live.go(
-        fab, outlets, speed=speed, begin_h=24.0 * begin, seconds=seconds
-    )
+    with tempfile.TemporaryDirectory() as scenes:
+        try:
+            outlets.extend(_frames(fab, rate, ring, out, Path(scenes)))
+            outlets.extend(_outlets(fab, broker, ring, 24.0 * begin))
+        except BaseException:
+            for outlet in outlets:
+                outlet.close()
+            raise
+        return {"fleet": f"{fab.preset}, seed {fab.seed}"} | live.go(
+            fab, outlets, speed=speed, begin_h=24.0 * begin, seconds=seconds
+        )
+
+
+def _frames(fab: Fab, rate: int, ring: str | None, out: Path | None, scenes: Path) -> Iterator[Outlet]:
+    """Yield where frames go: into a folder where one is given, else into a ring."""
+    if rate:
+        from flyball.fab import rate as rates
+        from flyball.fab import rings
+
+        frames = rates.stream(fab, scenes / "scenes.npy")
+        yield rings.Frames(frames, rate, name="" if out else f"{ring}-frames", folder=out)
 
 
 def _outlets(fab: Fab, broker: str | None, ring: str | None, begin_h: float) -> Iterator[Outlet]:

@@ -14,7 +14,21 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import daily, events, fleet, forms, mess, metrology, oracle, orders, states, telemetry, truth
+from flyball.fab import (
+    daily,
+    events,
+    fleet,
+    forms,
+    frames,
+    maps,
+    mess,
+    metrology,
+    oracle,
+    orders,
+    states,
+    telemetry,
+    truth,
+)
 from flyball.runtime import durable
 
 if TYPE_CHECKING:
@@ -37,13 +51,15 @@ class Table:
     """One table: its name, the function that gives its rows, whether machines send it as raw logs, or a site's system.
 
     `rows` returns columns; `machine` is an index or a name, moments are hours since the first day or
-    microseconds since the epoch (integers), and rows without `seen` arrive as the network lets them.
+    microseconds since the epoch (integers), and rows without `seen` arrive as the network lets them.  Where rows name
+    a file in `image`, `picture` gives its content for a machine's index and the number of the frame.
     """
 
     name: str
     rows: Callable[[fleet.Fab], Columns]
     raw: bool = False
     central: bool = False
+    picture: Callable[[fleet.Fab, int, int], NDArray[Any]] | None = None
 
 
 def _spoilt(fab: fleet.Fab) -> Columns:
@@ -59,6 +75,10 @@ def _daily(fab: fleet.Fab) -> Columns:
     machine, at = rows["machine"][order], rows["at"][order]
     first = np.concatenate([[True], (np.diff(machine) != 0) | (np.diff(at) != 0.0)])[: len(order)]
     return daily.daily(fab, {name: column[order[first]] for name, column in rows.items()})
+
+
+def _picture(fab: fleet.Fab, machine: int, number: int) -> NDArray[Any]:
+    return frames.scene(fab, machine, number).picture()
 
 
 def _injected(fab: fleet.Fab) -> Columns:
@@ -79,6 +99,9 @@ SENT = (
     Table("states", states.states, central=True),
     Table("overlay", metrology.overlays, central=True),
     Table("marks", metrology.marks, central=True),
+    Table("defects", maps.defects, central=True),
+    Table("maps", maps.maps, central=True),
+    Table("frames", frames.review, central=True, picture=_picture),
 )
 TRUTH = (
     Table("latent", truth.states),
@@ -90,6 +113,8 @@ TRUTH = (
     Table("onsets", truth.onsets),
     Table("mess", _injected),
     Table("overlay", metrology.truth),
+    Table("maps", maps.truth),
+    Table("frames", frames.truth),
     Table("oracle", oracle.scores),
 )
 
@@ -193,11 +218,16 @@ def _check(form: str, per: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """One file to be written: its name below the folder, its rows, and their form."""
+    """One file to be written: its name below the folder, how many rows it holds, and its content when it is wanted."""
 
     name: str
-    rows: pl.DataFrame
-    form: str
+    rows: int
+    content: Callable[[], bytes]
+
+    @staticmethod
+    def of(name: str, rows: pl.DataFrame, form: str) -> Piece:
+        """Return the file of some rows."""
+        return Piece(name, rows.height, lambda: forms.content(rows, form))
 
 
 def _days(fab: fleet.Fab, table: Table, form: str, per: str) -> Iterator[tuple[int, Piece]]:
@@ -214,19 +244,36 @@ def _days(fab: fleet.Fab, table: Table, form: str, per: str) -> Iterator[tuple[i
     }
     keys = [whose[per].alias("whose"), pl.col("seen").dt.strftime("%Y-%m-%d").alias("day")]
     days = rows.with_columns(keys).partition_by("whose", "day", as_dict=True, include_key=False)
+    many = len(days) + (rows.height if table.picture else 0)
     for (who, day), mine in sorted(days.items()):
         at = who if per == "site" else site.get(who, "")
         kind = (
             form if form != "habit" else "log.gz" if table.raw else HABITS[(ord(at) - ord("A")) % len(HABITS)]
         )
         folders = {"fleet": table.name, "site": f"{at}/{table.name}", "machine": f"{at}/{table.name}/{who}"}
-        yield len(days), Piece(f"{folders[per]}/{day}.{kind}", mine, kind)
+        yield many, Piece.of(f"{folders[per]}/{day}.{kind}", mine, kind)
+        if table.picture is not None:
+            for piece in _pictures(fab, table.picture, folders[per], mine):
+                yield many, piece
+
+
+def _pictures(
+    fab: fleet.Fab, picture: Callable[[fleet.Fab, int, int], NDArray[Any]], folder: str, rows: pl.DataFrame
+) -> Iterator[Piece]:
+    """Yield the images that some rows name, as files beside the rows' own."""
+    place = {name: number for number, name in enumerate(fleet.plan(fab).names)}
+    for name, machine, number in rows.select("image", "machine", "frame").iter_rows():
+
+        def content(machine: int = place[machine], number: int = number) -> bytes:
+            return forms.png(picture(fab, machine, number))
+
+        yield Piece(f"{folder}/{name}", 0, content)
 
 
 def _truth(fab: fleet.Fab) -> Iterator[tuple[int, Piece]]:
     for table in TRUTH:
         rows = forms.frame(_told(fab, table.rows(fab)))
-        yield len(TRUTH), Piece(f"truth/truth-{table.name}.parquet", rows, "parquet")
+        yield len(TRUTH), Piece.of(f"truth/truth-{table.name}.parquet", rows, "parquet")
 
 
 def _put(
@@ -235,13 +282,13 @@ def _put(
     """Write files and count them, their rows and bytes; `digest` is of their names and contents."""
     total, files, rows, size = hashlib.sha256(), 0, 0, 0
     for count, piece in pieces:
-        content = forms.content(piece.rows, piece.form)
+        content = piece.content()
         path = root / piece.name
         with durable.guard(f"write {path}"):
             durable.folder(path.parent)
         durable.write(path, content)
         total.update(f"{piece.name} {hashlib.sha256(content).hexdigest()}\n".encode())
-        files, rows, size = files + 1, rows + piece.rows.height, size + len(content)
+        files, rows, size = files + 1, rows + piece.rows, size + len(content)
         if progress is not None:
             progress(name, files, count)
     return {"files": files, "rows": rows, "bytes": size, "digest": total.hexdigest()}
