@@ -90,7 +90,7 @@ class Consumer:
     def _on_subscribe(self, *_):
         self.subscribed = True
 
-    def wait(self, happened, seconds=10.0):
+    def wait(self, happened, seconds=60.0):
         end = time.monotonic() + seconds
         while not happened() and time.monotonic() < end:
             time.sleep(0.01)
