@@ -29,7 +29,7 @@ def test_what_is_put_arrives_in_order_and_once(tmp_path):
         consumer, publisher = Consumer(broker), mqtt.Publisher(broker.address)
         for sequence in range(2000):
             publisher.put("fab/A/A-001/telemetry", numbered(sequence))
-        publisher.close()
+        publisher.close(wait=60.0)
         assert consumer.wait(lambda: len(consumer.rows) == 2000)
         consumer.close()
     assert [row["sequence"] for _, row in consumer.rows] == list(range(2000))
