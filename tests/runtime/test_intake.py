@@ -1,4 +1,5 @@
 import io
+import os
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image
 from flyball import data, errors
 from flyball.data import images
 from flyball.runtime import durable
+from flyball.runtime import intake as intakes
 from flyball.runtime.intake import Intake
 from flyball.runtime.store import Store
 
@@ -29,7 +31,9 @@ def store(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def no_hook_stays():
+def faults_are_ours(monkeypatch):
+    """No hook stays behind, and no real fsync: what it keeps is tested in tests/faults, and takes most of the time."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
     yield
     durable.hook = None
 
@@ -83,6 +87,33 @@ def test_the_cap_holds_and_what_is_kept_stays(store):
     assert len(store.journal.files("frames")) < 40
 
 
+def test_what_a_release_may_be_trained_on_is_not_let_go(tmp_path):
+    fleet = data.Fleet("machine", data.WallClock(), (data.Table("maps", columns={"map": "image"}),))
+    store = Store.open(tmp_path / "store", fleet)
+
+    def ingest(seed, now):
+        folder = tmp_path / f"in-{seed}" / "maps"
+        folder.mkdir(parents=True)
+        np.save(folder / "a.npy", noise(seed))
+        (folder / "a.csv").write_text(f"machine,at,map\nm{seed},2025-01-01,a.npy\n")
+        store.ingest([folder], now=now)
+        return store.rows("maps").columns["map"].digests.tolist()
+
+    first = ingest(1, 10**15)
+    assert intakes.trained_on(store) == set()
+    release = tmp_path / "store" / "releases" / ("a" * 64)
+    release.mkdir(parents=True)
+    os.utime(release, ns=(2 * 10**18, 2 * 10**18))
+    both = ingest(2, 3 * 10**15)
+    assert intakes.trained_on(store) == set(first) < set(both)
+    with Intake(store, at_most=1) as intake:
+        assert intake.take([noise(3)]).digests[0] not in store.archive.shards().places
+        assert set(store.archive.shards().places) == set(first)
+        release.rmdir()
+        intake.take([noise(4)])
+    assert store.archive.bytes() == 0
+
+
 def steps(store, work, hook):
     durable.hook = hook
     try:
@@ -91,10 +122,9 @@ def steps(store, work, hook):
         durable.hook = None
 
 
-def test_killed_at_every_step_a_batch_is_there_or_not_at_all(store, tmp_path, monkeypatch):
+def test_killed_at_every_step_a_batch_is_there_or_not_at_all(store, tmp_path):
     import shutil
 
-    monkeypatch.setattr("os.fsync", lambda handle: None)
     with Intake(store) as intake:
         before = intake.take([noise(1), noise(2)]).digests
         left = []

@@ -34,7 +34,7 @@ class Intake:
     """Takes batches of images into a store: files' bytes (.npy, PNG, JPEG, TIFF), or arrays, kept without loss.
 
     `budget` says what is too large; `threads` work on a batch side by side.  When the shards have more than `at_most`
-    bytes the oldest go, but for those with an image that `keep()` names, such as what a release was trained on.
+    bytes the oldest go, but for those with an image that `keep()` names: by default what a release may be trained on.
 
     ```python
     with Intake(store, at_most=GiB(20)) as intake:
@@ -44,11 +44,12 @@ class Intake:
 
     def __init__(
         self, store: Store, budget: images.Images | None = None, at_most: int | None = None,
-        keep: Callable[[], Collection[str]] = tuple, threads: int = 2,
+        keep: Callable[[], Collection[str]] | None = None, threads: int = 2,
     ) -> None:  # fmt: skip
         from concurrent.futures import ThreadPoolExecutor
 
-        self.store, self.budget, self.at_most, self.keep = store, budget, at_most, keep
+        self.store, self.budget, self.at_most = store, budget, at_most
+        self.keep = keep if keep is not None else lambda: trained_on(store)
         self.let_go = frames.Retained(0, 0, 0)
         self._commits = 0
         self._pool = ThreadPoolExecutor(threads)
@@ -96,6 +97,30 @@ class Intake:
             gone = self.let_go
             self.let_go = frames.Retained(gone.shards + told.shards, gone.images + told.images, told.bytes)
             self.store.refresh()
+
+
+def trained_on(store: Store) -> set[str]:
+    """Return the images that a release in the store may be trained on: all that rows named when the newest was made.
+
+    Without a release there are none.
+    """
+    import polars as pl
+
+    releases = [
+        place for place in (store.folder / "releases").glob("*") if place.is_dir() and place.name[0] != "."
+    ]
+    if not releases:
+        return set()
+    made = max(place.stat().st_mtime_ns for place in releases) // 1000
+    came = store.sources().filter(pl.col("came") <= made)
+    out: set[str] = set()
+    for table in store.fleet.tables:
+        last = came.filter(pl.col("table") == table.name)["taken"].max()
+        for column in [name for name, kind in table.columns.items() if kind == "image"]:
+            for frame in store.journal.read(f"tables/{table.name}", None, ["_taken", column]):
+                if column in frame.columns and last is not None:
+                    out.update(frame.filter(pl.col("_taken") <= last)[column].drop_nulls())
+    return out
 
 
 def _commit(store: Store, members: Sequence[images.Member], bad: Sequence[tuple[Bad, Sent, str]]) -> Taken:

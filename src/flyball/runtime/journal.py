@@ -31,6 +31,8 @@ LAST = "sources"
 DONE = "last.json"
 #: Compact when a table has more than this many files that could be joined into one.
 MANY = 24
+#: So many files are known to be as they were written; then they are looked at again.
+KNOWN = 20_000
 #: A joined file holds at most about this many cells.
 CELLS = 60_000_000
 
@@ -186,6 +188,8 @@ class Journal:
             raise errors.TamperedError(
                 f"{path} is not what was written (its digest differs): restore it from a copy"
             )
+        if len(self._verified) >= KNOWN:  # of a store that is written for weeks, most files are long gone
+            self._verified.clear()
         self._verified.add(mark)
 
     def compact(self, table: str) -> int:
