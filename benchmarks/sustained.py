@@ -27,8 +27,8 @@ from flyball.runtime.store import Store
 
 FLEET = data.Fleet("machine", data.WallClock(), (data.Table("shots", columns={"dose": "number"}),))
 #: At most so many frames wait for the disk; the camera is then held up, and that is told.
-WAITING = 256
-BATCH = 128
+WAITING = 128
+BATCH = 64
 
 
 @dataclass

@@ -181,4 +181,39 @@ inline void count_residuals(const T* image, std::int64_t height, std::int64_t wi
   }
 }
 
+// Residuals of 8 bits as two halves: folded as those of 16 bits are, the low four bits of two of them in a byte of
+// `low`, the high four in one of `high`, each of (size + 1) / 2 bytes.  What lies half the image apart shares a byte, so
+// that both ways run over whole registers.  Noise fills the low bits evenly: only the high ones are worth packing.
+inline std::uint8_t folded8(std::uint8_t residual) {
+  return static_cast<std::uint8_t>((residual << 1) ^ (residual & 0x80 ? 0xFF : 0));
+}
+inline std::uint8_t unfolded8(std::uint8_t value) {
+  return static_cast<std::uint8_t>((value >> 1) ^ (value & 1 ? 0xFF : 0));
+}
+
+inline void halve(const std::uint8_t* __restrict residuals, std::int64_t size, std::uint8_t* __restrict low,
+                  std::uint8_t* __restrict high) {
+  const std::int64_t half = (size + 1) / 2;
+  for (std::int64_t i = 0; i < size - half; ++i) {
+    const std::uint8_t one = folded8(residuals[i]), other = folded8(residuals[half + i]);
+    low[i] = static_cast<std::uint8_t>((one & 0x0F) | (other << 4));
+    high[i] = static_cast<std::uint8_t>((one >> 4) | (other & 0xF0));
+  }
+  if (size % 2) {
+    low[half - 1] = folded8(residuals[half - 1]) & 0x0F;
+    high[half - 1] = folded8(residuals[half - 1]) >> 4;
+  }
+}
+
+inline void rejoin(const std::uint8_t* __restrict low, const std::uint8_t* __restrict high, std::int64_t size,
+                   std::uint8_t* __restrict residuals) {
+  const std::int64_t half = (size + 1) / 2;
+  for (std::int64_t i = 0; i < half; ++i) {
+    residuals[i] = unfolded8(static_cast<std::uint8_t>((low[i] & 0x0F) | (high[i] << 4)));
+  }
+  for (std::int64_t i = 0; i < size - half; ++i) {
+    residuals[half + i] = unfolded8(static_cast<std::uint8_t>((low[i] >> 4) | (high[i] & 0xF0)));
+  }
+}
+
 }  // namespace flyball

@@ -25,4 +25,12 @@ static void bind_type(nb::module_& m) {
 void bind_residuals(nb::module_& m) {
   bind_type<std::uint8_t>(m);
   bind_type<std::uint16_t>(m);
+  m.def("halve", [](Line<std::uint8_t> residuals, LineOut<std::uint8_t> low, LineOut<std::uint8_t> high) {
+    nb::gil_scoped_release unlocked;
+    flyball::halve(residuals.data(), static_cast<std::int64_t>(residuals.size()), low.data(), high.data());
+  });
+  m.def("rejoin", [](Line<std::uint8_t> low, Line<std::uint8_t> high, LineOut<std::uint8_t> residuals) {
+    nb::gil_scoped_release unlocked;
+    flyball::rejoin(low.data(), high.data(), static_cast<std::int64_t>(residuals.size()), residuals.data());
+  });
 }

@@ -43,6 +43,21 @@ def test_whatever_is_changed_it_is_refused_or_the_same_size(data):
         assert found.nbytes == lossless.look(hostile).bytes
 
 
+@pytest.mark.parametrize("shape", [(300, 300), (301, 301), (299, 80)])
+def test_loud_noise_is_kept_in_halves_and_comes_back(shape):
+    rng = np.random.default_rng(0)
+    image = np.clip(rng.normal(128, 20, shape), 0, 255).astype(np.uint8)
+    content = lossless.pack(image)
+    assert lossless.look(content).halved and np.array_equal(lossless.unpack(content), image)
+    for end in (31, 40, lossless.HEAD.size + lossless.look(content).half, len(content) - 1):
+        with pytest.raises(errors.DataError):
+            lossless.unpack(content[:end])
+    # What comes again and again packs far better whole.
+    again = np.tile(rng.integers(0, 256, (16, 64)).astype(np.uint8), (20, 5))
+    assert not lossless.look(lossless.pack(again)).halved
+    assert len(lossless.pack(again)) < 0.1 * again.size
+
+
 def test_no_more_is_unpacked_than_the_header_says():
     bomb = zstandard.ZstdCompressor(level=1).compress(bytes(2**26))
     head = lossless.HEAD.pack(lossless.MAGIC, 1, 0, 2, 0, b"|u1", 8, 8, 0, 0)

@@ -40,6 +40,26 @@ def test_a_large_image_on_every_path(path, kind):
         assert np.array_equal(kernels.restore(want, rule, image.shape, kind), image)
 
 
+@hypothesis.given(st.binary(max_size=70))
+@hypothesis.settings(max_examples=100, deadline=None)
+def test_halves_equal_the_twin_and_come_back(laid):
+    low, high = kernels.halve(laid)
+    want = reference.halve(np.frombuffer(laid, np.uint8))
+    assert np.array_equal(low, want[0]) and np.array_equal(high, want[1])
+    assert kernels.rejoin(low, high, len(laid)).tobytes() == laid
+    assert reference.rejoin(low, high, len(laid)).tobytes() == laid
+
+
+def test_halves_on_every_path(path):
+    laid = np.random.default_rng(0).integers(0, 256, 10_001).astype(np.uint8)
+    low, high = kernels.halve(laid)
+    want = reference.halve(laid)
+    assert np.array_equal(low, want[0]) and np.array_equal(high, want[1])
+    assert np.array_equal(kernels.rejoin(low, high, len(laid)), laid)
+    with backend.using("reference"):
+        assert np.array_equal(kernels.rejoin(*kernels.halve(laid), len(laid)), laid)
+
+
 def entropy(values):
     shares = np.bincount(values, minlength=256) / len(values)
     return -(shares[shares > 0] * np.log2(shares[shares > 0])).sum()
@@ -73,6 +93,7 @@ def test_the_rule_follows_the_image():
         (lambda: kernels.residuals(np.zeros((2, 2), np.uint8), "paeth"), "rule: no 'paeth'"),
         (lambda: kernels.restore(b"123", "up", (2, 2), "u1"), "laid: 3 bytes"),
         (lambda: kernels.restore(b"1234", "up", (2, 2), "f4"), "neither uint8 nor uint16"),
+        (lambda: kernels.rejoin(b"12", b"1", 3), "low, high: 2 and 1"),
         (lambda: kernels.choose_rule(np.zeros((2, 2, 3), np.uint8)), "two dimensions"),
     ],
 )

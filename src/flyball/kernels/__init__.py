@@ -19,7 +19,7 @@ from flyball.kernels.moving_moments import MOMENTS, MovingMoments, moving_moment
 from flyball.kernels.peak_stream import Open, Peaks
 from flyball.kernels.peaks import find_peaks
 from flyball.kernels.quantiles import MovingMedian, MovingQuantile, moving_median, moving_quantile
-from flyball.kernels.residuals import RULES, choose_rule, residuals, restore
+from flyball.kernels.residuals import RULES, choose_rule, halve, rejoin, residuals, restore
 from flyball.kernels.ring import RingReader, RingWriter, include
 from flyball.kernels.seek import asof
 from flyball.kernels.sketch import QuantileSketch
@@ -52,6 +52,7 @@ __all__ = [
     "asof",
     "choose_rule",
     "find_peaks",
+    "halve",
     "histogram",
     "include",
     "js",
@@ -62,6 +63,7 @@ __all__ = [
     "moving_quantile",
     "native",
     "psi",
+    "rejoin",
     "residuals",
     "restore",
     "scan_log",

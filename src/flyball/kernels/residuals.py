@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["RULES", "choose_rule", "residuals", "restore"]
+__all__ = ["RULES", "choose_rule", "halve", "rejoin", "residuals", "restore"]
 
 RULES = ("none", "left", "up", "mean", "cone")
 """What foretells a pixel: nothing; the pixel to its left; the one above; the mean of the four above; the three
@@ -84,6 +84,43 @@ def choose_rule(image: NDArray[Any]) -> str:
     # Bits = n log2 n - sum of c log2 c, with n the same for all rules.
     known = counts * np.log2(np.maximum(counts, 1))
     return RULES[int(np.argmax(known.sum(axis=(1, 2))))]
+
+
+def halve(laid: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the low and the high four bits of residuals of 8 bits, folded so that 0, -1, 1, -2 are 0, 1, 2, 3.
+
+    A byte of each holds two residuals, those that lie half of all apart.
+
+    >>> low, high = halve(bytes([1, 255, 16]))
+    >>> low.tolist(), high.tolist()
+    ([2, 1], [32, 0])
+    """
+    import numpy as np
+
+    given = np.frombuffer(laid, np.uint8)
+    if backend.compiled is None:
+        return reference.halve(given)
+    low, high = np.empty((2, (len(given) + 1) // 2), np.uint8)
+    backend.compiled.halve(given, low, high)
+    return low, high
+
+
+def rejoin(low: Any, high: Any, size: int) -> NDArray[np.uint8]:
+    """Return the `size` residuals whose halves these are; ValueError where they are not as long as that needs.
+
+    >>> rejoin(*halve(bytes([1, 255, 16])), 3).tolist()
+    [1, 255, 16]
+    """
+    import numpy as np
+
+    one, other = np.frombuffer(low, np.uint8), np.frombuffer(high, np.uint8)
+    if not len(one) == len(other) == (size + 1) // 2:
+        raise ValueError(f"low, high: {len(one)} and {len(other)} bytes for {size} residuals")
+    if backend.compiled is None:
+        return reference.rejoin(one, other, size)
+    out = np.empty(size, np.uint8)
+    backend.compiled.rejoin(one, other, out)
+    return out
 
 
 def _grey(image: NDArray[Any]) -> NDArray[Any]:

@@ -35,3 +35,10 @@ def test_bytes_are_counted_by_rule():
     assert counts[2, 0, 1] == 4 and counts[2, 0, 255] == 4 and counts[2, 0, 4] == 4
     tall = np.zeros((1000, 100), np.uint8)
     assert reference.count_residuals(tall)[0, 0].tolist() == [7000] + [0] * 255
+
+
+def test_halves_by_hand():
+    # Folded: 1 -> 2, -1 -> 1, 16 -> 32, -128 -> 255, 0 -> 0.
+    low, high = reference.halve(np.array([1, 255, 16, 128, 0], np.uint8))
+    assert low.tolist() == [2 | 15 << 4, 1, 0] and high.tolist() == [15 << 4, 0, 2]
+    assert reference.rejoin(low, high, 5).tolist() == [1, 255, 16, 128, 0]

@@ -12,7 +12,7 @@ from flyball.kernels.reference.moving_moments import MovingMoments
 from flyball.kernels.reference.peak_stream import PeakStream
 from flyball.kernels.reference.peaks import find_peaks
 from flyball.kernels.reference.quantiles import QuantileStream, moving_quantile
-from flyball.kernels.reference.residuals import count_residuals, residuals, restore
+from flyball.kernels.reference.residuals import count_residuals, halve, rejoin, residuals, restore
 from flyball.kernels.reference.ring import RingReader, RingWriter
 from flyball.kernels.reference.seek import asof, sorted_within
 from flyball.kernels.reference.sketch import Sketches
@@ -33,10 +33,12 @@ __all__ = [
     "count",
     "count_residuals",
     "find_peaks",
+    "halve",
     "js",
     "kl",
     "moving_quantile",
     "psi",
+    "rejoin",
     "residuals",
     "restore",
     "score_trees",

@@ -60,6 +60,24 @@ def count_residuals(image: Array) -> Array:
     return counts
 
 
+def halve(residuals: Array) -> tuple[Array, Array]:
+    """Return folded residuals of 8 bits as low and high halves, two that lie half of them apart in a byte."""
+    import numpy as np
+
+    value = (residuals << 1) ^ np.where(residuals & 0x80, 0xFF, 0).astype(np.uint8)
+    one, other = np.append(value, np.zeros(len(value) % 2, np.uint8)).reshape(2, -1)
+    return (one & 0x0F) | (other << 4), (one >> 4) | (other & 0xF0)
+
+
+def rejoin(low: Array, high: Array, size: int) -> Array:
+    """Return the residuals whose halves these are."""
+    import numpy as np
+
+    value = np.concatenate([(low & 0x0F) | (high << 4), (low >> 4) | (high & 0xF0)])[:size]
+    back: Array = (value >> 1) ^ np.where(value & 1, 0xFF, 0).astype(np.uint8)
+    return back
+
+
 def _foretold(image: Array, rule: int) -> Array:
     import numpy as np
 
