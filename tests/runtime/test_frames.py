@@ -126,3 +126,13 @@ def test_a_reader_follows_commits_joins_and_lettings_go(archive):
     other.forget()
     assert list(other.shards().places) == all_of[-len(other.shards().places) :]
     assert 10 < len(other.shards().places) < 20
+
+
+def test_images_of_an_earlier_version_are_told(archive):
+    rows = pl.DataFrame({"digest": ["0" * 64], "shard": ["a.shard"], "packed": [True]})
+    both = {"frames": rows, "sources": pl.DataFrame({"n": [1]})}
+    staged = {name: [archive.log.stage(name, 1, 0, frame)] for name, frame in both.items()}
+    schemas = {name: {c: str(k) for c, k in frame.schema.items()} for name, frame in both.items()}
+    archive.log.commit(1, staged, schemas)
+    with pytest.raises(errors.StoreError, match="earlier version"):
+        archive.shards()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flyball import errors
 from flyball.data import frames as late
 from flyball.data import images, shards
 from flyball.runtime import durable, journal
@@ -51,6 +52,10 @@ class Archive:
 
     def _add(self, files: Sequence[journal.File]) -> None:
         for frame in self.log.read(TABLE, files):
+            if not set(SCHEMA) <= set(frame.columns):
+                raise errors.StoreError(
+                    f"the images of {self.folder} were kept by an earlier version: start a new store and ingest again"
+                )
             for digest, shard, offset, length, form, kind, shape in frame.select(*SCHEMA).iter_rows():
                 place = late.Place(shard, offset, length, form, kind, tuple(json.loads(shape)))
                 self._known.places.setdefault(digest, place)
