@@ -35,7 +35,7 @@ KINDS = "buif"
 #: Halves may be so much larger than residuals packed whole: unpacking them takes half the time.
 HALVED = 1.01
 #: As many residuals are packed both ways to tell.
-PIECE = 1 << 16
+PIECE = 1 << 15
 
 
 class Head(NamedTuple):
