@@ -187,12 +187,13 @@ class Mixed(part.Part):
         walks, left = np.asarray(self.walks), np.empty(len(disturbance))
         seen = disturbance if noise is None else disturbance + noise
         for run in range(len(disturbance)):
-            spread[place[run], place[run]] += walks
-            if jumped is not None:
-                spread[place[run, 0], place[run, 0]] += jumped[run]
             known = run - 1 - delay
             if known >= 0:
+                # A part has moved by as much as until the run that is learned from: what came later is not in it.
                 mine = place[known]
+                spread[mine, mine] += walks
+                if jumped is not None:
+                    spread[mine[0], mine[0]] += jumped[known]
                 shared = spread[:, mine].sum(axis=1)
                 gain = shared / (shared[mine].sum() + self.noise)
                 level += gain * (seen[known] - level[mine].sum())
