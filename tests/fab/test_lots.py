@@ -58,7 +58,8 @@ def test_a_lot_is_corrected_by_what_was_measured_before_it(every):
     for one in every:
         late = int(fleet.plan(FLEET).delay[fleet.plan(FLEET).site[one.machine]])
         assert (one.seen > one.at).all()
-        assert (one.seen[:-late] < one.at[late:]).all()
+        assert (one.started < one.at).all() and (one.at[:-1] <= one.started[1:]).all()
+        assert (one.seen[:-late] < one.started[late:]).all()
         changed = fab.Fab("tiny", seed=2, machines=6, days=300)
         assert lots.measured(changed, one.machine) is one
     told = every[0].value - every[0].applied
@@ -93,3 +94,15 @@ def test_faults_come_at_their_rates():
     share = np.bincount(many, minlength=4) / len(many)
     np.testing.assert_allclose(share[1:], [0.005, 0.005, 0.03], rtol=0.1)
     assert len(lots.FAULTS) == 4 and len(overlay.PARAMETERS) == len(lots.WALK)
+
+
+def test_later_wafers_of_a_lot_are_larger(every):
+    for one in every:
+        left = one.noise.reshape(len(one.noise), len(lots.WAFERS), -1, 2)
+        found = [
+            overlay.fit(overlay.marks(), left[:, wafer]).value[:, 2:4] for wafer in range(len(lots.WAFERS))
+        ]
+        grown = (found[-1] - found[0]).mean(axis=1)
+        told = np.ptp(lots.warmth(FLEET, one.machine))
+        assert grown.mean() == pytest.approx(told, abs=4.0 * grown.std() / np.sqrt(len(grown)))
+        assert told > 0.001

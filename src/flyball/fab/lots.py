@@ -35,6 +35,9 @@ RETICLE = (0.6, 0.6, *(0.002,) * 4, *(0.02,) * 4)
 #: Nanometres: third-order fingerprint, random, metrology, tool-induced shift, half between chucks; and the share of
 #: flyers, ten times as far.
 FINGERPRINT, RANDOM, METROLOGY, SHIFT, CHUCK, FLYERS = 0.35, 0.30, 0.12, 0.05, 0.2, 0.02
+#: Least and most ppm by which a lot's wafers expand as the table warms up, wafers after which most of it is there, and
+#: the share that the machine's own feed-forward leaves.
+WARMTH, WARM_UP, UNTOLD = (0.05, 0.30), 8.0, 0.15
 #: Share of lots logged with the wrong sign or in micrometres, without context, and of wafers under a wrong slot.
 WRONG, NO_CONTEXT, WRONG_SLOT = 0.01, 0.03, 0.005
 FAULTS = ("", "sign", "unit", "context")
@@ -44,15 +47,16 @@ FAULTS = ("", "sign", "unit", "context")
 class Lots:
     """Measured lots of one machine: N lots with W wafers of n marks each.
 
-    `at`, `seen` [N] hours of exposure and of the measurement; `lot`, `product`, `reticle` [N]; `theta` [N, 10] what
-    tool, product, reticle, heating and pupil did; `static` [N, 10] the part of it that is fixed or known; `jumped` [N]
-    how often somebody worked on the machine since the lot before; `applied` [N, 10] the correction; `noise`
-    [N, W * n, 2] all that is not in theta; `value`, `error` [N, 10] the fit of what is left, `spread` [N, 2] its
-    |mean| + 3 sigma, `dropped` [N] marks.  `fault` [N] is an index into FAULTS, `misplaced`
-    [N / 8, W] tells wafers under a wrong slot.
+    `started`, `at`, `seen` [N] hours of the first and last exposure and of the measurement; `lot`, `product`, `reticle`
+    [N]; `theta` [N, 10] what tool, product, reticle, heating and pupil did; `static` [N, 10] the part of it that is
+    fixed or known; `jumped` [N] how often somebody worked on the machine since the lot before; `applied` [N, 10] the
+    correction; `noise` [N / 8, W * n, 2] all that is not in theta, of the lots that are sent mark by mark; `value`,
+    `error` [N, 10] the fit of what is left, `spread` [N, 2] its |mean| + 3 sigma, `dropped` [N] marks.  `fault` [N] is
+    an index into FAULTS, `misplaced` [N / 8, W] tells wafers under a wrong slot.
     """
 
     machine: int
+    started: Floats
     at: Floats
     seen: Floats
     lot: NDArray[np.int64]
@@ -78,7 +82,7 @@ def measured(fab: fleet.Fab, machine: int) -> Lots:
 
     rng = fleet.stream(fab, f"lots of {machine}")
     plan, made = fleet.plan(fab), fleet.production(fab)
-    lot, at = _exposed(fab, machine)
+    lot, started, at = _exposed(fab, machine)
     hour = np.minimum(at.astype(np.int64), made.product.shape[1] - 1)
     product, reticle = (
         made.product[machine, hour].astype(np.int64),
@@ -86,12 +90,12 @@ def measured(fab: fleet.Fab, machine: int) -> Lots:
     )
     late = int(plan.delay[plan.site[machine]])
     theta, static, jumped = _true(fab, machine, at, product, reticle, rng)
-    noise = _noise(fab, len(at), rng)
+    noise = _noise(len(at), warmth(fab, machine), rng)
     alone = overlay.fit(_marks(), noise)
     applied = -_controlled(theta + alone.value, product, late)
     left = theta + applied
     return Lots(
-        machine, at, _seen(at, late), lot, product, reticle, theta, static, jumped, applied,
+        machine, started, at, _seen(started, at, late), lot, product, reticle, theta, static, jumped, applied,
         noise=noise[::IN_FULL].copy(),
         value=left + alone.value,
         error=alone.error,
@@ -102,21 +106,35 @@ def measured(fab: fleet.Fab, machine: int) -> Lots:
     )  # fmt: skip
 
 
-def _exposed(fab: fleet.Fab, machine: int) -> tuple[NDArray[np.int64], Floats]:
-    """Return the numbers of the measured lots of a machine and the hours of their last exposures."""
+def _exposed(fab: fleet.Fab, machine: int) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Return the numbers of the measured lots of a machine and the hours of their first and last exposures."""
     import numpy as np
 
     lot = np.arange(0, int(windows.made(fab, machine)[-1]) // windows.LOT, MEASURED)
-    return lot, windows.exposed(fab, machine, (lot + 1) * windows.LOT - 1)
+    first, last = (windows.exposed(fab, machine, lot * windows.LOT + wafer) for wafer in (0, windows.LOT - 1))
+    return lot, first, last
 
 
-def _seen(at: Floats, late: int) -> Floats:
-    """Return when each measurement is there: just before the lot so many further, by which it is used."""
+def _seen(started: Floats, at: Floats, late: int) -> Floats:
+    """Return when each measurement is there: just before the lot so many further starts, which is corrected by it."""
     import numpy as np
 
     pace = np.diff(at).mean() if len(at) > 1 else 24.0
-    ahead = np.concatenate([at[late:], at[-1:] + pace * np.arange(1, late + 1)])[: len(at)]
+    ahead = np.concatenate([started[late:], at[-1:] + pace * np.arange(1, late + 1)])[: len(at)]
     return np.asarray(np.maximum(ahead - 0.05, at + 0.01))
+
+
+def warmth(fab: fleet.Fab, machine: int) -> Floats:
+    """Return by how many ppm each measured wafer of a lot is larger, after the machine's feed-forward, [W].
+
+    >>> grown = warmth(fleet.Fab("tiny"), 0)
+    >>> bool(0.0 < grown[0] < grown[1] < 0.15 * 0.30)
+    True
+    """
+    import numpy as np
+
+    most = fleet.stream(fab, f"warmth of {machine}").uniform(*WARMTH)
+    return np.asarray(UNTOLD * most * (1.0 - np.exp(-np.array(WAFERS) / WARM_UP)))
 
 
 @functools.cache
@@ -143,17 +161,16 @@ def _true(
     products = own.normal(0.0, PRODUCT, (fleet.PRODUCTS, 10))
     reticles = own.normal(0.0, RETICLE, (fleet.PRODUCTS * fleet.LAYERS, 10))
     static = products[product] + reticles[reticle]
-    warm = 1.0 - np.exp(-np.array(WAFERS) / 8.0)
-    static[:, 2:4] += rng.uniform(0.05, 0.30) * warm.mean()
+    static[:, 2:4] += warmth(fab, machine).mean()
     static[:, 0] += 0.4 * (1.0 - past.at(np.full(len(at), machine), at).reflectance)
     return static + np.cumsum(walk, axis=0), static, jumped
 
 
-def _noise(fab: fleet.Fab, many: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _noise(many: int, warm: Floats, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return what marks show beyond the lot's parameters, [lots, marks, 2] in nm.
 
-    From wafer to wafer, the fingerprint of the tool (third order, beyond the ten parameters), random, metrology with
-    the shift of its own tool, and flyers.
+    From wafer to wafer, which grow by `warm` ppm within the lot, the fingerprint of the tool (third order, beyond the
+    ten parameters), random, metrology with the shift of its own tool, and flyers.
     """
     import numpy as np
 
@@ -165,6 +182,7 @@ def _noise(fab: fleet.Fab, many: int, rng: np.random.Generator) -> NDArray[np.fl
     wafer[..., :2] += np.array([1.0, -1.0])[:, None] * rng.normal(
         0.0, CHUCK, 2
     )  # the two lie on different chucks
+    wafer[..., 2:4] += (warm - warm.mean())[:, None]
     X, Y = at[:, :2].T / overlay.RADIUS_MM
     cubes = np.stack([X**3, X**2 * Y, Y**3], axis=1)
     for axis, (d, places) in enumerate(zip(overlay.design(at), (overlay.OF_X, overlay.OF_Y), strict=True)):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def overlays(fab: fleet.Fab) -> Columns:
     """Return a row per measured lot: context, applied corrections, and the fit of what was left.
 
+    `started` and `at` are its first and last exposure; its correction knows what was seen before `started`.
     `applied_*` and `fitted_*` are ten parameters each, nm and nm/mm (`overlay.PARAMETERS`); `spread_x` and `spread_y`
     |mean| + 3 sigma in nm; `dropped` the marks left out.  What the tool does is fitted - applied.  One lot in a hundred
     is logged with the wrong sign or with translations in micrometres, three lack their context.
@@ -33,6 +34,7 @@ def _lot(one: lots.Lots) -> Columns:
     layer = np.array([f"L{number}" for number in range(fleet.LAYERS)])[one.reticle % fleet.LAYERS]
     reticle = np.array([f"R{number:02d}" for number in range(fleet.PRODUCTS * fleet.LAYERS)])[one.reticle]
     return {
+        "started": one.started,
         "at": one.at,
         "seen": one.seen,
         "lot": one.lot,
