@@ -11,12 +11,13 @@ is or may be presented as any vendor's data.
 
 from flyball.fab.censored import ceiling_where_known
 from flyball.fab.channels import UNITS
+from flyball.fab.clients import labels as client_labels
 from flyball.fab.files import tables, write
 from flyball.fab.fleet import PRESETS, START_US, Fab
 from flyball.fab.oracle import ceiling, remaining, severity_oracle
 from flyball.fab.truth import failures, occurs
 
 __all__ = [
-    "PRESETS", "START_US", "UNITS", "Fab", "ceiling", "ceiling_where_known", "failures", "occurs", "remaining",
+    "PRESETS", "START_US", "UNITS", "Fab", "ceiling", "ceiling_where_known", "client_labels", "failures", "occurs", "remaining",
     "severity_oracle", "tables", "write",
 ]  # fmt: skip

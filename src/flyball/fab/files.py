@@ -28,6 +28,7 @@ from flyball.fab import (
     states,
     telemetry,
     truth,
+    upgrades,
 )
 from flyball.runtime import durable
 
@@ -71,6 +72,8 @@ def _daily(fab: fleet.Fab) -> Columns:
     import numpy as np
 
     rows = _spoilt(fab)
+    within = (rows["at"] >= 0.0) & (rows["at"] < 24.0 * fab.size().days)  # by clocks that are off
+    rows = {name: column[within] for name, column in rows.items()}
     order = np.lexsort((rows["at"], rows["machine"]))
     machine, at = rows["machine"][order], rows["at"][order]
     first = np.concatenate([[True], (np.diff(machine) != 0) | (np.diff(at) != 0.0)])[: len(order)]
@@ -96,7 +99,7 @@ SENT = (
     Table("daily", _daily, central=True),
     Table("events", events.events, raw=True),
     Table("repairs", orders.orders, central=True),
-    Table("states", states.states, central=True),
+    Table("states", mess.reported_states, central=True),
     Table("overlay", metrology.overlays, central=True),
     Table("marks", metrology.marks, central=True),
     Table("defects", maps.defects, central=True),

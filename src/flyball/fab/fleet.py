@@ -82,7 +82,8 @@ class Fab(part.Part):
     """A simulated fleet of lithography scanners with known truth, told by a preset's name and a seed.
 
     `machines` and `days` replace the preset's where they are given; `every_h` is the hours between two rows of
-    telemetry.  Synthetic: names, codes and life lengths are invented.
+    telemetry; without `mess` the same fleet is read as it was measured, so that one can tell what mess costs.
+    Synthetic: names, codes and life lengths are invented.
 
     >>> Fab("tiny", seed=3)
     fab.Fab(preset='tiny', seed=3)
@@ -98,6 +99,7 @@ class Fab(part.Part):
     machines: int | None = None
     days: int | None = None
     every_h: int = 1
+    mess: bool = True
 
     def size(self) -> Preset:
         """Return the preset with this fleet's own number of machines and days put in.

@@ -23,16 +23,28 @@ def latent(
     """Return the latent state of asked rows; raises DataError for a machine or a moment the fleet has not."""
     import numpy as np
 
+    machine = numbers(fab, keys)
+    hours, days = fleet.to_hours(np.asarray(moments_us, dtype=np.int64)), fab.size().days
+    if len(hours) and not (hours.min() >= 0.0 and hours.max() <= 24.0 * days):
+        raise errors.DataError(f"fab: a moment lies outside the {days} days of {fab!r}: ask within them")
+    return dynamics.history(fab).at(machine, hours)
+
+
+def numbers(fab: fleet.Fab, keys: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return the indexes of machines by name; raises DataError for one that the fleet has not.
+
+    >>> numbers(fleet.Fab("tiny"), ["A-002", "A-001"]).tolist()
+    [2, 0]
+    """
+    import numpy as np
+
     number = {name: i for i, name in enumerate(fleet.plan(fab).names)}
     unknown = sorted({str(key) for key in keys} - set(number))
     if unknown:
         raise errors.DataError(
             f"fab: no machine {unknown[0]!r} in {fab!r}: they are named like {next(iter(number))!r}"
         )
-    hours, days = fleet.to_hours(np.asarray(moments_us, dtype=np.int64)), fab.size().days
-    if len(hours) and not (hours.min() >= 0.0 and hours.max() <= 24.0 * days):
-        raise errors.DataError(f"fab: a moment lies outside the {days} days of {fab!r}: ask within them")
-    return dynamics.history(fab).at(np.array([number[str(key)] for key in keys], dtype=np.int64), hours)
+    return np.array([number[str(key)] for key in keys], dtype=np.int64)
 
 
 def occurs(
