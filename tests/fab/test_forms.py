@@ -50,3 +50,10 @@ def test_parquet_keeps_types():
     frame = forms.frame({"at": np.array([US]), "ok": np.array([True]), "n": np.array([3], dtype=np.int64)})
     back = pl.read_parquet(io.BytesIO(forms.content(frame, "parquet")))
     assert back.schema == frame.schema and back.rows() == frame.rows()
+
+
+def test_a_time_without_a_zone_is_written_without_one():
+    rows = forms.frame({"at": np.array([1_735_689_600_000_000]), "seen": np.array([1_735_689_600_000_000])})
+    local = rows.with_columns(rows["at"].dt.replace_time_zone(None))
+    text = gzip.decompress(forms.content(local, "csv.gz")).decode().splitlines()[1]
+    assert text == "2025-01-01T00:00:00.000,2025-01-01T00:00:00.000Z"

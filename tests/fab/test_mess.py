@@ -1,39 +1,109 @@
-"""Rows are lost, blanked, copied and late, each in its share, and the truth says where."""
+"""The whole mess: every kind, one table of truth, and the same fleet without it."""
+
+import dataclasses
 
 import numpy as np
+import pytest
 
 from flyball import fab
-from flyball.fab import fleet, mess, telemetry
+from flyball.fab import channels, clocks, files, fleet, mess, states, telemetry
 
-FLEET = fab.Fab("tiny", seed=2, machines=20, days=365)
+FLEET = fab.Fab("tiny", seed=2, machines=10, days=365, every_h=4)
+CLEAN = dataclasses.replace(FLEET, mess=False)
+KINDS = {
+    "drift", "swap", "gain", "unit", "stuck", "spikes", "clipping", "lost block", "outage", "sent twice",
+    "out of order", "missing value", "clock offset", "clock drift", "clock ahead", "clock step", "renamed channel",
+    "added channel", "removed channel", "recipe change", "redesign", "flipped labels",
+}  # fmt: skip
+#: What the truth tells by the hour of arrival.
+BY_ARRIVAL = {"added channel", "removed channel"}
+NOT_VALUES = {
+    "lost block",
+    "outage",
+    "sent twice",
+    "out of order",
+    "recipe change",
+    "redesign",
+    "renamed channel",
+}
 
 
-def test_telemetry_is_spoiled_in_the_stated_shares():
+@pytest.fixture(scope="module")
+def both():
     clean = telemetry.telemetry(FLEET)
-    rows, spoiled = mess.spoil(FLEET, clean)
-    assert 0.9 < len(rows["at"]) / len(clean["at"]) < 1.0
-    assert 0.002 < np.isnan(rows["vibration"]).mean() < 0.004
-    pairs = np.stack([rows["machine"], rows["at"]], axis=1)
-    copies = len(pairs) - len(np.unique(pairs, axis=0))
-    assert 0.001 < copies / len(pairs) < 0.003
-    assert set(spoiled["kind"]) == {"lost block", "outage"}
-    assert (spoiled["end"] > spoiled["start"]).all()
+    return clean, *mess.spoil(FLEET, clean)
 
 
-def test_nothing_is_left_in_a_lost_block():
-    rows, spoiled = mess.spoil(FLEET, telemetry.telemetry(FLEET))
-    names, at = np.array(fleet.plan(FLEET).names)[rows["machine"]], fleet.to_us(rows["at"])
-    for kind, where, start, end in zip(*(spoiled[c] for c in ("kind", "where", "start", "end")), strict=True):
-        if kind == "lost block":
-            assert not ((names == where) & (at >= start) & (at < end)).any()
+def test_every_kind_is_there(both):
+    _, _, truth = both
+    many = fab.Fab("paper", seed=1)
+    hours = np.tile(np.arange(0.0, 24.0 * 1095, 24.0), 40)
+    rows = {"machine": np.repeat(np.arange(40), 1095), "at": hours}
+    rows |= {name: np.sin(hours) for name in ("lens_temp_1", "lens_temp_2", "vibration")}
+    assert set(truth["kind"]) | set(mess.spoil(many, rows)[1]["kind"]) == KINDS
 
 
-def test_rows_are_seen_after_they_happened_and_an_outage_holds_them_back():
-    rows, _ = mess.spoil(FLEET, telemetry.telemetry(FLEET))
-    late = rows["seen"] - rows["at"]
-    assert (late > 0).all()
-    assert np.median(late) < 0.1
-    assert 2.0 < late.max() < 50.0
-    sites = fleet.plan(FLEET).site[rows["machine"]]
-    for site, start, end in zip(*mess.outages(FLEET), strict=True):
-        assert not ((sites == site) & (rows["seen"] > start) & (rows["seen"] < end)).any()
+def test_a_value_differs_only_where_the_truth_says_so(both):
+    clean, rows, truth = both
+    true = clocks.true(FLEET, rows["machine"], rows["at"], logger=True)
+    # By the true time every row finds the one it was made of.
+    order = np.searchsorted(clean["machine"] * 1e6 + clean["at"], rows["machine"] * 1e6 + true - 1e-4)
+    np.testing.assert_allclose(clean["at"][order], true, atol=1e-5)
+    np.testing.assert_array_equal(clean["machine"][order], rows["machine"])
+    names, true = np.array(fleet.plan(FLEET).names)[rows["machine"]], clean["at"][order]
+    sites = np.array(["A", "B"])[fleet.plan(FLEET).site[rows["machine"]]]
+    explained = {channel.name: np.zeros(len(true), dtype=bool) for channel in channels.CHANNELS}
+    for row in range(len(truth["kind"])):
+        kind, channel = truth["kind"][row], truth["channel"][row]
+        if channel and kind not in NOT_VALUES:
+            when = rows["seen"] if kind in BY_ARRIVAL else true
+            first, last = truth["start"][row], truth["end"][row]
+            inside = (when >= first) & ((when < last) | ((first == last) & (when == last)))
+            whose = names == truth["machine"][row] if truth["machine"][row] else sites == truth["site"][row]
+            explained[channel] |= inside & whose
+    differs = 0
+    for name, known in explained.items():
+        was, now = clean[name][order], rows[name]
+        other = ~((was == now) | (np.isnan(was) & np.isnan(now)))
+        assert not (other & ~known).any(), name
+        differs += int(other.sum())
+    assert differs > 1000
+
+
+def test_without_mess_the_fleet_is_the_same_and_rows_are_what_was_measured(both):
+    clean, rows, _ = both
+    sent, truth = mess.spoil(CLEAN, telemetry.telemetry(CLEAN))
+    assert set(truth["kind"]) == {"recipe change", "redesign"}
+    order = np.lexsort((sent["at"], sent["machine"]))
+    for name, column in clean.items():
+        np.testing.assert_array_equal(sent[name][order], column)
+    # What was neither held back nor out of order is seen when it would have been.
+    usual = dict(zip(zip(sent["machine"], sent["at"].round(3), strict=True), sent["seen"], strict=True))
+    true = clocks.true(FLEET, rows["machine"], rows["at"], logger=True).round(3)
+    gap = np.array([s - usual[m, t] for m, t, s in zip(rows["machine"], true, rows["seen"], strict=True)])
+    assert (gap == 0.0).mean() > 0.95 and gap.min() >= 0.0
+    for name in ("repairs", "events"):
+        mine, theirs = fab.tables(FLEET, name)[name], fab.tables(CLEAN, name)[name]
+        assert len(theirs["at"]) == pytest.approx(len(mine["at"]), abs=0.02 * len(mine["at"]))
+    life, same = fab.failures(FLEET), fab.failures(CLEAN)
+    np.testing.assert_array_equal(life["at"], same["at"])
+
+
+def test_in_python_channels_keep_their_names():
+    small = fab.Fab("tiny", seed=2, machines=2, days=30)
+    assert set(fab.UNITS) <= set(fab.tables(small, "telemetry")["telemetry"])
+
+
+def test_only_what_machines_derive_bears_their_clocks():
+    small = fab.Fab("tiny", seed=2, machines=3, days=30)
+    told, true = mess.reported_states(small), states.states(small)
+    own = true["source"] == "auto"
+    np.testing.assert_array_equal(told["at"][~own], true["at"][~own])
+    off = 3600.0 * np.abs(told["at"] - true["at"])[own]
+    assert off.min() > 0.0 and off.max() < 37.0 + 5.0 and off.max() > 30.0
+
+
+def test_the_table_is_the_files_own():
+    small = fab.Fab("tiny", seed=2, machines=2, days=30)
+    truth = files._telemetry(small)[1]
+    assert set(truth["kind"]) <= KINDS

@@ -24,7 +24,9 @@ Page = Annotated[str, typer.Argument(help="A Python file with `system = System(.
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Folder = Annotated[Path | None, typer.Option("--from", help="The folder with the files that the fleet sent.")]
 StoreAt = Annotated[Path, typer.Option("--store", help="The folder that holds everything.")]
-BindingAt = Annotated[Path | None, typer.Option("--binding", help="The site's names, units and time zone.")]
+BindingAt = Annotated[
+    Path | None, typer.Option("--binding", help="The site's names, units and time zone; a folder of several.")
+]
 Cut = Annotated[
     str | None, typer.Option("--as-of", help="Know only what was seen by this date or time (UTC).")
 ]
@@ -276,12 +278,12 @@ def _bound(
     with_ceiling: bool = True,
 ) -> Bound:  # fmt: skip
     """Bind a page to where things lie; a ready-made page without files gets those it is prepared with."""
-    from flyball.data import binding as reading
+    from flyball.data import bindings
     from flyball.runtime.run import Bound
 
     if store.exists() and not store.is_dir():
         raise errors.StoreError(f"{store} is a file: give --store a folder, it is made if it is not there")
-    if binding is not None and not binding.is_file():
+    if binding is not None and not binding.exists():
         raise errors.DeclarationError(f"no binding {binding}: `flyball init` writes one for a site's files")
     inputs = systems.inputs(page)
     prepared = source is None and inputs is not None
@@ -298,7 +300,7 @@ def _bound(
         ceiling_key, ceiling = inputs.ceiling()  # type: ignore[union-attr]
     knows = ceiling is not None and hasattr(inputs, "severity")
     severity: Ceiling | None = inputs.severity() if knows else None  # type: ignore[union-attr]
-    site = reading.read(binding) if binding is not None else None
+    site = bindings.read(binding) if binding is not None else None
     return Bound(
         store, source, site, as_of=_moment(as_of), seed=seed, ceiling=ceiling, ceiling_key=ceiling_key,
         severity=severity,

@@ -1,6 +1,7 @@
 """Stage 1, data: what comes in, cleaned as declared and checked on arrival."""
 
 from flyball.data.binding import Binding
+from flyball.data.bindings import Bindings
 from flyball.data.clean import Clip, HoldGaps
 from flyball.data.expect import Between, Missing
 from flyball.data.frames import Frames
@@ -22,6 +23,6 @@ from flyball.data.stage import (
 from flyball.data.twins import Twins
 
 __all__ = [
-    "Between", "Binding", "Check", "Cleaner", "Clip", "Clock", "Counter", "Finding", "Fleet", "Frames", "HoldGaps",
-    "Images", "Late", "Missing", "Rows", "Table", "Tables", "Twins", "WallClock", "Words",
+    "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Finding", "Fleet", "Frames",
+    "HoldGaps", "Images", "Late", "Missing", "Rows", "Table", "Tables", "Twins", "WallClock", "Words",
 ]  # fmt: skip

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from flyball import errors, part, units
 
 EPOCHS = ("s", "ms", "us")
+#: What is wrong with a name that a page does not declare.
+UNKNOWN = "the page has no such column"
 
 
 class Binding(part.Part):
@@ -18,7 +20,8 @@ class Binding(part.Part):
     time's) to the site's column; `units` maps the page's name to the unit the site sends; `zone` is the zone of
     times that carry none; `epoch` says what a numeric time counts since 1970 ("s", "ms" or "us"); `codes` maps
     the page's name of a category column to {site's code: page's}.  `software` names the releases of the
-    machines' software it was written for.  A binding holds for files taken in from `since` until `until` (ISO dates).
+    machines' software it was written for.  A binding holds for files of the days from `since` until before `until`
+    (ISO dates): the day that a file's name tells, or the one on which it is taken in.
 
     >>> Binding("north", names={"telemetry.vibration": "VIB_1"}).site_name("telemetry", "vibration")
     'VIB_1'
@@ -77,9 +80,7 @@ class Binding(part.Part):
         for place in ("names", "units", "codes"):
             for name in getattr(self, place):
                 if name not in known:
-                    yield errors.Problem(
-                        f"{place}[{name!r}]", "the page has no such column", errors.did_you_mean(name, known)
-                    )
+                    yield errors.Problem(f"{place}[{name!r}]", UNKNOWN, errors.did_you_mean(name, known))
         for name, unit in self.units.items():
             for full, declared in columns.items():
                 fits = name in (full, full.partition(".")[2])
@@ -91,22 +92,41 @@ class Binding(part.Part):
 
     def check(self, fleet: Any = None) -> Binding:
         """Return the binding itself, or raise one DataError that lists every problem."""
-        problems = list(self.problems(fleet))
+        self.refuse(self.site, list(self.problems(fleet)))
+        return self
+
+    @staticmethod
+    def refuse(site: str, problems: Sequence[errors.Problem]) -> None:
+        """Raise one DataError that lists all problems of a site's binding; without any nothing happens."""
         if problems:
             lines = "\n".join(f"  {problem}" for problem in problems)
-            raise errors.DataError(f"binding {self.site!r}: {len(problems)} problem(s)\n{lines}")
-        return self
+            raise errors.DataError(f"binding {site!r}: {len(problems)} problem(s)\n{lines}")
+
+    def span(self) -> str:
+        """Return from when until when the binding holds, as a person reads it."""
+        return f"holds from {self.since or 'ever'} until {self.until or 'ever'}"
+
+    def holds_on(self, iso: str) -> bool:
+        """Return whether the binding is valid on a day, given as '2026-01-31'."""
+        return (self.since or "") <= iso and not (self.until and iso >= self.until)
 
     def holds(self, now_us: int) -> None:
         """Raise DataError when the binding is not valid at a moment (microseconds)."""
-        from datetime import UTC, datetime
-
-        day = datetime.fromtimestamp(now_us / 1e6, UTC).date().isoformat()
-        if (self.since and day < self.since) or (self.until and day >= self.until):
+        if not self.holds_on(day(now_us)):
             raise errors.DataError(
-                f"binding {self.site!r} holds from {self.since or 'ever'} until {self.until or 'ever'}, not on {day}: "
-                f"give the site's binding for that day"
+                f"binding {self.site!r} {self.span()}, not on {day(now_us)}: give the site's binding for that day"
             )
+
+
+def day(now_us: int) -> str:
+    """Return the day of a moment (microseconds, UTC) as an ISO date.
+
+    >>> day(0)
+    '1970-01-01'
+    """
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(now_us / 1e6, UTC).date().isoformat()
 
 
 def read(path: Path) -> Binding:

@@ -18,6 +18,6 @@ from flyball.fab.oracle import ceiling, remaining, severity_oracle
 from flyball.fab.truth import failures, occurs
 
 __all__ = [
-    "PRESETS", "START_US", "UNITS", "Fab", "ceiling", "ceiling_where_known", "client_labels", "failures", "occurs", "remaining",
-    "severity_oracle", "tables", "write",
+    "PRESETS", "START_US", "UNITS", "Fab", "ceiling", "ceiling_where_known", "client_labels", "failures", "occurs",
+    "remaining", "severity_oracle", "tables", "write",
 ]  # fmt: skip

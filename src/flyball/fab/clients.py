@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.fab import fleet, injected, truth as lives
+from flyball.fab import fleet, injected
+from flyball.fab import truth as lives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ MODES = ("honest", "careless", "poisoned")
 
 
 def careless(fab: fleet.Fab) -> int:
-    """Return the index of the site whose labels are often wrong; in the mode "poisoned" it is the one that works against.
+    """Return the index of the site whose labels are often wrong; as "poisoned" it is the one that works against.
 
     >>> careless(fleet.Fab("tiny")) in (0, 1)
     True
@@ -67,8 +68,8 @@ def _chance(fab: fleet.Fab, machine: NDArray[np.int64], moments_us: NDArray[np.i
     import numpy as np
 
     mixed = np.asarray(moments_us, dtype=np.int64).astype(np.uint64)
-    for salt in (machine.astype(np.uint64), np.uint64(fab.seed)):
-        mixed = mixed + (salt + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    for salt in (machine, np.full(len(machine), fab.seed)):
+        mixed = mixed + (salt.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
         mixed ^= mixed >> np.uint64(31)

@@ -188,7 +188,9 @@ def write(
     events as raw log lines.  With `per="fleet"` the layout is FOLDER/TABLE/2025-01-01.FORM; with "site"
     FOLDER/SITE/TABLE/2025-01-01.FORM; with "machine", as machines send, FOLDER/SITE/TABLE/MACHINE/2025-01-01.FORM.
     `only` names the tables (all).  The truth is FOLDER/truth/truth-NAME.parquet: so named, no page takes it for a
-    table.  A file has its name when it is whole and on the disk; writing again gives the same bytes.
+    table.  Files of sites and machines call channels as their software does, and `bindings/` beside them tells how
+    to read them (`fab.upgrades`).  A file has its name when it is whole and on the disk; writing again gives the
+    same bytes.
 
     Raises DataError for another form or layout, StoreError where the files cannot be written.
 
@@ -203,6 +205,8 @@ def write(
     root, written = pathlib.Path(folder), {}
     for table in _named(only):
         written[table.name] = _put(root, table.name, _days(fab, table, form, per), progress)
+    if per != "fleet" and "telemetry" in written:
+        written["bindings"] = _bindings(fab, root)
     if with_truth:
         written["truth"] = _put(root, "truth", _truth(fab), progress)
     return written
@@ -250,6 +254,8 @@ def _days(fab: fleet.Fab, table: Table, form: str, per: str) -> Iterator[tuple[i
     many = len(days) + (rows.height if table.picture else 0)
     for (who, day), mine in sorted(days.items()):
         at = who if per == "site" else site.get(who, "")
+        if table.name == "telemetry" and per != "fleet":
+            mine = upgrades.as_sent(fab, ord(at) - ord("A"), day, mine)
         kind = (
             form if form != "habit" else "log.gz" if table.raw else HABITS[(ord(at) - ord("A")) % len(HABITS)]
         )
@@ -277,6 +283,20 @@ def _truth(fab: fleet.Fab) -> Iterator[tuple[int, Piece]]:
     for table in TRUTH:
         rows = forms.frame(_told(fab, table.rows(fab)))
         yield len(TRUTH), Piece.of(f"truth/truth-{table.name}.parquet", rows, "parquet")
+
+
+def _bindings(fab: fleet.Fab, root: pathlib.Path) -> dict[str, Any]:
+    """Write what people at the sites would write down of their own names, one file for each software."""
+    total, size, count = hashlib.sha256(), 0, 0
+    for binding in upgrades.bindings(fab):
+        path = root / "bindings" / f"{binding.site}-{binding.since or 'first'}.binding"
+        content = f"{binding!r}\n".encode()
+        with durable.guard(f"write {path}"):
+            durable.folder(path.parent)
+        durable.write(path, content)
+        total.update(f"{path.name} {hashlib.sha256(content).hexdigest()}\n".encode())
+        size, count = size + len(content), count + 1
+    return {"files": count, "rows": count, "bytes": size, "digest": total.hexdigest()}
 
 
 def _put(

@@ -55,8 +55,17 @@ def content(rows: pl.DataFrame, form: str) -> bytes:
             sink, statistics=False
         )  # a day has nothing to skip, and wide tables grow by a third
         return sink.getvalue()
-    text = _log(rows) if form == "log.gz" else rows.write_csv(datetime_format=STAMP).encode()
+    text = _log(rows) if form == "log.gz" else _csv(rows)
     return gzip.compress(text, compresslevel=5, mtime=0)
+
+
+def _csv(rows: pl.DataFrame) -> bytes:
+    """Return rows as CSV; a time without a zone has no Z behind it."""
+    import polars as pl
+
+    local = [name for name, kind in rows.schema.items() if kind == pl.Datetime("us", None)]
+    rows = rows.with_columns(pl.col(local).dt.strftime(STAMP.removesuffix("Z")))
+    return rows.write_csv(datetime_format=STAMP).encode()
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:

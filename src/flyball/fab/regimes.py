@@ -6,6 +6,7 @@ itself (`fab.fleet`, `fab.wear`) and stay when mess is switched off; channels th
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from flyball.fab import channels, fleet, injected, wear
@@ -54,14 +55,15 @@ def upgraded(fab: fleet.Fab) -> NDArray[Any]:
     return np.asarray(np.ceil(fleet.plan(fab).firmware / 24.0) * 24.0)
 
 
-def existing(fab: fleet.Fab) -> list[tuple[int, str, float, float]]:
+@functools.lru_cache(maxsize=4)
+def existing(fab: fleet.Fab) -> tuple[tuple[int, str, float, float], ...]:
     """Return the channels that a site has not always: site, name, and from which hour of arrival until which.
 
     The first upgrade brings a channel, the second takes one.  They are figures that software makes, not what a
     machine measures many times a minute.
     """
     if not fab.mess:
-        return []
+        return ()
     rng, end = fleet.stream(fab, "channels that come and go"), 24.0 * fab.size().days
     slow = [channel.name for channel in channels.CHANNELS if channel.rate in ("wafer", "lot", "hour", "day")]
     found = []
@@ -69,7 +71,7 @@ def existing(fab: fleet.Fab) -> list[tuple[int, str, float, float]]:
         chosen = [slow[place] for place in rng.permutation(len(slow))[: ADDED + REMOVED]]
         found += [(site, name, float(first), end) for name in chosen[:ADDED]]
         found += [(site, name, 0.0, float(second)) for name in chosen[ADDED:]]
-    return found
+    return tuple(found)
 
 
 def come_and_go(fab: fleet.Fab, rows: Rows) -> tuple[Rows, list[injected.Table]]:
@@ -84,11 +86,11 @@ def come_and_go(fab: fleet.Fab, rows: Rows) -> tuple[Rows, list[injected.Table]]
         if name in rows:
             has = (rows["seen"] >= first) & (rows["seen"] < last)
             told[name] = np.where((site != where) | has, told[name], np.nan)
-        came = first > 0.0
+        came, end = first > 0.0, 24.0 * fab.size().days
         truth.append(
             injected.table(
                 fab, "added channel" if came else "removed channel", site=where, channel=name,
-                start=0.0 if came else last, end=first if came else 24.0 * fab.size().days, note="not there, by arrival",
+                start=0.0 if came else last, end=first if came else end, note="not there, by arrival",
             )
         )  # fmt: skip
     return told, truth

@@ -70,7 +70,8 @@ def _ascii(unit: str) -> str:
     return "_" + {"1": "share", "mm/s": "mms", "m/s": "ms"}.get(unit, unit)
 
 
-def epochs(fab: fleet.Fab, site: int) -> list[tuple[str, str, tuple[Renaming, ...]]]:
+@functools.lru_cache(maxsize=16)
+def epochs(fab: fleet.Fab, site: int) -> tuple[tuple[str, str, tuple[Renaming, ...]], ...]:
     """Return a site's times of one software each: first day and the day after the last (empty: open), and names.
 
     >>> [(first == "", last == "", len(names)) for first, last, names in epochs(fleet.Fab("tiny"), 0)]
@@ -83,7 +84,7 @@ def epochs(fab: fleet.Fab, site: int) -> list[tuple[str, str, tuple[Renaming, ..
         (first, last, tuple(one for one in mine if one.upgrade < number))
         for number, (first, last) in enumerate(bounds)
     ]
-    return [one for one in found if one[0] != one[1]]
+    return tuple(one for one in found if one[0] != one[1])
 
 
 def _day(hour: float) -> str:
@@ -101,10 +102,12 @@ def as_sent(fab: fleet.Fab, site: int, day: str, rows: pl.DataFrame) -> pl.DataF
 
     if not fab.mess:
         return rows
+    hour = _hour(day)
     gone = [
-        name for where, name, first, last in regimes.existing(fab)
-        if where == site and not (_day(first) if first else "") <= day < (_day(last) if last < 24.0 * fab.size().days else "9")
-    ]  # fmt: skip
+        name
+        for where, name, first, last in regimes.existing(fab)
+        if where == site and not first <= hour < last
+    ]
     names = next(
         names for first, last, names in epochs(fab, site) if first <= day and (not last or day < last)
     )
@@ -118,6 +121,12 @@ def as_sent(fab: fleet.Fab, site: int, day: str, rows: pl.DataFrame) -> pl.DataF
     if "time" in rows.columns:
         rows = rows.with_columns(pl.col("time").dt.replace_time_zone(None))
     return rows.rename({one.channel: one.name for one in names if one.channel in rows.columns})
+
+
+def _hour(day: str) -> float:
+    """Return the hour of the fleet at which a day begins."""
+    moment = datetime.datetime.fromisoformat(day).replace(tzinfo=datetime.UTC)
+    return (moment.timestamp() * 1e6 - fleet.START_US) / fleet.HOUR_US
 
 
 def _unit(channel: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import data, errors, part
-from flyball.data import arrivals, images
+from flyball.data import arrivals, bindings, images
 from flyball.data.formats import judge
 from flyball.data.formats import read as formats
 from flyball.data.formats.raw import Bad
@@ -109,8 +109,8 @@ def unclaimed(names: Iterable[str]) -> list[str]:
 
 
 def ingest(
-    store: Store, paths: Iterable[Path | str], binding: data.Binding | None = None, progress: Progress | None = None,
-    now: int | None = None, live: bool = False,
+    store: Store, paths: Iterable[Path | str], binding: data.Binding | data.Bindings | None = None,
+    progress: Progress | None = None, now: int | None = None, live: bool = False,
 ) -> Receipt:  # fmt: skip
     """Take in all files below some paths as one commit and return what came of them; durable when this returns.
 
@@ -122,15 +122,17 @@ def ingest(
     import time
 
     came = time.time_ns() // 1000 if now is None else now
-    if binding is not None:
-        binding.check(store.fleet).holds(came)
-    receipt = Receipt()
-    claimed = list(_claimed(store.fleet, [Path(path) for path in paths], receipt))
+    sites = bindings.several(binding)
+    receipt = Receipt(notes=sites.check(store.fleet))
+    claimed = [
+        (table, path, name, sites.of(Path(name), came))
+        for table, path, name in _claimed(store.fleet, [Path(path) for path in paths], receipt)
+    ]
     with store.writing(), durable.guard(f"take files into {store.folder}"):
-        taking = _Taking(store, receipt, binding, came, live)
+        taking = _Taking(store, receipt, came, live)
         try:
-            for done, (table, path, name) in enumerate(claimed):
-                taking.take(table, path, name)
+            for done, (table, path, name, site) in enumerate(claimed):
+                taking.take(table, path, name, site)
                 if progress is not None:
                     progress("ingest", done + 1, len(claimed))
             taking.commit()
@@ -190,15 +192,11 @@ def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
 class _Taking:
     """The files of one commit on their way in."""
 
-    def __init__(
-        self, store: Store, receipt: Receipt, binding: data.Binding | None, came: int, live: bool
-    ) -> None:
-        self.store, self.receipt, self.came = store, receipt, came
+    def __init__(self, store: Store, receipt: Receipt, came: int, live: bool) -> None:
+        self.store, self.receipt, self.came, self.live = store, receipt, came, live
         self.number = store.journal.next()
         self.known = store.takings()
-        self.judges = {t.name: judge.Judge(store.fleet, t, binding, came, live) for t in store.fleet.tables}
-        seen = f"live {came}" if live and isinstance(store.fleet.clock, data.WallClock) else "assumed"
-        self.reading = hashlib.sha256(f"{seen} {part.canonical(binding)}".encode()).hexdigest()[:16]
+        self.judges: dict[tuple[str, int], tuple[judge.Judge, str]] = {}
         self.staged: dict[str, list[journal.File]] = {}
         self.schemas: dict[str, Mapping[str, str]] = {}
         self.batch = store.archive.batch()
@@ -206,11 +204,23 @@ class _Taking:
         self.cells: dict[str, int] = {}
         self.sources: list[tuple[Any, ...]] = []
 
-    def take(self, table: data.Table, path: Path, name: str) -> None:
+    def _judge(self, table: data.Table, binding: data.Binding | None) -> tuple[judge.Judge, str]:
+        """Return who judges a table's files by a binding, and a digest of how that reads them."""
+        if (table.name, id(binding)) not in self.judges:
+            wall = isinstance(self.store.fleet.clock, data.WallClock)
+            told = f"{f'live {self.came}' if self.live and wall else 'assumed'} {part.canonical(binding)}"
+            self.judges[table.name, id(binding)] = (
+                judge.Judge(self.store.fleet, table, binding, self.came, self.live),
+                hashlib.sha256(told.encode()).hexdigest()[:16],
+            )
+        return self.judges[table.name, id(binding)]
+
+    def take(self, table: data.Table, path: Path, name: str, binding: data.Binding | None) -> None:
+        judging, reading = self._judge(table, binding)
         try:
             content = arrivals.read(path)
         except arrivals.RefusedError as refused:
-            return self._refuse(table, name, str(refused))
+            return self._refuse(table, name, str(refused), reading)
         except errors.DataError as error:
             raise errors.DataError(f"{path}: {error}: nothing was taken in, run again") from None
         source = hashlib.sha256(content).hexdigest()
@@ -219,7 +229,6 @@ class _Taking:
             self.receipt.known += 1
             return
         self.known[table.name, source] = set(table.columns)
-        judging = self.judges[table.name]
         judged = judging.judge(formats.read(path, content, judging.numbers()), name)
         frame = self._with_images(table, judged, path.parent)
         self._tell(table, name, judged)
@@ -228,7 +237,7 @@ class _Taking:
         self.sources.append((
             source, table.name, name, len(content), self.number, self.came,
             frame.height + judged.duplicates + len(judged.bad), frame.height, len(judged.bad), judged.duplicates,
-            judged.late, frame["seen"].max() if frame.height else None, self.reading, json.dumps(sorted(table.columns)),
+            judged.late, frame["seen"].max() if frame.height else None, reading, json.dumps(sorted(table.columns)),
             json.dumps(judged.absent), json.dumps(judged.extra), json.dumps(counts), judged.note,
         ))  # fmt: skip
         if frame.height:
@@ -236,7 +245,7 @@ class _Taking:
         if judged.bad:
             self._gather("quarantine", quarantined(judged.bad, source, table.name, name))
 
-    def _refuse(self, table: data.Table, name: str, why: str) -> None:
+    def _refuse(self, table: data.Table, name: str, why: str, reading: str) -> None:
         """Quarantine a file that must not be read, once for each name and reason."""
         source = hashlib.sha256(f"refused {name} {why}".encode()).hexdigest()
         if (table.name, source) in self.known:
@@ -247,7 +256,7 @@ class _Taking:
         reasons = self.receipt.quarantined.setdefault(table.name, {})
         reasons[why] = reasons.get(why, 0) + 1
         self.sources.append((
-            source, table.name, name, 0, self.number, self.came, 1, 0, 1, 0, 0, None, self.reading,
+            source, table.name, name, 0, self.number, self.came, 1, 0, 1, 0, 0, None, reading,
             json.dumps(sorted(table.columns)), "{}", "[]", "{}", why,
         ))  # fmt: skip
         self._gather("quarantine", quarantined([Bad(0, why, "")], source, table.name, name))

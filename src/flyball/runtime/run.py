@@ -44,7 +44,7 @@ class Bound:
 
     store: Path
     source: Path | None = None
-    binding: data.Binding | None = None
+    binding: data.Binding | data.Bindings | None = None
     as_of: int | None = None
     learned: int | None = None
     seed: int = 0

@@ -98,8 +98,8 @@ class Store:
         self.archive.forget()
 
     def ingest(
-        self, paths: Iterable[Path | str], binding: data.Binding | None = None, progress: ingest.Progress | None = None,
-        now: int | None = None, live: bool = False,
+        self, paths: Iterable[Path | str], binding: data.Binding | data.Bindings | None = None,
+        progress: ingest.Progress | None = None, now: int | None = None, live: bool = False,
     ) -> ingest.Receipt:  # fmt: skip
         """Take in all files below some paths as one commit; see `runtime.ingest.ingest`."""
         receipt = ingest.ingest(self, paths, binding, progress, now, live)
