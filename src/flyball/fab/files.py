@@ -206,7 +206,7 @@ def write(
     for table in _named(only):
         written[table.name] = _put(root, table.name, _days(fab, table, form, per), progress)
     if per != "fleet" and "telemetry" in written:
-        written["bindings"] = _bindings(fab, root)
+        written["bindings"] = _put(root, "bindings", _bindings(fab), progress)
     if with_truth:
         written["truth"] = _put(root, "truth", _truth(fab), progress)
     return written
@@ -285,18 +285,12 @@ def _truth(fab: fleet.Fab) -> Iterator[tuple[int, Piece]]:
         yield len(TRUTH), Piece.of(f"truth/truth-{table.name}.parquet", rows, "parquet")
 
 
-def _bindings(fab: fleet.Fab, root: pathlib.Path) -> dict[str, Any]:
-    """Write what people at the sites would write down of their own names, one file for each software."""
-    total, size, count = hashlib.sha256(), 0, 0
-    for binding in upgrades.bindings(fab):
-        path = root / "bindings" / f"{binding.site}-{binding.since or 'first'}.binding"
-        content = f"{binding!r}\n".encode()
-        with durable.guard(f"write {path}"):
-            durable.folder(path.parent)
-        durable.write(path, content)
-        total.update(f"{path.name} {hashlib.sha256(content).hexdigest()}\n".encode())
-        size, count = size + len(content), count + 1
-    return {"files": count, "rows": count, "bytes": size, "digest": total.hexdigest()}
+def _bindings(fab: fleet.Fab) -> Iterator[tuple[int, Piece]]:
+    """Yield what people at the sites would write down of their own names, one file for each software."""
+    found = upgrades.bindings(fab)
+    for binding in found:
+        name = f"bindings/{binding.site}-{binding.since or 'first'}.binding"
+        yield len(found), Piece(name, 0, f"{binding!r}\n".encode)
 
 
 def _put(
