@@ -330,11 +330,18 @@ def test_a_fleet_is_written_told_and_taken_in(tmp_path, capsys):
         "tiny, seed 3: 2 machines at 2 sites, 4 days"
     )
     code, out, _ = called(
-        capsys, "ingest", "scanner", "--from", tmp_path / "one", "--store", tmp_path / "store", "--json"
-    )
+        capsys, "ingest", "scanner", "--from", tmp_path / "one", "--store", tmp_path / "store", "--json",
+        "--binding", tmp_path / "one" / "bindings",
+    )  # fmt: skip
     receipt = json.loads(out)
     assert code == 0 and not any(receipt["quarantined"].values())
     for name in ("telemetry", "events", "repairs"):
         assert receipt["good"].get(name, 0) == told[0]["tables"][name]["rows"]
     code, _, err = called(capsys, "fab", "--seed", 4, "--out", tmp_path / "one")
     assert code == 3 and "holds another fleet (tiny, seed 3" in err
+
+
+def test_a_fleet_is_written_clean(tmp_path, capsys):
+    asked = ("fab", "--preset", "tiny", "--machines", 2, "--days", 20, "--clean", "--out", tmp_path / "clean")
+    assert called(capsys, *asked)[0] == 0
+    assert not (tmp_path / "clean" / "bindings").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flyball import fab
-from flyball.fab import channels, clocks, files, fleet, mess, states, telemetry
+from flyball.fab import channels, clocks, files, fleet, injected, lots, mess, states, telemetry
 
 FLEET = fab.Fab("tiny", seed=2, machines=10, days=365, every_h=4)
 CLEAN = dataclasses.replace(FLEET, mess=False)
@@ -105,5 +105,18 @@ def test_only_what_machines_derive_bears_their_clocks():
 
 def test_the_table_is_the_files_own():
     small = fab.Fab("tiny", seed=2, machines=2, days=30)
-    truth = files._telemetry(small)[1]
-    assert set(truth["kind"]) <= KINDS
+    found = set(files._injected(small)["kind"])
+    assert found <= KINDS | {"lot with wrong sign", "lot in other unit", "lot without context", "wrong slot"}
+
+
+def test_lots_have_their_rows_in_the_shares_and_none_without_mess():
+    fleet_ = fab.Fab("tiny", seed=1, days=200)
+    whole = injected.join(mess.of_lots(fleet_))
+    many = sum(len(lots.measured(fleet_, machine).at) for machine in range(6))
+    context = int((whole["kind"] == "lot without context").sum())
+    assert abs(context - 0.03 * many) < 4.0 * np.sqrt(0.03 * many)
+    assert {"lot with wrong sign", "lot in other unit", "wrong slot"} & set(whole["kind"])
+    assert not mess.of_lots(dataclasses.replace(fleet_, mess=False))
+    told = fab.tables(fleet_, "overlay")["overlay"]
+    without = told["product"] == ""
+    assert {f"lot {number}" for number in told["lot"][without]} <= set(whole["note"])

@@ -218,6 +218,7 @@ def fab(
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write the files into.")] = None,
     machines: Annotated[int | None, typer.Option(help="So many machines instead of the preset's.")] = None,
     days: Annotated[int | None, typer.Option(help="So many days instead of the preset's.")] = None,
+    mess: Annotated[bool, typer.Option("--mess/--clean", help="With what spoils data, or without.")] = True,
     live: Annotated[bool, typer.Option("--live", help="Let it live, and send what happens.")] = False,
     speed: Annotated[float, typer.Option(help="Live: so many times as fast as the clock.")] = 1.0,
     broker: Annotated[
@@ -239,7 +240,7 @@ def fab(
     from flyball.cli import living
     from flyball.fab import folder
 
-    fleet = simulated.Fab(preset, seed=seed, machines=machines, days=days)
+    fleet = simulated.Fab(preset, seed=seed, machines=machines, days=days, mess=mess)
     if live:
         told = living.go(
             fleet, speed=speed, broker=broker, ring=ring, rate=rate, out=out, begin=begin, seconds=seconds

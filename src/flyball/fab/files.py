@@ -20,6 +20,7 @@ from flyball.fab import (
     fleet,
     forms,
     frames,
+    injected,
     maps,
     mess,
     metrology,
@@ -85,7 +86,7 @@ def _picture(fab: fleet.Fab, machine: int, number: int) -> NDArray[Any]:
 
 
 def _injected(fab: fleet.Fab) -> Columns:
-    return _telemetry(fab)[1]
+    return injected.join([_telemetry(fab)[1], *mess.of_lots(fab)])
 
 
 @functools.lru_cache(maxsize=2)

@@ -101,8 +101,8 @@ def measured(fab: fleet.Fab, machine: int) -> Lots:
         error=alone.error,
         spread=_spread(noise, left, alone.kept),
         dropped=(~alone.kept).sum(axis=1),
-        fault=_faults(len(at), rng),
-        misplaced=rng.random((len(at[::IN_FULL]), len(WAFERS))) < WRONG_SLOT,
+        fault=_faults(len(at), rng) * fab.mess,
+        misplaced=(rng.random((len(at[::IN_FULL]), len(WAFERS))) < WRONG_SLOT) & fab.mess,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flyball.fab import clients, clocks, fleet, injected, network, regimes, sensors, states, upgrades
+from flyball.fab import clients, clocks, fleet, injected, lots, network, regimes, sensors, states, upgrades
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +44,30 @@ def spoil(fab: fleet.Fab, rows: Rows) -> tuple[Rows, injected.Table]:
     sent["at"] = clocks.stamped(fab, sent["machine"], sent["at"], logger=True)
     more = [*clocks.truth(fab), *regimes.changes(fab), *upgrades.truth(fab), *clients.truth(fab)]
     return sent, injected.join([*wrong, *lost, *gone, *more])
+
+
+def of_lots(fab: fleet.Fab) -> list[injected.Table]:
+    """Return the truth of measured lots: logged with a wrong sign or unit, without context, a wafer's slot wrong.
+
+    The note names the lot, and the hours are that of its last exposure.
+
+    >>> told = injected.join(of_lots(fleet.Fab("tiny", seed=1, machines=2)))
+    >>> set(told["kind"].tolist()) <= {"lot with wrong sign", "lot in other unit", "lot without context", "wrong slot"}
+    True
+    """
+    import numpy as np
+
+    kinds, found = ("", "lot with wrong sign", "lot in other unit", "lot without context"), []
+    for machine in range(fab.size().machines if fab.mess else 0):
+        one = lots.measured(fab, machine)
+        wrong, full = np.flatnonzero(one.fault), np.flatnonzero(one.misplaced.any(axis=1)) * lots.IN_FULL
+        kind = np.concatenate([np.array(kinds)[one.fault[wrong]], np.repeat("wrong slot", len(full))])
+        which = np.concatenate([wrong, full])
+        at, names = one.at[which], np.array([f"lot {number}" for number in one.lot[which]], dtype=np.str_)
+        found.append(
+            injected.table(fab, kind, machine=np.full(len(at), machine), start=at, end=at, note=names)
+        )
+    return found
 
 
 def reported_states(fab: fleet.Fab) -> Rows:
