@@ -62,27 +62,36 @@ def send(fab: fleet.Fab, rows: Rows) -> tuple[Rows, list[injected.Table]]:
     late = np.where(astray, rng.uniform(0.0, ASTRAY_H, many), 0.0)
     twice = np.flatnonzero((rng.random(many) < COPIES) & kept)
     again = rng.uniform(0.0, 0.5, len(twice))
-    values, holes = _holes(fab, rows, kept)
+    holes = {name: _blanked(fab, rows, name, kept) for name in channels.UNITS if name in rows}
     place = np.concatenate([np.flatnonzero(kept), twice])
     arrives = np.concatenate([(seen + late)[kept], (seen + late)[twice] + again])
     order = np.lexsort((rows["machine"][place], arrives))
-    sent = {name: column[place[order]] for name, column in (rows | values).items()}
+    sent = {}
+    for name, column in rows.items():
+        if name in holes:
+            column = column.copy()
+            column[holes[name]] = np.nan
+        sent[name] = column[place[order]]
     sent["seen"] = arrives[order]
     site, down, up = outages(fab)
     gone = np.flatnonzero(astray & kept)
     return sent, [
-        lost, holes,
+        lost,
         injected.table(fab, "outage", site=site, start=down, end=up, magnitude=up - down),
         _points(fab, rows, "sent twice", twice, again * 60.0),
         _points(fab, rows, "out of order", gone, late[gone] * 60.0),
+        *(_points(fab, rows, "missing value", hit, channel=name) for name, hit in holes.items()),
     ]  # fmt: skip
 
 
 def _points(
-    fab: fleet.Fab, rows: Rows, kind: str, place: NDArray[np.int64], minutes: NDArray[np.float64]
-) -> injected.Table:
+    fab: fleet.Fab, rows: Rows, kind: str, place: NDArray[np.int64],
+    minutes: NDArray[np.float64] | float = float("nan"), *, channel: str = "",
+) -> injected.Table:  # fmt: skip
     at = rows["at"][place]
-    return injected.table(fab, kind, machine=rows["machine"][place], start=at, end=at, magnitude=minutes)
+    return injected.table(
+        fab, kind, machine=rows["machine"][place], channel=channel, start=at, end=at, magnitude=minutes
+    )
 
 
 def _blocks(fab: fleet.Fab, rows: Rows, cuts: NDArray[np.int64]) -> tuple[NDArray[np.bool_], injected.Table]:
@@ -105,25 +114,10 @@ def _blocks(fab: fleet.Fab, rows: Rows, cuts: NDArray[np.int64]) -> tuple[NDArra
     )
 
 
-def _holes(fab: fleet.Fab, rows: Rows, kept: NDArray[np.bool_]) -> tuple[Rows, injected.Table]:
-    """Blank single values, as many of each channel; return the channels, and the truth."""
+def _blanked(fab: fleet.Fab, rows: Rows, name: str, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Draw the rows, not lost, in which a channel's value is gone; as many of each channel."""
     import numpy as np
 
-    values: Rows = {}
-    places, names = [], []
-    for channel in channels.CHANNELS:
-        if channel.name not in rows:
-            continue
-        rng = fleet.stream(fab, f"holes in {channel.name}")
-        hit = np.unique(rng.integers(0, max(len(kept), 1), rng.binomial(len(kept), HOLES)))
-        hit = hit[kept[hit] & ~np.isnan(rows[channel.name][hit])]
-        values[channel.name] = rows[channel.name].copy()
-        values[channel.name][hit] = np.nan
-        places.append(hit)
-        names.append(np.repeat(channel.name, len(hit)))
-    place = np.concatenate([np.array([], dtype=np.int64), *places])
-    at = rows["at"][place]
-    return values, injected.table(
-        fab, "missing value", machine=rows["machine"][place], channel=np.concatenate([[], *names]).astype(str),
-        start=at, end=at,
-    )  # fmt: skip
+    rng = fleet.stream(fab, f"holes in {name}")
+    hit = np.unique(rng.integers(0, max(len(kept), 1), rng.binomial(len(kept), HOLES)))
+    return hit[kept[hit] & ~np.isnan(rows[name][hit])]

@@ -143,15 +143,16 @@ def _swap(fab: fleet.Fab, told: Rows, rows: Rows, one: Episode, whose: slice) ->
     upkeep = dynamics.history(fab).journal.read("maintenance")
     visits = np.sort((upkeep["at"] + upkeep["value"])[upkeep["row"] == one.machine])
     visits = visits[visits >= one.start]
-    channel = channels.CHANNELS[one.channel]
-    alike = [
-        c for c in channels.CHANNELS
-        if c is not channel and (c.unit, c.rate, c.on_change) == (channel.unit, channel.rate, channel.on_change)
-        and c.name in rows and not np.isnan(rows[c.name][whose]).all()
-    ]  # fmt: skip
-    if not len(visits) or not alike:
+    there = [c for c in channels.CHANNELS if c.name in rows and not np.isnan(rows[c.name][whose]).all()]
+    pairs = [
+        (first, second)
+        for place, first in enumerate(there)
+        for second in there[place + 1 :]
+        if (first.unit, first.rate, first.on_change) == (second.unit, second.rate, second.on_change)
+    ]
+    if not len(visits) or not pairs:
         return None
-    partner = alike[one.rng.integers(len(alike))]
+    channel, partner = pairs[one.rng.integers(len(pairs))]
     start, last = float(visits[0]), int(one.rng.integers(1, 9))
     end = float(visits[last]) if last < len(visits) else 24.0 * fab.size().days
     where = _within(rows, whose, start, end)
@@ -160,7 +161,7 @@ def _swap(fab: fleet.Fab, told: Rows, rows: Rows, one: Episode, whose: slice) ->
     _put(told, rows, partner, where, mine)
     return injected.join(
         [
-            _row(fab, one, end, start=start, note=f"shows {partner.name}"),
+            _row(fab, one, end, start=start, channel=channel.name, note=f"shows {partner.name}"),
             _row(fab, one, end, start=start, channel=partner.name, note=f"shows {channel.name}"),
         ]
     )
