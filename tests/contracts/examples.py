@@ -44,6 +44,7 @@ FEATURES = (
     features.AsOf(features.Every(days(1)), (features.Last("t.x"),)),
     features.Column(newest, of=("t.x",), over=days(4)),
     features.Count("t.code", over=(days(2), days(7)), each=("A", "B")),
+    features.Departure("t.x", over=days(2), against=days(7), by="max"),
     features.Difference("t.x", over=(days(2), "first")),
     features.Each("t"),
     features.Every(days(1), of="t", within=days(3)),

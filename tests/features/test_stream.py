@@ -32,6 +32,7 @@ BOUNDED = features.AsOf(
     (
         features.Rolling("t.x", over=(steps(2), steps(6)), by=(*ORDER, *MOMENTS)),
         features.Count("t.code", over=steps(4), each=plain.CODES),
+        features.Departure("t.x", over=steps(2), against=steps(4)),
         features.Last("t.x", at_most=steps(3)),
         features.Smooth("t.x", half_life=steps(1)),
         features.Column(newest, of=("t.code",), makes=("rows", "newest"), over=steps(5)),

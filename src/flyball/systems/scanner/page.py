@@ -39,6 +39,8 @@ RISES = (
 )  # fmt: skip
 FALLS = ("laser_gain", "water_flow")
 WEAR = (*RISES, *FALLS)
+#: Where to look for the first signs: at a day's highest value, or its lowest.
+FURTHEST = {**dict.fromkeys(RISES, "max"), **dict.fromkeys(FALLS, "min")}
 #: Warnings that a failing component gives before it stops.
 WARNINGS = (
     *("DG-2A01", "DG-2A14", "DG-31C0", "LA-2203", "LA-24B1", "LA-3390", "WS-2011", "WS-2C40", "WS-3108"),
@@ -79,6 +81,10 @@ system = System(
         columns=(
             *(features.Rolling(f"telemetry.{name}", over=days(7), by="slope") for name in WEAR),
             *(features.Difference(f"telemetry.{name}", over=(days(7), days(28))) for name in WEAR),
+            *(
+                features.Departure(f"telemetry.{name}", over=DAY, against=days(14), by=by)
+                for name, by in FURTHEST.items()
+            ),
             *(features.Rolling(f"telemetry.{name}", over=DAY, by="mean") for name in CHANNELS),
             features.Since("repairs.part", each=PARTS),
             features.Count("events.code", over=(days(2), days(7)), each=WARNINGS),
@@ -111,7 +117,7 @@ system = System(
             min_rows=30,
             row_share=0.5,
             feature_share=0.3,
-            columns=("telemetry.*.slope.*", "telemetry.*.change.*", "events.*"),
+            columns=("telemetry.*.slope.*", "telemetry.*.change.*", "telemetry.*.less.*", "events.*"),
             monotone={
                 "events.*": 1,
                 **{f"telemetry.{name}.*": 1 for name in RISES},
