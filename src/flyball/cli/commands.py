@@ -102,19 +102,46 @@ def prepare(
 
 @app.command()
 def ingest(
-    page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None, as_json: Json = False
-) -> None:
+    page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None,
+    watch: Annotated[str | None, typer.Option(help="Take in what lands in this folder, until ended.")] = None,
+    every: Annotated[float, typer.Option(help="Watch: seconds between two looks.")] = 5.0,
+    seconds: Annotated[
+        float, typer.Option("--for", help="Watch: end after so many; 0 goes on until interrupted.")
+    ] = 0.0,
+    live: Annotated[
+        bool, typer.Option("--live", help="Rows that do not say when were seen now, not their table's lag later.")
+    ] = False,
+    largest: Annotated[int, typer.Option(help="A file of more MiB, unpacked, is refused.")] = 1024,
+    lot: Annotated[int, typer.Option(help="Watch: at most so many MiB of files make a commit.")] = 256,
+    as_json: Json = False,
+) -> int:  # fmt: skip
     """Take files in: good rows and quarantine in one durable act; a file that is in changes nothing."""
+    from flyball.cli import landing
+    from flyball.data import arrivals
     from flyball.runtime.store import Store
 
     system = systems.load(page).check()
+    if watch is not None:
+        if source is not None:
+            raise errors.DeclarationError(
+                "--from takes in what is there, --watch what lands: give one of them"
+            )
+        _placed(store, binding)
+        return landing.watch(
+            system.data, watch, store, binding, every=every, seconds=seconds, live=live, largest=largest, lot=lot,
+            as_json=as_json,
+        )  # fmt: skip
     bound = _bound(page, source, store, binding, None, 0, with_ceiling=False)
     if bound.source is None:
         raise errors.DeclarationError("nothing to take in: give --from the folder with the fleet's files")
     with shown.progress(as_json) as progress:
         kept = Store.open(store, system.data)
-        receipt = kept.ingest([bound.source], binding=bound.binding, progress=progress)
+        receipt = kept.ingest(
+            [bound.source], binding=bound.binding, progress=progress, live=live,
+            limits=arrivals.Limits(file=largest << 20),
+        )  # fmt: skip
     shown.say(receipt.json(), as_json, lambda: iter(receipt.lines()))
+    return 0
 
 
 @app.command()
@@ -282,10 +309,7 @@ def _bound(
     from flyball.data import bindings
     from flyball.runtime.run import Bound
 
-    if store.exists() and not store.is_dir():
-        raise errors.StoreError(f"{store} is a file: give --store a folder, it is made if it is not there")
-    if binding is not None and not binding.exists():
-        raise errors.DeclarationError(f"no binding {binding}: `flyball init` writes one for a site's files")
+    _placed(store, binding)
     inputs = systems.inputs(page)
     prepared = source is None and inputs is not None
     if prepared:
@@ -306,6 +330,14 @@ def _bound(
         store, source, site, as_of=_moment(as_of), seed=seed, ceiling=ceiling, ceiling_key=ceiling_key,
         severity=severity,
     )  # fmt: skip
+
+
+def _placed(store: Path, binding: Path | None) -> None:
+    """Raise an error for a store that can be none, and for a binding that is not there."""
+    if store.exists() and not store.is_dir():
+        raise errors.StoreError(f"{store} is a file: give --store a folder, it is made if it is not there")
+    if binding is not None and not binding.exists():
+        raise errors.DeclarationError(f"no binding {binding}: `flyball init` writes one for a site's files")
 
 
 def _prepare(page: str, out: Path) -> None:

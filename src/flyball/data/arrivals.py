@@ -10,6 +10,7 @@ import functools
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,32 @@ if TYPE_CHECKING:
 
 class RefusedError(errors.DataError):
     """A file that must not be read: no regular file, too large, outside its folder, or changing."""
+
+
+class ChangingError(RefusedError):
+    """A file that changes while it is read: whoever can wait reads it again when it is whole."""
+
+
+#: What a file is told to be the same by: size, time of its last change (ns), inode.
+Mark = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is read of what strangers send, in bytes: refused before it is unpacked, and never more in memory.
+
+    `file` is a data file, as it lies and unpacked; a bundle has at most `members` of them and `unpacked` bytes in
+    all.  Beyond 16 MiB nothing unpacks to more than `ratio` times its size: logs of one sentence reach some 100.
+    """
+
+    file: int = 2**30
+    members: int = 10_000
+    unpacked: int = 4 * 2**30
+    ratio: int = 200
+
+
+#: So much may be unpacked whatever the ratio.
+FREE = 16 * 2**20
 
 
 ARCHIVES = (".zip", ".tar")
@@ -49,16 +76,19 @@ def odd(path: Path) -> str:
     return next((what for test, what in _KINDS if test(mode)), "")
 
 
-def read(path: Path, most: int | None = None) -> bytes:
-    """Return the content of a regular file of at most `most` bytes.
+def read(path: Path, most: int | None = None, seen: Mark | None = None) -> bytes:
+    """Return the content of a regular file of at most `most` bytes, as it was `seen` where that is given.
 
-    Raises DataError for a link, a pipe, a device, a file that is too large, and one that changes while it is read.
+    Raises RefusedError for a link, a pipe, a device, a file that is too large, and (ChangingError) one that changes
+    while it is read or since it was seen; DataError for one that cannot be read.
     """
     handle = _opened(path)
     try:
         before = os.fstat(handle)
         if what := next((what for test, what in _KINDS if test(before.st_mode)), ""):
             raise RefusedError(f"{path.name} is {what}: send a regular file")
+        if seen is not None and mark(before) != seen:
+            raise ChangingError(f"{path.name} has changed since it was seen")
         if most is not None and before.st_size > most:
             raise RefusedError(f"{path.name} has {before.st_size} bytes, at most {most} are read")
         # One byte more than it has: a file that grows is noticed, and read no further.
@@ -74,10 +104,14 @@ def read(path: Path, most: int | None = None) -> bytes:
         raise errors.DataError(f"{path.name} cannot be read ({error.strerror})") from None
     finally:
         os.close(handle)
-    marks = [(told.st_size, told.st_mtime_ns, told.st_ino) for told in (before, after)]
-    if marks[0] != marks[1] or len(content) != before.st_size:
-        raise RefusedError(f"{path.name} changes while it is read: send it again when it is whole")
+    if mark(before) != mark(after) or len(content) != before.st_size:
+        raise ChangingError(f"{path.name} changes while it is read: send it again when it is whole")
     return content
+
+
+def mark(told: os.stat_result) -> Mark:
+    """Return what tells a file's content from what it was before."""
+    return told.st_size, told.st_mtime_ns, told.st_ino
 
 
 def _opened(path: Path) -> int:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flyball import data, errors, part
 from flyball.data import arrivals, bindings, images
 from flyball.data.formats import judge
 from flyball.data.formats import read as formats
-from flyball.data.formats.raw import Bad
+from flyball.data.formats.raw import PLAIN, Bad
 from flyball.runtime import durable, frames, journal
+from flyball.runtime.receipt import Receipt
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,8 +25,6 @@ Progress = Callable[[str, int, int], None]
 
 #: Rows are written out when a table has gathered this many cells, so that memory stays bounded.
 CELLS = 30_000_000
-#: Files that belong to no table are told one by one up to so many.
-FEW = 10
 PICTURES = (".npy", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 FOLDER = "a folder"
 QUARANTINE = {
@@ -45,72 +43,19 @@ SOURCES = {
 }  # fmt: skip
 
 
-@dataclass
-class Receipt:
-    """What came in: sent = good + duplicates + quarantined, per table; nothing is dropped in silence."""
+class Landed(NamedTuple):
+    """A file to take in: where it lies, what it is called below its place, and as what it was seen there."""
 
-    files: int = 0
-    known: int = 0
-    commit: int = 0
-    good: dict[str, int] = field(default_factory=dict)
-    duplicates: dict[str, int] = field(default_factory=dict)
-    late: dict[str, int] = field(default_factory=dict)
-    quarantined: dict[str, dict[str, int]] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, list[str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    unclaimed: list[str] = field(default_factory=list)
-
-    @property
-    def changed(self) -> bool:
-        """Say whether anything new came in."""
-        return self.files > 0
-
-    def json(self) -> dict[str, Any]:
-        """Return the receipt as plain values."""
-        return dict(vars(self))
-
-    def lines(self) -> list[str]:
-        """Return the receipt as lines for people."""
-        out = [f"{self.files} file(s) taken in, {self.known} known already"]
-        for table in sorted({*self.good, *self.quarantined}):
-            bad = sum(self.quarantined.get(table, {}).values())
-            told = f"  {table}: {self.good.get(table, 0)} rows, {bad} quarantined"
-            told += f", {self.duplicates.get(table, 0)} duplicates"
-            out.append(told + (f", {self.late[table]} late" if self.late.get(table) else ""))
-            out += [f"    {count} x {why}" for why, count in sorted(self.quarantined.get(table, {}).items())]
-        out += [f"  {column}: {why}" for column, why in sorted(self.absent.items())]
-        out += [
-            f"  {table}: not on the page, ignored: {', '.join(names)}"
-            for table, names in sorted(self.extra.items())
-        ]
-        out += [f"  {note}" for note in self.notes]
-        return out + [f"  {told}" for told in unclaimed(self.unclaimed)]
-
-
-def unclaimed(names: Iterable[str]) -> list[str]:
-    """Return what to tell of files that belong to no table: each of few, of many how many lie in which folders.
-
-    >>> unclaimed(["notes.txt"]), unclaimed([f"A/lots/A-001/{day}.csv" for day in range(100)])
-    (['notes.txt: belongs to no table'], ['A/lots/: 100 files belong to no table'])
-    """
-    found = list(names)
-    if len(found) <= FEW:
-        return [f"{name}: belongs to no table" for name in found]
-    folders: dict[str, int] = {}
-    for name in found:
-        place = "/".join(Path(name).parts[:-1][:2])
-        folders[place] = folders.get(place, 0) + 1
-    return [
-        f"{f'{place}/' if place else 'the folder itself'}: {count} file{'s'[: count > 1]} belong{'s'[count > 1 :]} to "
-        "no table"
-        for place, count in sorted(folders.items())
-    ]
+    path: Path
+    name: str
+    seen: arrivals.Mark | None = None
+    follow: bool = False
 
 
 def ingest(
     store: Store, paths: Iterable[Path | str], binding: data.Binding | data.Bindings | None = None,
     progress: Progress | None = None, now: int | None = None, live: bool = False,
+    limits: arrivals.Limits = PLAIN,
 ) -> Receipt:  # fmt: skip
     """Take in all files below some paths as one commit and return what came of them; durable when this returns.
 
@@ -119,20 +64,37 @@ def ingest(
     plus the table's lag, marked assumed.  Raises DataError for a path that is not there and for a binding that does
     not fit, StoreError when the store cannot be written.
     """
+    return take(store, _found([Path(path) for path in paths]), binding, progress, now, live, limits)
+
+
+def take(
+    store: Store, files: Iterable[Landed], binding: data.Binding | data.Bindings | None = None,
+    progress: Progress | None = None, now: int | None = None, live: bool = False,
+    limits: arrivals.Limits = PLAIN, patient: bool = False,
+) -> Receipt:  # fmt: skip
+    """Take in some files, in their order, as `ingest` does those below its paths.
+
+    Whoever is `patient` offers again what changes while it is read, cannot be read now, or has no binding for its
+    day: such a file is named as waiting, and the others are taken in.
+    """
     import time
 
     came = time.time_ns() // 1000 if now is None else now
     sites = bindings.several(binding)
     receipt = Receipt(notes=sites.check(store.fleet))
-    claimed = [
-        (table, path, name, sites.of(Path(name), came))
-        for table, path, name in _claimed(store.fleet, [Path(path) for path in paths], receipt)
-    ]
-    with store.writing(), durable.guard(f"take files into {store.folder}"):
-        taking = _Taking(store, receipt, came, live)
+    claimed = []
+    for table, file in _claimed(store.fleet, files, receipt):
         try:
-            for done, (table, path, name, site) in enumerate(claimed):
-                taking.take(table, path, name, site)
+            claimed.append((table, file, sites.of(Path(file.name), came)))
+        except errors.DataError as error:
+            if not patient:
+                raise
+            receipt.waiting[file.name] = str(error)
+    with store.writing(), durable.guard(f"take files into {store.folder}"):
+        taking = _Taking(store, receipt, came, live, limits, patient)
+        try:
+            for done, (table, file, site) in enumerate(claimed):
+                taking.take(table, file, site)
                 if progress is not None:
                     progress("ingest", done + 1, len(claimed))
             taking.commit()
@@ -142,11 +104,8 @@ def ingest(
     return receipt
 
 
-def _claimed(
-    fleet: data.Fleet, paths: Iterable[Path], receipt: Receipt
-) -> Iterator[tuple[data.Table, Path, str]]:
-    pictured = "image" in fleet.columns().values()
-    beside = (*PICTURES, *(arrivals.ARCHIVES if pictured else ()))
+def _found(paths: Iterable[Path]) -> Iterator[Landed]:
+    """Yield the files below some paths; those whose name begins with a dot are somebody else's."""
     for path in paths:
         if not path.exists():
             raise errors.DataError(f"no file or folder {path}: give the place where the data lies")
@@ -158,15 +117,24 @@ def _claimed(
         root = path.parent if alone else path
         for file in files:
             name = file.relative_to(root)
-            if any(piece.startswith(".") for piece in name.parts):
-                continue
-            if file.suffix.lower() in beside:
-                continue
-            table = claim(fleet, file if alone else path / name, name) if formats.ending(file) else None
-            if table is None:
-                receipt.unclaimed.append(str(name))
-            else:
-                yield table, file.resolve() if alone else file, str(name)
+            if not any(piece.startswith(".") for piece in name.parts):
+                yield Landed(file, str(name), follow=alone)
+
+
+def _claimed(
+    fleet: data.Fleet, files: Iterable[Landed], receipt: Receipt
+) -> Iterator[tuple[data.Table, Landed]]:
+    """Yield the files that belong to a table; the others are told in the receipt."""
+    pictured = "image" in fleet.columns().values()
+    beside = (*PICTURES, *(arrivals.ARCHIVES if pictured else ()))
+    for file in files:
+        if file.path.suffix.lower() in beside:
+            continue
+        table = claim(fleet, file.path, Path(file.name)) if formats.ending(file.path) else None
+        if table is None:
+            receipt.unclaimed.append(file.name)
+        else:
+            yield table, file
 
 
 def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
@@ -192,8 +160,11 @@ def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
 class _Taking:
     """The files of one commit on their way in."""
 
-    def __init__(self, store: Store, receipt: Receipt, came: int, live: bool) -> None:
+    def __init__(
+        self, store: Store, receipt: Receipt, came: int, live: bool, limits: arrivals.Limits, patient: bool
+    ) -> None:
         self.store, self.receipt, self.came, self.live = store, receipt, came, live
+        self.limits, self.patient = limits, patient
         self.number = store.journal.next()
         self.known = store.takings()
         self.judges: dict[tuple[str, int], tuple[judge.Judge, str]] = {}
@@ -215,21 +186,38 @@ class _Taking:
             )
         return self.judges[table.name, id(binding)]
 
-    def take(self, table: data.Table, path: Path, name: str, binding: data.Binding | None) -> None:
-        judging, reading = self._judge(table, binding)
+    def take(self, table: data.Table, file: Landed, binding: data.Binding | None) -> None:
+        """Read a file and take it in; what must not be read is refused, what cannot be read now may wait."""
+        path, name = file.path.resolve() if file.follow else file.path, file.name
         try:
-            content = arrivals.read(path)
+            content = arrivals.read(path, self.limits.file, file.seen)
         except arrivals.RefusedError as refused:
-            return self._refuse(table, name, str(refused), reading)
+            if self.patient and isinstance(refused, arrivals.ChangingError):
+                self.receipt.waiting[name] = str(refused)
+            else:
+                self._refuse(table, name, str(refused), self._judge(table, binding)[1])
         except errors.DataError as error:
-            raise errors.DataError(f"{path}: {error}: nothing was taken in, run again") from None
+            if not self.patient:
+                raise errors.DataError(f"{path}: {error}: nothing was taken in, run again") from None
+            self.receipt.waiting[name] = str(error)
+        else:
+            self._take(table, path, name, content, binding)
+
+    def _take(
+        self, table: data.Table, path: Path, name: str, content: bytes, binding: data.Binding | None
+    ) -> None:
+        judging, reading = self._judge(table, binding)
         source = hashlib.sha256(content).hexdigest()
         columns = self.known.get((table.name, source))
         if columns is not None and set(table.columns) <= columns:
             self.receipt.known += 1
             return
+        try:
+            raw = formats.read(path, content, judging.numbers(), self.limits)
+        except arrivals.RefusedError as refused:
+            return self._refuse(table, name, str(refused), reading)
+        judged = judging.judge(raw, name)
         self.known[table.name, source] = set(table.columns)
-        judged = judging.judge(formats.read(path, content, judging.numbers()), name)
         frame = self._with_images(table, judged, path.parent)
         self._tell(table, name, judged)
         frame = self._placed(frame, table, source)

@@ -26,8 +26,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import data, errors, extras
+from flyball.data import arrivals
 from flyball.data.formats import cells
+from flyball.data.formats.raw import PLAIN
 from flyball.runtime import audit, durable, frames, ingest, journal
+from flyball.runtime.ingest import Landed
+from flyball.runtime.receipt import Receipt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +47,9 @@ INTERNAL = ("answers", "outcomes", "frames")
 
 class Store:
     """Where a page's data, results and releases lie; `open` one, then `ingest` and read `rows`."""
+
+    #: So long a writer waits for another one.
+    wait_s = 60.0
 
     def __init__(self, folder: Path, fleet: data.Fleet) -> None:
         self.folder, self.fleet = folder, fleet
@@ -85,9 +92,9 @@ class Store:
             self.journal.notes.append(f"{cut} shard(s) of images that no commit owns, cut off")
 
     @contextlib.contextmanager
-    def writing(self, wait_s: float = 60.0) -> Iterator[None]:
+    def writing(self, wait_s: float | None = None) -> Iterator[None]:
         """Hold the store's write lock, with everything before it carried on; one process writes at a time."""
-        with durable.lock(self.folder / "lock", wait_s):
+        with durable.lock(self.folder / "lock", self.wait_s if wait_s is None else wait_s):
             self.journal.open()
             self.refresh()
             yield
@@ -100,9 +107,20 @@ class Store:
     def ingest(
         self, paths: Iterable[Path | str], binding: data.Binding | data.Bindings | None = None,
         progress: ingest.Progress | None = None, now: int | None = None, live: bool = False,
-    ) -> ingest.Receipt:  # fmt: skip
+        limits: arrivals.Limits = PLAIN,
+    ) -> Receipt:  # fmt: skip
         """Take in all files below some paths as one commit; see `runtime.ingest.ingest`."""
-        receipt = ingest.ingest(self, paths, binding, progress, now, live)
+        return self._noted(ingest.ingest(self, paths, binding, progress, now, live, limits))
+
+    def take(
+        self, files: Iterable[Landed], binding: data.Binding | data.Bindings | None = None,
+        now: int | None = None, live: bool = False, limits: arrivals.Limits = PLAIN, patient: bool = False,
+    ) -> Receipt:  # fmt: skip
+        """Take in some files, in their order, as one commit; see `runtime.ingest.take`."""
+        return self._noted(ingest.take(self, files, binding, None, now, live, limits, patient))
+
+    def _noted(self, receipt: Receipt) -> Receipt:
+        """Note in the audit what came in, and join small files where there are many."""
         if receipt.changed:
             told = {
                 "commit": receipt.commit,

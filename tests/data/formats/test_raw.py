@@ -1,9 +1,12 @@
 import gzip
 import pathlib
+import tracemalloc
 
 import hypothesis
 import hypothesis.strategies as st
+import pytest
 
+from flyball.data import arrivals
 from flyball.data.formats import raw
 
 GZ = pathlib.Path("a.csv.gz")
@@ -35,10 +38,19 @@ def test_a_damaged_middle_keeps_what_stands_before_it():
     assert "incomplete" in note and len(found) <= len(text)
 
 
-def test_a_bomb_is_stopped(monkeypatch):
-    monkeypatch.setattr(raw, "LARGEST", 2**20)
-    found, note = raw.unpacked(GZ, gzip.compress(bytes(2**24)))
-    assert "more than" in note and len(found) < 2**24
+@pytest.mark.parametrize(
+    "limits", [arrivals.Limits(file=2**20), arrivals.Limits(ratio=2)], ids=["bytes", "ratio"]
+)
+def test_a_bomb_is_refused_before_it_is_whole(limits):
+    packed = gzip.compress(bytes(2**27))
+    tracemalloc.start()
+    try:
+        with pytest.raises(arrivals.RefusedError, match=r"a\.csv\.gz unpacks to more than"):
+            raw.unpacked(GZ, packed, limits)
+        assert tracemalloc.get_traced_memory()[1] < 40 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert raw.unpacked(GZ, packed, arrivals.Limits(ratio=2000))[0] == bytes(2**27)
 
 
 def test_long_lines_are_shortened():

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball.data.formats.raw import Bad, Raw, nothing, shorten, unpacked
+from flyball.data.arrivals import Limits
+from flyball.data.formats.raw import PLAIN, Bad, Raw, nothing, shorten, unpacked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,13 +23,13 @@ SEPARATORS = b",;\t|"
 LINES_IN_A_FIELD = 100
 
 
-def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
+def read(path: Path, content: bytes, numbers: Iterable[str] = (), limits: Limits = PLAIN) -> Raw:
     """Return the cells of a CSV file as text (`numbers` names columns that may come as Float64 already).
 
     The first line names the columns.  A last line without a line end may have been cut in the middle of a value,
     so it is told as incomplete.
     """
-    text, note = unpacked(path, content)
+    text, note = unpacked(path, content, limits)
     text = text.removeprefix(b"\xef\xbb\xbf")
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n")

@@ -7,15 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flyball.data.formats.raw import Bad, Raw, nothing, shorten, unpacked
+from flyball.data.arrivals import Limits
+from flyball.data.formats.raw import PLAIN, Bad, Raw, nothing, shorten, unpacked
 
 
-def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
+def read(path: Path, content: bytes, numbers: Iterable[str] = (), limits: Limits = PLAIN) -> Raw:
     """Return the cells of a JSON-lines file as text; a name that a line does not have is missing there."""
     import numpy as np
     import polars as pl
 
-    text, note = unpacked(path, content)
+    text, note = unpacked(path, content, limits)
     text = text.removeprefix(b"\xef\xbb\xbf")
     if not text.strip():
         return nothing([], note or "empty file")

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball.data.formats.raw import Bad, Raw, nothing, shorten, unpacked
+from flyball.data.arrivals import Limits
+from flyball.data.formats.raw import PLAIN, Bad, Raw, nothing, shorten, unpacked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +34,7 @@ _FIELDS = (
 _CODE = "no code after the level (1 to 16 characters)"
 
 
-def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
+def read(path: Path, content: bytes, numbers: Iterable[str] = (), limits: Limits = PLAIN) -> Raw:
     """Return the cells of a raw log as text, by the names of `COLUMNS`.
 
     A file without a stamp of arrival has no column `seen`.  A last line without a line end may have been cut, so it
@@ -42,7 +43,7 @@ def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
     import numpy as np
     import polars as pl
 
-    text, note = unpacked(path, content)
+    text, note = unpacked(path, content, limits)
     text = text.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     if not text.strip():
         return nothing([], note or "empty file")

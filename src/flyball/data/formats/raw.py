@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from flyball.data.arrivals import FREE, Limits, RefusedError
+
 if TYPE_CHECKING:
     import polars as pl
 
     from flyball.data.stage import Ints
 
-#: A file whose content grows beyond this while it is unpacked is refused (a bomb, or a mistake).
-LARGEST = 8 * 2**30
+PLAIN = Limits()
+#: A file is unpacked in pieces of at most so many bytes, so that a bomb is noticed while it is small.
+PIECE = 2**22
 #: At most this much of a bad line is kept.
 KEPT_TEXT = 2_000
 
@@ -46,10 +49,11 @@ def nothing(bad: list[Bad], note: str) -> Raw:
     return Raw(pl.DataFrame(), np.empty(0, np.int64), bad, note)
 
 
-def unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
+def unpacked(path: Path, content: bytes, limits: Limits = PLAIN) -> tuple[bytes, str]:
     """Return a file's content unpacked when it is gzip, and a note when it ends too early.
 
     What stands before a cut or a fault is kept.  Source of the format: RFC 1952, members one after another.
+    Raises RefusedError for one that unpacks to more than the limits say (a bomb, or a mistake).
     """
     import zlib
 
@@ -60,22 +64,22 @@ def unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
     view = memoryview(content)
     while place < len(content):
         inflate = zlib.decompressobj(wbits=31)
-        begun = place
-        while place < len(content) and not inflate.eof:
+        begun, piece = place, b""
+        # A full piece may leave more behind of what is read already.
+        while (place < len(content) or len(piece) == PIECE) and not inflate.eof:
             chunk = view[place : place + 2**20]
             try:
-                piece = inflate.decompress(chunk)
+                piece = inflate.decompress(chunk, PIECE)
             except zlib.error:
                 return b"".join(pieces) + _before_fault(
                     view[begun:], size
                 ), f"incomplete at byte {place} (damaged gzip)"
             size += len(piece)
-            if size > LARGEST:
-                return b"".join(
-                    pieces
-                ), f"incomplete at byte {place} (unpacks to more than {LARGEST >> 30} GiB)"
+            if size > min(limits.file, max(FREE, limits.ratio * len(content))):
+                told = f"unpacks to more than {limits.file} bytes or {limits.ratio} times its {len(content)}"
+                raise RefusedError(f"{path.name} {told}: send it in pieces")
             pieces.append(piece)
-            place += len(chunk) - len(inflate.unused_data)
+            place += len(chunk) - len(inflate.unused_data) - len(inflate.unconsumed_tail)
         if not inflate.eof:
             return b"".join(pieces), f"incomplete at byte {place} (the gzip stream ends too early)"
         if not any(view[place:]):  # padding with zeros is allowed after the last member

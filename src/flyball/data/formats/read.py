@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from flyball.data.arrivals import Limits
 from flyball.data.formats import csv, jsonl, log, parquet
-from flyball.data.formats.raw import Bad, Raw, nothing
+from flyball.data.formats.raw import PLAIN, Bad, Raw, nothing
 
 READERS: dict[str, Callable[..., Raw]] = {
     ".csv": csv.read, ".csv.gz": csv.read, ".parquet": parquet.read,
@@ -26,10 +27,13 @@ def ending(path: Path) -> str:
     )
 
 
-def read(path: Path, content: bytes, numbers: Iterable[str] = ()) -> Raw:
-    """Return the cells of a file; one that cannot be read at all is quarantined whole, with the reason."""
+def read(path: Path, content: bytes, numbers: Iterable[str] = (), limits: Limits = PLAIN) -> Raw:
+    """Return the cells of a file; one that cannot be read at all is quarantined whole, with the reason.
+
+    Raises RefusedError for a file that unpacks to more than the limits say.
+    """
     try:
-        return READERS[ending(path)](path, content, numbers)
+        return READERS[ending(path)](path, content, numbers, limits)
     except MemoryError:
         why = "does not fit into memory: send it in pieces"
         return nothing([Bad(0, why, "")], why)

@@ -1,0 +1,71 @@
+"""A place that is watched: from what the command was given to what it says, until somebody ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flyball import errors
+from flyball.cli import shown
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Fleet
+
+
+def watch(
+    fleet: Fleet, place: str, store: Path, binding: Path | None, *, every: float, seconds: float, live: bool,
+    largest: int, lot: int, as_json: bool,
+) -> int:  # fmt: skip
+    """Take in what lands in a place until interrupted, or for some seconds; say every lot, and the sum at the end.
+
+    Returns 3 when the last try was in trouble, else 0.  Raises DeclarationError for a wait that is none and what
+    opening the place and the store raises.
+    """
+    from flyball.data import arrivals, bindings
+    from flyball.runtime import landing
+    from flyball.runtime.store import Store
+
+    for name, value, least in (("every", every, 0.01), ("largest", largest, 1), ("lot", lot, 1)):
+        if not value >= least:
+            raise errors.DeclarationError(f"--{name} {value}: give at least {least}")
+    folder = Path(place)
+    if not folder.is_dir():
+        raise errors.DataError(f"no folder {place}: give --watch the folder where the files land")
+    kept = Store.open(store, fleet)
+    watched = landing.Watch(
+        kept, landing.Folder(folder, but=store), bindings.read(binding) if binding is not None else None,
+        live=live, limits=arrivals.Limits(file=largest << 20), lot=lot << 20,
+    )  # fmt: skip
+    with ended() as stop:
+        for told in watched.go(every, seconds, stop):
+            shown.say(told, as_json, lambda told=told: landing.lines(told))  # type: ignore[misc]
+            sys.stdout.flush()
+        total: dict[str, Any] = {
+            "ended": "interrupted" if stop.is_set() else "time is over",
+            **vars(watched.total),
+        }
+    shown.say(total, as_json, lambda: landing.total_lines(total))
+    return 3 if watched.total.trouble else 0
+
+
+@contextlib.contextmanager
+def ended() -> Iterator[threading.Event]:
+    """Give what is set when the process is asked to end: what is under way is finished; asked twice, it is not."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
