@@ -1,11 +1,12 @@
 import os
 import threading
 import time
+import zipfile
 
 import pytest
 
 from flyball import data, errors, units
-from flyball.data import arrivals
+from flyball.data import arrivals, bundles
 from flyball.runtime import durable, ingest, landing
 from flyball.runtime.store import Store
 
@@ -302,3 +303,24 @@ def test_what_cannot_mend_itself_ends_the_watch(inbox, watch, monkeypatch):
     monkeypatch.setattr(ingest, "take", damaged)
     with pytest.raises(errors.StoreError, match="is damaged"):
         list(watch.once())
+
+
+def test_a_bundle_lands_as_a_file_does(tmp_path, inbox, watch, monkeypatch):
+    for name, files in (("a", {"telemetry-1.csv": HEAD + "m1,2025-01-01,1\n"}), ("b", {"../x.csv": "y"})):
+        with zipfile.ZipFile(inbox / f"{name}.zip", "w") as made:
+            for inner, text in files.items():
+                made.writestr(inner, text)
+    real = bundles.opened
+
+    def changing(path, limits, seen=None):
+        if path.name == "a.zip":
+            os.utime(path)
+        return real(path, limits, seen)
+
+    with monkeypatch.context() as context:
+        context.setattr(bundles, "opened", changing)
+        (told,) = watch.once()
+    assert told["waiting"] == {"a.zip": "a.zip has changed since it was seen"}
+    assert told["quarantined"] == {"bundles": {"'../x.csv' in b.zip leads out of it": 1}}
+    (told,) = watch.once()
+    assert told["good"] == {"telemetry": 1} and list(watch.once()) == []

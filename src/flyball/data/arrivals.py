@@ -82,13 +82,8 @@ def read(path: Path, most: int | None = None, seen: Mark | None = None) -> bytes
     Raises RefusedError for a link, a pipe, a device, a file that is too large, and (ChangingError) one that changes
     while it is read or since it was seen; DataError for one that cannot be read.
     """
-    handle = _opened(path)
+    handle, before = opened(path, seen)
     try:
-        before = os.fstat(handle)
-        if what := next((what for test, what in _KINDS if test(before.st_mode)), ""):
-            raise RefusedError(f"{path.name} is {what}: send a regular file")
-        if seen is not None and mark(before) != seen:
-            raise ChangingError(f"{path.name} has changed since it was seen")
         if most is not None and before.st_size > most:
             raise RefusedError(f"{path.name} has {before.st_size} bytes, at most {most} are read")
         # One byte more than it has: a file that grows is noticed, and read no further.
@@ -112,6 +107,33 @@ def read(path: Path, most: int | None = None, seen: Mark | None = None) -> bytes
 def mark(told: os.stat_result) -> Mark:
     """Return what tells a file's content from what it was before."""
     return told.st_size, told.st_mtime_ns, told.st_ino
+
+
+def opened(path: Path, seen: Mark | None = None) -> tuple[int, os.stat_result]:
+    """Return the handle of a regular file, as it was `seen` where that is given, and what it was then.
+
+    Its errors are those of `read`.
+    """
+    handle = _opened(path)
+    try:
+        found = os.fstat(handle)
+        if what := next((what for test, what in _KINDS if test(found.st_mode)), ""):
+            raise RefusedError(f"{path.name} is {what}: send a regular file")
+        if seen is not None and mark(found) != seen:
+            raise ChangingError(f"{path.name} has changed since it was seen")
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle, found
+
+
+def shown(name: str) -> str:
+    """Return a name as text: what is not UTF-8 in a file's name becomes question marks.
+
+    >>> shown(f"m{chr(0xDCFF)}.csv")
+    'm?.csv'
+    """
+    return name.encode("utf-8", "replace").decode()
 
 
 def _opened(path: Path) -> int:

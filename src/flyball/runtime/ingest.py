@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flyball import data, errors, part
-from flyball.data import arrivals, bindings, images
+from flyball.data import arrivals, bindings, bundles, images
 from flyball.data.formats import judge
 from flyball.data.formats import read as formats
 from flyball.data.formats.raw import PLAIN, Bad
@@ -27,6 +27,8 @@ Progress = Callable[[str, int, int], None]
 CELLS = 30_000_000
 PICTURES = (".npy", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 FOLDER = "a folder"
+#: What is wrong with a bundle as a whole is told as if of a table of this name.
+BUNDLE = data.Table("bundles", columns={})
 QUARANTINE = {
     "source": "String",
     "table": "String",
@@ -85,7 +87,7 @@ def take(
     claimed = []
     for table, file in _claimed(store.fleet, files, receipt):
         try:
-            claimed.append((table, file, sites.of(Path(file.name), came)))
+            claimed.append((table, file, sites.of(Path(file.name), came) if table is not None else None))
         except errors.DataError as error:
             if not patient:
                 raise
@@ -94,7 +96,10 @@ def take(
         taking = _Taking(store, receipt, came, live, limits, patient)
         try:
             for done, (table, file, site) in enumerate(claimed):
-                taking.take(table, file, site)
+                if table is None:
+                    taking.unpack(file, sites)
+                else:
+                    taking.take(table, file, site)
                 if progress is not None:
                     progress("ingest", done + 1, len(claimed))
             taking.commit()
@@ -123,12 +128,14 @@ def _found(paths: Iterable[Path]) -> Iterator[Landed]:
 
 def _claimed(
     fleet: data.Fleet, files: Iterable[Landed], receipt: Receipt
-) -> Iterator[tuple[data.Table, Landed]]:
-    """Yield the files that belong to a table; the others are told in the receipt."""
-    pictured = "image" in fleet.columns().values()
-    beside = (*PICTURES, *(arrivals.ARCHIVES if pictured else ()))
-    for file in files:
-        if file.path.suffix.lower() in beside:
+) -> Iterator[tuple[data.Table | None, Landed]]:
+    """Yield the files that belong to a table, and bundles with None; the others are told in the receipt."""
+    for raw in files:
+        file = raw._replace(name=arrivals.shown(raw.name))
+        if file.path.suffix.lower() in PICTURES:
+            continue
+        if bundles.ending(file.path.name):
+            yield None, file
             continue
         table = claim(fleet, file.path, Path(file.name)) if formats.ending(file.path) else None
         if table is None:
@@ -203,9 +210,71 @@ class _Taking:
         else:
             self._take(table, path, name, content, binding)
 
+    def unpack(self, file: Landed, sites: data.Bindings) -> None:
+        """Take in the members of a bundle that belong to a table, one after another, as if they lay in a folder."""
+        path, name = file.path.resolve() if file.follow else file.path, file.name
+        try:
+            with bundles.opened(path, self.limits, file.seen) as bundle:
+                claimed = list(self._members(bundle, file))
+                if "image" in self.store.fleet.columns().values() and not claimed and not bundle.note:
+                    return  # an archive of images, which rows beside it name
+                for table, member in claimed:
+                    self._member(bundle, table, member, file, sites)
+                if bundle.note:
+                    self.receipt.notes.append(f"{name}: {bundle.note}")
+                    self._refuse(BUNDLE, name, bundle.note, "")
+        except errors.StoreError:
+            raise
+        except arrivals.RefusedError as refused:
+            if self.patient and isinstance(refused, arrivals.ChangingError):
+                self.receipt.waiting[name] = str(refused)
+            else:
+                self._refuse(BUNDLE, name, str(refused), "")
+        except errors.DataError as error:
+            if not self.patient:
+                raise
+            self.receipt.waiting[name] = str(error)
+
+    def _members(self, bundle: bundles.Bundle, file: Landed) -> Iterator[tuple[data.Table, bundles.Member]]:
+        """Yield the members that belong to a table, by their own name or the bundle's; others are told."""
+        whole = file.path.name[: -len(bundles.ending(file.path.name))]
+        pictured = "image" in self.store.fleet.columns().values()
+        for member in bundle.members:
+            below = Path(member.name)
+            if any(piece.startswith(".") and piece != ".." for piece in below.parts):
+                continue
+            if member.refused:
+                self._refuse(BUNDLE, f"{file.name}/{member.name}", member.refused, "")
+                continue
+            if pictured and below.suffix.lower() in PICTURES:
+                continue
+            table = None
+            if formats.ending(below):
+                inside = Path(file.name).parent / whole / below
+                named = claim(self.store.fleet, below, inside)
+                table = named or claim(self.store.fleet, Path(f"{whole}{formats.ending(below)}"), Path(whole))
+            if table is None:
+                self.receipt.unclaimed.append(f"{file.name}/{member.name}")
+            else:
+                yield table, member
+
+    def _member(
+        self, bundle: bundles.Bundle, table: data.Table, member: bundles.Member, file: Landed,
+        sites: data.Bindings,
+    ) -> None:  # fmt: skip
+        name = f"{file.name}/{member.name}"
+        try:
+            content = bundle.read(member)
+        except bundles.Cut as cut:
+            return self._refuse(table, name, str(cut), "")
+        self._take(
+            table, bundle.path / member.name, name, content, sites.of(Path(name), self.came), bundle.path
+        )
+
     def _take(
-        self, table: data.Table, path: Path, name: str, content: bytes, binding: data.Binding | None
-    ) -> None:
+        self, table: data.Table, path: Path, name: str, content: bytes, binding: data.Binding | None,
+        bundle: Path | None = None,
+    ) -> None:  # fmt: skip
         judging, reading = self._judge(table, binding)
         source = hashlib.sha256(content).hexdigest()
         columns = self.known.get((table.name, source))
@@ -218,7 +287,7 @@ class _Taking:
             return self._refuse(table, name, str(refused), reading)
         judged = judging.judge(raw, name)
         self.known[table.name, source] = set(table.columns)
-        frame = self._with_images(table, judged, path.parent)
+        frame = self._with_images(table, judged, path.parent, bundle)
         self._tell(table, name, judged)
         frame = self._placed(frame, table, source)
         counts = dict(sorted(frame["_part"].value_counts().iter_rows())) if frame.height else {}
@@ -235,6 +304,7 @@ class _Taking:
 
     def _refuse(self, table: data.Table, name: str, why: str, reading: str) -> None:
         """Quarantine a file that must not be read, once for each name and reason."""
+        why = arrivals.shown(why)
         source = hashlib.sha256(f"refused {name} {why}".encode()).hexdigest()
         if (table.name, source) in self.known:
             self.receipt.known += 1
@@ -269,7 +339,9 @@ class _Taking:
         if judged.note:
             receipt.notes.append(f"{name}: {judged.note}")
 
-    def _with_images(self, table: data.Table, judged: judge.Judged, folder: Path) -> pl.DataFrame:
+    def _with_images(
+        self, table: data.Table, judged: judge.Judged, folder: Path, bundle: Path | None
+    ) -> pl.DataFrame:
         """Put the images that the rows name into the store and the digests in their place."""
         import polars as pl
 
@@ -282,7 +354,11 @@ class _Taking:
             bad: dict[int, str] = {}
             for place, cell in enumerate(frame[column]):
                 try:
-                    content = images.find(cell, folder, budget)
+                    if bundle is not None and isinstance(cell, str):
+                        inner = folder.relative_to(bundle.parent).as_posix()
+                        content = images.find(f"{inner}/{cell}" if cell else cell, bundle.parent, budget)
+                    else:
+                        content = images.find(cell, folder, budget)
                     digests.append(
                         None if content is None else self.batch.add(images.member(content, budget))
                     )

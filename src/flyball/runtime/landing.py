@@ -241,7 +241,7 @@ class Watch:
         new = {name: why for name, why in told.waiting.items() if self.total.waiting.get(name) != why}
         for seen in lot:
             self._since.pop(seen.name, None)
-            if seen.name not in told.waiting:
+            if arrivals.shown(seen.name) not in told.waiting:
                 self._done[seen.name] = seen.mark
                 self.total.waiting.pop(seen.name, None)
         self.total.waiting.update(told.waiting)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 GROUPS = 16
 #: What `sources` tells of that no file brought: what was answered, what came of it, images that came as a stream.
-INTERNAL = ("answers", "outcomes", "frames")
+INTERNAL = ("answers", "outcomes", "frames", ingest.BUNDLE.name)
 
 
 class Store:
