@@ -135,7 +135,8 @@ def _isolation(x: Any) -> list[dict[str, Any]]:
         warnings.simplefilter("ignore")
         fitted = ensemble.IsolationForest(n_estimators=TREES, random_state=0, n_jobs=1).fit(x)
     forest = IsolationForest.from_sklearn(fitted)
-    assert np.array_equal(forest.score_samples(x), fitted.score_samples(x))
+    # NumPy's powers by AVX-512 end a bit beside the C library's; elsewhere both are equal.
+    np.testing.assert_array_max_ulp(forest.score_samples(x), fitted.score_samples(x), maxulp=1)
     told = f"isolation forest, {TREES} trees x 20 columns"
     ours = _each(forest.score_one, list(x[:SINGLE]))
     theirs = _each(fitted.score_samples, [row[None, :] for row in x[:50]])
