@@ -102,8 +102,14 @@ def prepare(
 
 @app.command()
 def ingest(
-    page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None,
-    watch: Annotated[str | None, typer.Option(help="Take in what lands in this folder, until ended.")] = None,
+    page: Page,
+    source: Annotated[
+        str | None, typer.Option("--from", help="The folder with the files, or s3://BUCKET/PREFIX.")
+    ] = None,
+    store: StoreAt = HERE, binding: BindingAt = None,
+    watch: Annotated[
+        str | None, typer.Option(help="Take in what lands in this folder or s3://BUCKET/PREFIX, until ended.")
+    ] = None,
     every: Annotated[float, typer.Option(help="Watch: seconds between two looks.")] = 5.0,
     seconds: Annotated[
         float, typer.Option("--for", help="Watch: end after so many; 0 goes on until interrupted.")
@@ -121,17 +127,17 @@ def ingest(
     from flyball.runtime.store import Store
 
     system = systems.load(page).check()
-    if watch is not None:
-        if source is not None:
-            raise errors.DeclarationError(
-                "--from takes in what is there, --watch what lands: give one of them"
-            )
+    if watch is not None and source is not None:
+        raise errors.DeclarationError("--from takes in what is there, --watch what lands: give one of them")
+    place = watch if watch is not None else source
+    if place is not None and (watch is not None or place.startswith("s3://")):
         _placed(store, binding)
         return landing.watch(
-            system.data, watch, store, binding, every=every, seconds=seconds, live=live, largest=largest, lot=lot,
-            as_json=as_json,
+            system.data, place, store, binding, every=every, seconds=seconds, live=live, largest=largest, lot=lot,
+            as_json=as_json, once=watch is None,
         )  # fmt: skip
-    bound = _bound(page, source, store, binding, None, 0, with_ceiling=False)
+    folder = Path(source) if source is not None else None
+    bound = _bound(page, folder, store, binding, None, 0, with_ceiling=False)
     if bound.source is None:
         raise errors.DeclarationError("nothing to take in: give --from the folder with the fleet's files")
     with shown.progress(as_json) as progress:

@@ -19,38 +19,45 @@ if TYPE_CHECKING:
 
 def watch(
     fleet: Fleet, place: str, store: Path, binding: Path | None, *, every: float, seconds: float, live: bool,
-    largest: int, lot: int, as_json: bool,
+    largest: int, lot: int, as_json: bool, once: bool = False,
 ) -> int:  # fmt: skip
     """Take in what lands in a place until interrupted, or for some seconds; say every lot, and the sum at the end.
 
-    Returns 3 when the last try was in trouble, else 0.  Raises DeclarationError for a wait that is none and what
-    opening the place and the store raises.
+    With `once` what is there now is taken in, and that is all.  Returns 3 when the last try was in trouble (or, with
+    `once`, something could not be had), else 0.  Raises DeclarationError for a wait that is none and what opening
+    the place and the store raises.
     """
     from flyball.data import arrivals, bindings
-    from flyball.runtime import landing
+    from flyball.runtime import landing, objects
     from flyball.runtime.store import Store
 
     for name, value, least in (("every", every, 0.01), ("largest", largest, 1), ("lot", lot, 1)):
         if not value >= least:
             raise errors.DeclarationError(f"--{name} {value}: give at least {least}")
-    folder = Path(place)
-    if not folder.is_dir():
+    limits = arrivals.Limits(file=largest << 20)
+    there: landing.Place
+    if place.startswith(objects.SCHEME):
+        there = objects.Bucket(place, store, fleet, limits)
+        for _ in there.look():  # what cannot be listed now is said now
+            break
+    elif not Path(place).is_dir():
         raise errors.DataError(f"no folder {place}: give --watch the folder where the files land")
-    kept = Store.open(store, fleet)
+    else:
+        there = landing.Folder(Path(place), but=store)
     watched = landing.Watch(
-        kept, landing.Folder(folder, but=store), bindings.read(binding) if binding is not None else None,
-        live=live, limits=arrivals.Limits(file=largest << 20), lot=lot << 20,
+        Store.open(store, fleet), there, bindings.read(binding) if binding is not None else None, live=live,
+        limits=limits, lot=lot << 20,
     )  # fmt: skip
     with ended() as stop:
-        for told in watched.go(every, seconds, stop):
+        for told in watched.all(stop) if once else watched.go(every, seconds, stop):
             shown.say(told, as_json, lambda told=told: landing.lines(told))  # type: ignore[misc]
             sys.stdout.flush()
         total: dict[str, Any] = {
-            "ended": "interrupted" if stop.is_set() else "time is over",
+            "ended": "interrupted" if stop.is_set() else "done" if once else "time is over",
             **vars(watched.total),
         }
     shown.say(total, as_json, lambda: landing.total_lines(total))
-    return 3 if watched.total.trouble else 0
+    return 3 if watched.total.trouble or (once and watched.total.waiting) else 0
 
 
 @contextlib.contextmanager

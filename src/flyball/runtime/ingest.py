@@ -52,6 +52,8 @@ class Landed(NamedTuple):
     name: str
     seen: arrivals.Mark | None = None
     follow: bool = False
+    #: Why it is to be refused by name, unread.
+    refused: str = ""
 
 
 def ingest(
@@ -134,14 +136,18 @@ def _claimed(
         file = raw._replace(name=arrivals.shown(raw.name))
         if file.path.suffix.lower() in PICTURES:
             continue
-        if bundles.ending(file.path.name):
-            yield None, file
-            continue
         table = claim(fleet, file.path, Path(file.name)) if formats.ending(file.path) else None
-        if table is None:
-            receipt.unclaimed.append(file.name)
+        if table is not None or file.refused:
+            yield table or BUNDLE, file
+        elif bundles.ending(file.path.name):
+            yield None, file
         else:
-            yield table, file
+            receipt.unclaimed.append(file.name)
+
+
+def wanted(fleet: data.Fleet, file: Landed) -> bool:
+    """Say whether a file would be read: it belongs to a table, or is a bundle."""
+    return any(True for _ in _claimed(fleet, [file], Receipt()))
 
 
 def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
@@ -195,6 +201,8 @@ class _Taking:
 
     def take(self, table: data.Table, file: Landed, binding: data.Binding | None) -> None:
         """Read a file and take it in; what must not be read is refused, what cannot be read now may wait."""
+        if file.refused:
+            return self._refuse(table, file.name, file.refused, "")
         path, name = file.path.resolve() if file.follow else file.path, file.name
         try:
             content = arrivals.read(path, self.limits.file, file.seen)

@@ -1,13 +1,15 @@
 """A place where sites drop files, watched: what is whole is taken in as it lands, a bounded lot of it per commit.
 
 Nothing but the store remembers what was taken: a file is known by the digest of its content, so a watch that is
-killed and started again reads every file once more and takes in what is missing.  Files are left where they lie; those
+killed and started again reads every file once more and takes in what is missing (of objects in storage it is noted
+after each commit, so that they are not fetched again for that).  Files are left where they lie; those
 that are not taken yet wait there, and none is dropped.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import threading
 import time
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from flyball import data, errors
+from flyball import data, errors, part
 from flyball.data import arrivals
 from flyball.runtime import durable, receipt
 from flyball.runtime.ingest import Landed
@@ -47,6 +49,8 @@ class Place(Protocol):
     settled_s: float
     #: What of the place could not be looked into the last time, and why.
     closed: dict[str, str]
+    #: Whether a watch that is started again trusts what an earlier one noted as taken, or reads all once more.
+    noted: bool
 
     def look(self) -> Iterable[Seen]:
         """Yield what lies there now; raises DataError when that cannot be told."""
@@ -56,7 +60,7 @@ class Place(Protocol):
 
 
 class Fetched(NamedTuple):
-    """Files at hand, and why others must wait or are refused, by name."""
+    """Files at hand, and why others must wait, by name."""
 
     files: list[Landed]
     waiting: Mapping[str, str]
@@ -64,6 +68,8 @@ class Fetched(NamedTuple):
 
 class Folder:
     """A folder, with all below it; what is no regular file is shown too, so that it can be refused by name."""
+
+    noted = False
 
     def __init__(self, path: Path, but: Path | None = None, settled_s: float = SETTLED_S) -> None:
         self.path, self.settled_s = path, settled_s
@@ -156,7 +162,9 @@ class Watch:
         self.limits = limits if limits is not None else arrivals.Limits()
         self.total = Total()
         self.unsettled = 0
-        self._done: dict[str, tuple[Any, ...]] = {}
+        self._note = self._notes() if place.noted else ""
+        told = store.state(self._note) if self._note else {}
+        self._done: dict[str, tuple[Any, ...]] = {name: tuple(mark) for name, mark in told.items()}
         self._since: dict[str, tuple[tuple[Any, ...], float]] = {}
         self._unclaimed: set[str] = set()
 
@@ -176,6 +184,13 @@ class Watch:
             if stop.is_set() or left <= 0:
                 return
             stop.wait(min(left, min(every_s, self.place.settled_s) if self.unsettled else every_s))
+
+    def all(self, stop: threading.Event) -> Iterator[dict[str, Any]]:
+        """Yield what came of all that is there now, where nothing needs to settle; what waits is tried three times."""
+        for _ in range(3):
+            yield from self.once(stop.is_set)
+            if stop.is_set() or not (self.total.waiting or self.total.trouble):
+                return
 
     def once(self, over: Any = lambda: False) -> Iterator[dict[str, Any]]:
         """Yield what came of the files that are whole now, lot by lot, until `over()`."""
@@ -202,6 +217,11 @@ class Watch:
             self.total.trouble = ""
             if told:
                 yield told
+
+    def _notes(self) -> str:
+        """Return the name of the note of what was taken: another page, other limits or lost rows begin a new one."""
+        told = f"{self.place!r} {part.canonical(self.store.fleet)} {self.limits} {self.store.journal.lost()}"
+        return f"landing-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
     def _troubled(self, why: str) -> Iterator[dict[str, Any]]:
         told, self.total.trouble = self.total.trouble, why
@@ -244,6 +264,8 @@ class Watch:
             if arrivals.shown(seen.name) not in told.waiting:
                 self._done[seen.name] = seen.mark
                 self.total.waiting.pop(seen.name, None)
+        if self._note:
+            self.store.state(self._note, self._done)
         self.total.waiting.update(told.waiting)
         self._unclaimed.update(told.unclaimed)
         self.total.unclaimed = len(self._unclaimed)
