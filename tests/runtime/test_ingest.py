@@ -215,6 +215,21 @@ def test_a_binding_is_chosen_by_the_day_in_a_members_name(store, tmp_path):
     assert store.rows("telemetry").floats("power").tolist() == [1, 2]
 
 
+def test_a_bundle_named_after_its_site_and_day_is_read_by_that_sites_binding(store, tmp_path):
+    sites = data.Bindings((
+        data.Binding("north", until="2025-01-02", names={"power": "p_old"}),
+        data.Binding("north", since="2025-01-02", names={"power": "p_new"}),
+        data.Binding("south", names={"power": "watt"}),
+    ))  # fmt: skip
+    rows = "machine,at,{}\nm1,2025-01-01T00:00:0{},{}\n"
+    bundle(tmp_path / "in" / "south.zip", {"telemetry.csv": rows.format("watt", 1, 1).encode()})
+    bundle(
+        tmp_path / "in" / "north" / "2025-01-01.tar", {"telemetry.csv": rows.format("p_old", 2, 2).encode()}
+    )
+    receipt = store.ingest([tmp_path / "in"], sites, now=NOW)
+    assert receipt.absent == {} and store.rows("telemetry").floats("power").tolist() == [1, 2]
+
+
 def test_names_that_are_not_utf8_are_taken_and_shown(store, tmp_path):
     folder = tmp_path / "in" / "telemetry"
     folder.mkdir(parents=True)

@@ -16,7 +16,7 @@ from flyball import errors
 from flyball.data import binding as one
 from flyball.data.binding import Binding
 
-_DAY = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
+DAY = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
 #: What a file with a binding is called in a folder of them.
 ENDING = ".binding"
 
@@ -47,7 +47,7 @@ class Bindings:
         mine = [binding for binding in self.each if binding.site in sites]
         if not mine:
             return None
-        day = one.day(now_us) if (named := _DAY.search(file.name)) is None else named.group()
+        day = one.day(now_us) if (named := DAY.search(file.name)) is None else named.group()
         for binding in mine:
             if binding.holds_on(day):
                 return binding

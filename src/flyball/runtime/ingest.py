@@ -276,7 +276,12 @@ class _Taking:
         except bundles.Cut as cut:
             return self._refuse(table, name, str(cut), "")
         self._take(
-            table, bundle.path / member.name, name, content, sites.of(Path(name), self.came), bundle.path
+            table,
+            bundle.path / member.name,
+            name,
+            content,
+            sites.of(_inside(file, member), self.came),
+            bundle.path,
         )
 
     def _take(
@@ -446,6 +451,14 @@ class _Taking:
         self.store.journal.drop(self.staged)
         if not self.store.journal.noted(self.number):
             self.batch.drop()
+
+
+def _inside(file: Landed, member: bundles.Member) -> Path:
+    """Return what tells the binding of a member: its name in a folder called as the bundle, whose day counts too."""
+    whole = file.path.name[: -len(bundles.ending(file.path.name))]
+    below = Path(file.name).parent / whole / member.name
+    dated = bindings.DAY.search(below.name) is None and bindings.DAY.search(whole) is not None
+    return below.with_name(f"{whole}-{below.name}") if dated else below
 
 
 def quarantined(bad: list[Bad], source: str, table: str, name: str) -> pl.DataFrame:
