@@ -150,11 +150,15 @@ def test_a_fleet_comes_through_a_broker_that_is_restarted_whole(tmp_path, monkey
     assert not sent
 
 
+#: A program in a background shell is started deaf to Ctrl-C, and so is all that it starts.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+
+
 @needs_broker
 def test_ctrl_c_ends_the_command_with_a_summary(tmp_path):
     with running(tmp_path) as broker:
         command = [
-            sys.executable, "-c", "from flyball.cli import main; main()", "fab", "--live", "--days", "30",
+            sys.executable, "-c", HEARS + "from flyball.cli import main; main()", "fab", "--live", "--days", "30",
             "--broker", broker.address, "--speed", "3600",
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -146,7 +146,9 @@ def test_a_pid_that_was_given_out_again_is_another_process(pair, name):
 
 def test_an_interrupt_ends_a_wait(name):
     script = (
-        "import sys; from flyball.kernels import RingReader, RingWriter; n = sys.argv[1]\n"
+        # A program in a background shell is started deaf to interrupts, and so is all that it starts.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); n = sys.argv[1]\n"
+        "from flyball.kernels import RingReader, RingWriter\n"
         "w, r = RingWriter(n, 'f8', 1024), RingReader(n); print('waits', flush=True); r.take(1)"
     )
     run = subprocess.Popen(
