@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Union
 from flyball import errors
 from flyball.data import images
 from flyball.data.formats.raw import Bad
-from flyball.runtime import durable, frames, ingest, journal
+from flyball.runtime import durable, frames, journal, taking
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array
@@ -144,7 +144,7 @@ def _commit(store: Store, members: Sequence[images.Member], bad: Sequence[tuple[
             contents[frames.TABLE] = index
         if bad:
             contents["quarantine"] = pl.concat(
-                [ingest.quarantined([why], _digest(one), frames.TABLE, name) for why, one, name in bad]
+                [taking.quarantined([why], _digest(one), frames.TABLE, name) for why, one, name in bad]
             )
         if not contents:
             return taken
@@ -174,7 +174,7 @@ def _source(
     named = hashlib.sha256()
     for digest in [member.digest for member in members] + [_digest(one) for _, one, _ in bad]:
         named.update(digest.encode())
-    row = dict.fromkeys(ingest.SOURCES) | {
+    row = dict.fromkeys(taking.SOURCES) | {
         "source": named.hexdigest(), "table": frames.TABLE, "name": f"{len(members) + len(bad)} images",
         "bytes": taken.bytes, "taken": number, "came": time.time_ns() // 1000, "sent": len(members) + len(bad),
         "good": len(members) - taken.known, "quarantined": len(bad), "duplicates": taken.known, "late": 0,
@@ -182,7 +182,7 @@ def _source(
     }  # fmt: skip
     kinds = {"String": pl.String, "Int64": pl.Int64}
     return pl.DataFrame(
-        [row], schema={name: kinds[kind] for name, kind in ingest.SOURCES.items()}, orient="row"
+        [row], schema={name: kinds[kind] for name, kind in taking.SOURCES.items()}, orient="row"
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 from flyball import data, errors, part
 from flyball.data import arrivals
 from flyball.runtime import durable, receipt
-from flyball.runtime.ingest import Landed
+from flyball.runtime.claims import Landed
 from flyball.runtime.store import Store
 
 #: Files of so many bytes, and so many of them, make a lot; a file that is larger is a lot of its own.

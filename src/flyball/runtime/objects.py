@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import errors, extras
 from flyball.data import arrivals, bundles
-from flyball.runtime import durable, ingest, landing
+from flyball.runtime import claims, durable, landing
 
 if TYPE_CHECKING:
     from flyball.data.stage import Fleet
@@ -88,14 +88,14 @@ class Bucket:
         """Fetch the objects of a lot that belong to a table; what cannot be fetched now waits."""
         room = self.room / f".objects.{os.getpid()}.part"
         shutil.rmtree(room, ignore_errors=True)
-        files: list[ingest.Landed] = []
+        files: list[claims.Landed] = []
         waiting: dict[str, str] = {}
         try:
             for number, seen in enumerate(lot):
                 why = self._odd(seen)
-                file = ingest.Landed(self._at(room / str(number), seen), seen.name, refused=why)
+                file = claims.Landed(self._at(room / str(number), seen), seen.name, refused=why)
                 try:
-                    if not why and ingest.wanted(self.fleet, file):
+                    if not why and claims.wanted(self.fleet, file):
                         with durable.guard(f"fetch {seen.name} into {self.room}"):
                             file.path.parent.mkdir(parents=True)
                             self._get(seen, file.path)

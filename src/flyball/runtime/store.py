@@ -29,8 +29,8 @@ from flyball import data, errors, extras
 from flyball.data import arrivals
 from flyball.data.formats import cells
 from flyball.data.formats.raw import PLAIN
-from flyball.runtime import audit, durable, frames, ingest, journal
-from flyball.runtime.ingest import Landed
+from flyball.runtime import audit, claims, durable, frames, ingest, journal, streams, taking
+from flyball.runtime.claims import Landed
 from flyball.runtime.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 GROUPS = 16
 #: What `sources` tells of that no file brought: what was answered, what came of it, images that came as a stream.
-INTERNAL = ("answers", "outcomes", "frames", ingest.BUNDLE.name)
+INTERNAL = ("answers", "outcomes", "frames", claims.BUNDLE.name, streams.STREAM.name)
 
 
 class Store:
@@ -119,6 +119,20 @@ class Store:
         """Take in some files, in their order, as one commit; see `runtime.ingest.take`."""
         return self._noted(ingest.take(self, files, binding, None, now, live, limits, patient))
 
+    def receive(
+        self, build: Callable[[streams.Marks], Iterable[streams.Sent]],
+        binding: data.Binding | data.Bindings | None = None, now: int | None = None, live: bool = False,
+    ) -> Receipt:  # fmt: skip
+        """Take in rows that no file brings, each message once, as one commit; see `runtime.streams.receive`."""
+        return self._noted(streams.receive(self, build, binding, now, live))
+
+    def marks(self) -> streams.Marks:
+        """Return which messages of which streams are in the store."""
+        import polars as pl
+
+        noted = self.sources().filter(pl.col("marks").is_not_null())
+        return streams.marks(noted["marks"])
+
     def _noted(self, receipt: Receipt) -> Receipt:
         """Note in the audit what came in, and join small files where there are many."""
         if receipt.changed:
@@ -139,7 +153,7 @@ class Store:
         if self._sources is None:
             found = self.journal.read(journal.LAST)
             kinds = {"String": pl.String, "Int64": pl.Int64}
-            empty = pl.DataFrame(schema={name: kinds[kind] for name, kind in ingest.SOURCES.items()})
+            empty = pl.DataFrame(schema={name: kinds[kind] for name, kind in taking.SOURCES.items()})
             every = pl.concat([empty, *found], how="diagonal") if found else empty
             every = every.filter(~pl.col("taken").is_in(self.journal.lost()))
             self._sources = every.unique(["table", "source"], keep="last", maintain_order=True)
@@ -318,13 +332,13 @@ class Store:
             if (table, source) in self.takings() or not frame.height:
                 return False
             number = self.journal.next()
-            row = dict.fromkeys(ingest.SOURCES) | {
+            row = dict.fromkeys(taking.SOURCES) | {
                 "source": source, "table": table, "name": once[:200], "taken": number, "sent": frame.height,
                 "good": frame.height, "columns": "[]", "absent": "{}", "extra": "[]", "parts": "{}", "reading": "",
             }  # fmt: skip
             kinds = {"String": pl.String, "Int64": pl.Int64}
             told = pl.DataFrame(
-                [row], schema={name: kinds[kind] for name, kind in ingest.SOURCES.items()}, orient="row"
+                [row], schema={name: kinds[kind] for name, kind in taking.SOURCES.items()}, orient="row"
             )
             staged: dict[str, list[journal.File]] = {}
             both = {table: frame, journal.LAST: told}
