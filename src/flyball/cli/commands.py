@@ -153,6 +153,9 @@ def ingest(
 @app.command()
 def run(
     page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None, as_of: Cut = None,
+    as_stored: Annotated[
+        str | None, typer.Option("--as-stored", help="Use what the store held at the end of this day.")
+    ] = None,
     seed: Seed = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a gate or expectation fails.")] = False,
     as_json: Json = False,
@@ -163,8 +166,12 @@ def run(
     from flyball.runtime import run as running
 
     system = systems.load(page).check()
+    if as_stored is not None and source is not None:
+        raise errors.DeclarationError("--as-stored looks back and takes nothing in: leave --from out")
     with shown.progress(as_json) as progress:
         bound = _bound(page, source, store, binding, as_of, seed)
+        if as_stored is not None:
+            bound = replace(bound, source=None, stored=_moment(as_stored, "--as-stored"))
         told = running.run(system, replace(bound, progress=progress)).json()
 
     def lines() -> Iterator[str]:
@@ -225,6 +232,45 @@ def doctor(store: StoreAt = HERE, as_json: Json = False) -> int:
     told = health.doctor(store)
     shown.say(told, as_json, lambda: health.lines(told))
     return 0 if told["healthy"] else 3
+
+
+@app.command()
+def retain(
+    page: Page, store: StoreAt = HERE,
+    at_most: Annotated[
+        int | None, typer.Option("--at-most", help="MiB that the store may have, instead of the page's.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="Days that rows are kept, instead of the page's.")] = None,
+    trial: Annotated[bool, typer.Option("--trial", help="Only say what would go.")] = False,
+    as_json: Json = False,
+) -> int:  # fmt: skip
+    """Let go of the oldest that is beyond what the page keeps; never of what serves. Exit 1 when that holds more."""
+    from flyball import data, units
+    from flyball.runtime.store import Store
+
+    system = systems.load(page).check()
+    _placed(store, None)
+    if not store.exists():
+        raise errors.StoreError(f"no store at {store}: give --store the folder of one")
+    rule = system.data.retain
+    if at_most is not None or days is not None:
+        never = rule.never if rule is not None else ()
+        rule = data.Retention(
+            at_most=None if at_most is None else units.MiB(at_most), never=never,
+            rows=None if days is None else units.days(days),
+        )  # fmt: skip
+        for problem in rule.problems(system):
+            raise errors.DeclarationError(str(problem))
+    if rule is None:
+        raise errors.DeclarationError(
+            f"{page} keeps all of the past: say data.Fleet(retain=data.Retention(...)) on it, or give --at-most or "
+            "--days"
+        )
+    kept = Store.open(store, system.data)
+    kept.compact()
+    told = kept.retain(rule, trial)
+    shown.say(told.json(), as_json, told.lines)
+    return 1 if told.held else 0
 
 
 @app.command()
@@ -355,7 +401,7 @@ def _prepare(page: str, out: Path) -> None:
     inputs.prepare(out)
 
 
-def _moment(text: str | None) -> int | None:
+def _moment(text: str | None, option: str = "--as-of") -> int | None:
     """Return a date or time as microseconds; a bare date means its end, so that the day itself is known."""
     from datetime import UTC, datetime, timedelta
 
@@ -364,7 +410,7 @@ def _moment(text: str | None) -> int | None:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise errors.DeclarationError(f"--as-of {text!r} is no date: give one like 2013-05-05") from None
+        raise errors.DeclarationError(f"{option} {text!r} is no date: give one like 2013-05-05") from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     if len(text) <= 10:
         when += timedelta(days=1) - timedelta(microseconds=1)

@@ -6,6 +6,7 @@ from flyball.data.clean import Clip, HoldGaps
 from flyball.data.expect import Between, Missing
 from flyball.data.frames import Frames
 from flyball.data.images import Images
+from flyball.data.retention import Retention
 from flyball.data.stage import (
     Check,
     Cleaner,
@@ -24,5 +25,5 @@ from flyball.data.twins import Twins
 
 __all__ = [
     "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Finding", "Fleet", "Frames",
-    "HoldGaps", "Images", "Late", "Missing", "Rows", "Table", "Tables", "Twins", "WallClock", "Words",
+    "HoldGaps", "Images", "Late", "Missing", "Retention", "Rows", "Table", "Tables", "Twins", "WallClock", "Words",
 ]  # fmt: skip

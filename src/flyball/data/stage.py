@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from flyball.data.images import Images
+    from flyball.data.retention import Retention
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
@@ -139,6 +140,7 @@ class Fleet(part.Part):
 
     `key` names the column of the files that says which machine a row is from.  `images` says of an image column to
     what size it is decoded and what is too large; a column of which nothing is said has the defaults of `Images`.
+    `retain` says how much of the past a store keeps; without it all of it.
     """
 
     key: str
@@ -147,6 +149,7 @@ class Fleet(part.Part):
     clean: tuple[Cleaner, ...] = ()
     expect: tuple[Check, ...] = ()
     images: tuple[Images, ...] = ()
+    retain: Retention | None = None
 
     def image(self, column: str) -> Images | None:
         """Return what is said of an image column ("table.column"), None if nothing."""

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball import data, errors, units
+from flyball import data, errors, part, units
 from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.runtime import plan
+from flyball.runtime import plan, retention
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array, Flags, Ints
@@ -46,7 +46,8 @@ def partitions(page: System, store: Store) -> tuple[Partition, ...]:
         for name, digest in store.partitions(table.name).items():
             held.setdefault(name, []).append((table.name, digest))
     base = plan.key(
-        page.data, page.features, plan.code("data", "features", "kernels"), plan.versions(("numpy", "polars")),
+        part.replace(page.data, retain=None), page.features, plan.code("data", "features", "kernels"),
+        plan.versions(("numpy", "polars")),
         tuple(sorted(store.absent().items())),
     )  # fmt: skip
     names = sorted(held)
@@ -59,8 +60,13 @@ def partitions(page: System, store: Store) -> tuple[Partition, ...]:
     if not wall:
         return tuple(Partition(name, own[name]) for name in names)
     days = [_day(name) for name in names]
-    keys = _chained(own, names) if (span := _lookback(page)) is None else _within(own, names, days, span)
-    return tuple(Partition(name, key, *day) for name, key, day in zip(names, keys, days, strict=True))
+    kept, span = retention.asked(store), lookback(page)
+    if span is None and kept is not None:
+        own[names[0]] = plan.key(own[names[0]], kept)  # what is looked back on without bound is cut short
+    keys = _chained(own, names) if span is None else _within(own, names, days, span)
+    parts = [Partition(name, key, *day) for name, key, day in zip(names, keys, days, strict=True)]
+    # Of days whose look back is not kept whole, nothing is asked any more; the keys of the others stay.
+    return tuple(one for one in parts if kept is None or (one.since or 0) >= kept + (span or 0))
 
 
 def _mornings(names: list[str], horizon: int | None) -> Iterator[str]:
@@ -267,7 +273,7 @@ def _computed(
         return
     wall = missing[0].since is not None
     # A look back without bound needs all earlier rows whatever is missing: then one read serves all.
-    at_once = len(missing) if not wall or _lookback(page) is None else AT_ONCE
+    at_once = len(missing) if not wall or lookback(page) is None else AT_ONCE
     for begin in range(0, len(missing), at_once):
         batch = missing[begin : begin + at_once]
         yield from _by_day(page, store, batch) if wall else _by_machine(page, store, batch)
@@ -280,7 +286,7 @@ def _by_day(
 
     begins = np.array([item.since for item in batch], dtype=np.int64)
     ends = np.array([item.until for item in batch], dtype=np.int64)
-    span = _lookback(page)
+    span = lookback(page)
     found = tables(page, store, None if span is None else int(begins[0]) - span, int(ends[-1]), None)
     moments = page.features.asked.moments(found, int(begins[0]), int(ends[-1]))
     day = np.searchsorted(begins, moments.at, side="right") - 1
@@ -314,7 +320,8 @@ def _parted(
         yield item, x.take(order[bounds[number] : bounds[number + 1]])
 
 
-def _lookback(page: System) -> int | None:
+def lookback(page: System) -> int | None:
+    """Return how far back (microseconds) the features of a moment may need rows, None for all the way."""
     span = page.features.lookback()
     if span is None:
         return None

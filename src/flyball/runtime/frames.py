@@ -94,23 +94,33 @@ class Archive:
         paths = {name: self.folder / name for name in names}
         return {name: path.stat().st_size for name, path in paths.items() if path.exists()}
 
-    def retain(self, at_most: int, keep: Collection[str] = ()) -> Retained:
-        """Let go of the oldest shards until they have `at_most` bytes; those with an image of `keep` stay.
+    def retain(
+        self, at_most: int, keep: Collection[str] = (), pinned: Collection[str] = (), trial: bool = False
+    ) -> Retained:  # fmt: skip
+        """Let go of the oldest shards until they have `at_most` bytes; those `pinned` or with an image of `keep` stay.
 
         The index is changed first, as one commit, then the shards are removed: a crash between leaves shards that
-        `recover` finds.  Under the store's lock only.
+        `recover` finds.  A `trial` only says what would go.  Under the store's lock only.
         """
         sizes, held = self._sizes(), set(keep)
-        pinned = {place.shard for digest, place in self.shards().places.items() if digest in held}
+        stay = (
+            {place.shard for digest, place in self.shards().places.items() if digest in held}
+            if held
+            else set()
+        )
+        stay |= set(pinned)
         left, gone = sum(sizes.values()), []
         for name, size in sizes.items():
             if left <= at_most:
                 break
-            if name not in pinned:
+            if name not in stay:
                 gone.append(name)
                 left -= size
         if not gone:
             return Retained(0, 0, left)
+        if trial:
+            places = self.shards().places.values()
+            return Retained(len(gone), sum(place.shard in set(gone) for place in places), left)
         count = self._drop_from_index(set(gone))
         for name in gone:
             durable.step("unlink", self.folder / name)

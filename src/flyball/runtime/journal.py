@@ -229,6 +229,15 @@ class Journal:
         self._commit_actions(handle, table, [_add(file, False), *removes], None)
         return len(group)
 
+    def discard(self, table: str, files: Sequence[File]) -> None:
+        """Remove data files that the table has no more; one that it still has stays."""
+        owned = {file.path for file in self.files(table)}
+        for file in files:
+            if file.path not in owned:
+                path = self.folder / table / file.path
+                durable.step("unlink", path)
+                path.unlink(missing_ok=True)
+
     def _carry(self, intent: Path) -> None:
         """Carry an intent into every table that has not got it yet, `sources` last; then let go of it."""
         from deltalake import CommitProperties, Transaction

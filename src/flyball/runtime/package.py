@@ -19,8 +19,8 @@ from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import metrics, unpack
 from flyball.model import stage as model
+from flyball.runtime import build, followed, measure, plan
 from flyball.runtime import contest as contests
-from flyball.runtime import followed, measure, plan
 from flyball.serving import release
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def ship(
 ) -> list[Variant]:  # fmt: skip
     """Write a release folder per variant of the challenger into `folder`, measured and judged, cheapest first."""
     source, tested = _shipped(page, held, x, y, seed), held.predictors["challenger"]
+    trained = trained_on(page, x, y)
     # A variant of a refitted model has learned from the test rows: what is judged on them is the same variant of the
     # model that was tested.
     variants = {"source": (source, tested)}
@@ -65,6 +66,7 @@ def ship(
     for name, (predictor, judged) in variants.items():
         place = folder / name
         _write(page, predictor, source, held, x, reference, place)
+        _json(place / "data.json", trained)
         digest = release.sealed(place)
         measured = dict(held.measured) | measure.scorer(place, digest)
         if name != "source":
@@ -72,6 +74,17 @@ def ship(
         verdicts = tuple(verdict for gate in page.model.gates for verdict in gate.judge(measured))
         out.append(Variant(name, digest, measured, verdicts))
     return sorted(out, key=lambda variant: variant.measured["p99_ms"].value)
+
+
+def trained_on(page: System, x: features.Matrix, y: labels.Answers) -> dict[str, Any]:
+    """Return which data a release was trained and judged on: its digest, its moments, and since when it needs rows.
+
+    `since` is None where features look back without bound; what it covers is not let go of while the release serves.
+    """
+    first, last = int(x.moments.at.min()), int(x.moments.at.max())
+    span = build.lookback(page)
+    told = {"content": build.content(x, y), "rows": len(x), "first": first, "last": last}
+    return {**told, "since": None if span is None else first - span}
 
 
 def chosen(variants: list[Variant]) -> Variant | None:

@@ -13,7 +13,7 @@ FEW = 10
 
 @dataclass
 class Receipt:
-    """What came in: sent = good + duplicates + quarantined, per table; nothing is dropped in silence."""
+    """What came in: sent = good + duplicates + quarantined + let go of, per table; nothing is dropped in silence."""
 
     files: int = 0
     known: int = 0
@@ -21,6 +21,7 @@ class Receipt:
     good: dict[str, int] = field(default_factory=dict)
     duplicates: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
+    let_go: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, dict[str, int]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     extra: dict[str, list[str]] = field(default_factory=dict)
@@ -44,7 +45,9 @@ class Receipt:
             bad = sum(self.quarantined.get(table, {}).values())
             told = f"  {table}: {self.good.get(table, 0)} rows, {bad} quarantined"
             told += f", {self.duplicates.get(table, 0)} duplicates"
-            out.append(told + (f", {self.late[table]} late" if self.late.get(table) else ""))
+            told += f", {self.late[table]} late" if self.late.get(table) else ""
+            gone = f", {self.let_go[table]} of days that are not kept" if self.let_go.get(table) else ""
+            out.append(told + gone)
             out += [f"    {count} x {why}" for why, count in sorted(self.quarantined.get(table, {}).items())]
         out += [f"  {column}: {why}" for column, why in sorted(self.absent.items())]
         out += [

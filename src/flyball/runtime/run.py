@@ -39,7 +39,8 @@ class Bound:
     """What a run is bound to that the page does not say: where things lie, the cuts, the seed, the known truth.
 
     `as_of` is the cut of the run: nothing seen later is known.  `learned` is the cut of the training; it may lie
-    earlier, then newer questions are answered by the release that was trained at that cut.
+    earlier, then newer questions are answered by the release that was trained at that cut.  `stored` is a moment: what
+    the store was given after it counts as not there.
     """
 
     store: Path
@@ -47,6 +48,7 @@ class Bound:
     binding: data.Binding | data.Bindings | None = None
     as_of: int | None = None
     learned: int | None = None
+    stored: int | None = None
     seed: int = 0
     ceiling: contests.Ceiling | None = None
     ceiling_key: str = ""
@@ -61,7 +63,7 @@ def run(page: System, bound: Bound) -> result.Result:
     knew the future.  A failed gate is no error: then nothing is released and the verdicts say why.
     """
     page.check()
-    kept = store.Store.open(bound.store, page.data)
+    kept = store.Store.open(bound.store, page.data, bound.stored)
     with (
         durable.lock(bound.store / "run.lock", RUN_WAIT_S),
         runs.lease(kept, page.name, page.fingerprint()) as record,

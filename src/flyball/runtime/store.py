@@ -29,7 +29,7 @@ from flyball import data, errors, extras
 from flyball.data import arrivals
 from flyball.data.formats import cells
 from flyball.data.formats.raw import PLAIN
-from flyball.runtime import audit, claims, durable, frames, ingest, journal, streams, taking
+from flyball.runtime import audit, claims, durable, frames, ingest, journal, retention, streams, taking
 from flyball.runtime.claims import Landed
 from flyball.runtime.receipt import Receipt
 
@@ -51,21 +51,23 @@ class Store:
     #: So long a writer waits for another one.
     wait_s = 60.0
 
-    def __init__(self, folder: Path, fleet: data.Fleet) -> None:
-        self.folder, self.fleet = folder, fleet
+    def __init__(self, folder: Path, fleet: data.Fleet, stored: int | None = None) -> None:
+        self.folder, self.fleet, self.stored = folder, fleet, stored
         self.journal = journal.Journal(folder)
         self.archive = frames.Archive(folder, self.journal)
         self._sources: pl.DataFrame | None = None
 
     @staticmethod
-    def open(folder: Path | str, fleet: data.Fleet) -> Store:
+    def open(folder: Path | str, fleet: data.Fleet, stored: int | None = None) -> Store:
         """Open a store, made if it is not there; a commit that a crash cut off is carried on.
+
+        With `stored` (microseconds) it is read as it was then: what came in later is not there, and nothing comes in.
 
         Raises StoreError when it is damaged, cannot be written, or was made for another page's columns.
         """
         for library in ("polars", "deltalake"):
             extras.need(library, "lab", "to keep a store")
-        store = Store(Path(folder), fleet)
+        store = Store(Path(folder), fleet, stored)
         with durable.guard(f"open the store {folder}"):
             durable.folder(store.folder)
         try:
@@ -144,7 +146,23 @@ class Store:
             }
             self.audit("ingest", told)
             self.compact()
+            if self.fleet.retain is not None:
+                kept = self.retain()
+                receipt.notes += list(kept.lines()) if kept.changed or kept.held else []
         return receipt
+
+    def retain(self, rule: data.Retention | None = None, trial: bool = False) -> retention.Kept:
+        """Let go of the oldest that is beyond what the page keeps; see `runtime.retention.enforce`."""
+        kept = retention.enforce(self, rule, trial)
+        if kept.changed and not trial:
+            self.audit("retain", kept.json())
+        return kept
+
+    def since(self, table: data.Table) -> int | None:
+        """Return the first moment of which a table's rows are kept (microseconds), None while all are."""
+        never = () if self.fleet.retain is None else self.fleet.retain.never
+        timed = isinstance(self.fleet.clock, data.WallClock) and table.time is not None
+        return retention.since(self) if timed and table.name not in never else None
 
     def sources(self) -> pl.DataFrame:
         """Return what was taken in: one row per file, the last taking of each."""
@@ -156,8 +174,17 @@ class Store:
             empty = pl.DataFrame(schema={name: kinds[kind] for name, kind in taking.SOURCES.items()})
             every = pl.concat([empty, *found], how="diagonal") if found else empty
             every = every.filter(~pl.col("taken").is_in(self.journal.lost()))
+            if self.stored is not None:
+                every = every.filter(pl.col("taken") <= self._upto(every))
             self._sources = every.unique(["table", "source"], keep="last", maintain_order=True)
         return self._sources
+
+    def _upto(self, every: pl.DataFrame) -> int:
+        """Return the number of the last commit of the time as which the store is read."""
+        import polars as pl
+
+        numbers = every.filter(pl.col("came") <= self.stored)["taken"]
+        return int(numbers.max() or 0)  # type: ignore[arg-type]
 
     def takings(self) -> dict[tuple[str, str], set[str]]:
         """Return {(table, digest of a file): the columns the page had when it was taken in}."""
@@ -232,6 +259,9 @@ class Store:
             )
         if declared.time is None:
             since = until = None
+        kept = self.since(declared)
+        if kept is not None:
+            since = kept if since is None else max(since, kept)
         frame = self._frame(declared, since, until, as_of, partitions)
         kinds = dict(declared.columns)
         said = {column: self.fleet.image(f"{table}.{column}") for column in kinds}
@@ -268,8 +298,16 @@ class Store:
         conditions = [pl.col("at") >= since] if since is not None else []
         conditions += [pl.col("at") < until] if until is not None else []
         conditions += [pl.col("seen") <= as_of] if as_of is not None else []
+        if self.stored is not None:
+            conditions.append(pl.col("_taken") <= int(self.sources()["taken"].max() or 0))  # type: ignore[arg-type]
         conditions += [pl.col("_part").is_in(sorted(partitions))] if partitions is not None else []
-        found = self.journal.read(name, files, wanted, conditions)
+        try:
+            found = self.journal.read(name, files, wanted, conditions)
+        except errors.StoreError:
+            # Another process may have joined or let go of files since they were listed.
+            if all(file in self.journal.files(name) for file in files):
+                raise
+            return self._frame(table, since, until, as_of, partitions)
         frame = pl.concat([empty, *found], how="diagonal") if found else empty
         return once(self._last_takings(frame, table.name), table)
 
@@ -311,8 +349,12 @@ class Store:
     def _quarantined(self) -> pl.DataFrame:
         import polars as pl
 
-        empty = pl.DataFrame(schema={"table": pl.String, "reason": pl.String})
-        return pl.concat([empty, *self.journal.read("quarantine", None, ["table", "reason"])], how="diagonal")
+        wanted = {"table": pl.String, "reason": pl.String, "source": pl.String}
+        found = self.journal.read("quarantine", None, list(wanted))
+        every = pl.concat([pl.DataFrame(schema=wanted), *found], how="diagonal")
+        return (
+            every if self.stored is None else every.join(self.sources(), on=["table", "source"], how="semi")
+        )
 
     def compact(self) -> int:
         """Join small files where there are many; return how many went."""

@@ -55,6 +55,10 @@ class Taking:
         limits: arrivals.Limits = PLAIN,
         patient: bool = False,
     ) -> None:
+        if store.stored is not None:
+            raise errors.StoreError(
+                f"{store.folder} is read as it was: open it as it is to take something in"
+            )
         self.store, self.receipt, self.came, self.live = store, receipt, came, live
         self.limits, self.patient = limits, patient
         self.number = store.journal.next()
@@ -94,16 +98,10 @@ class Taking:
         except arrivals.RefusedError as refused:
             return self.refuse(table, name, str(refused), reading)
         judged = judging.judge(raw, name)
+        gone = self._let_go(table, judged)
         self.known[table.name, source] = set(table.columns)
-        self._keep(
-            table,
-            name,
-            source,
-            judged,
-            self._with_images(table, judged, path.parent, bundle),
-            reading,
-            len(content),
-        )
+        frame = self._with_images(table, judged, path.parent, bundle)
+        self._keep(table, name, source, judged, frame, reading, len(content), gone=gone)
 
     def receive(
         self, table: data.Table, name: str, raw: Raw, binding: data.Binding | None, source: str, marks: str
@@ -111,18 +109,35 @@ class Taking:
         """Take in rows that no file brought, under the digest that stands for their messages."""
         judging, reading = self.judging(table, binding)
         judged = judging.judge(raw, name)
-        self._keep(table, name, source, judged, judged.good, reading, 0, marks)
+        gone = self._let_go(table, judged)
+        self._keep(table, name, source, judged, judged.good, reading, 0, marks, gone)
+
+    def _let_go(self, table: data.Table, judged: judge.Judged) -> int:
+        """Drop rows of days that the store keeps no more, as the page allows; return how many, which is told."""
+        import polars as pl
+
+        since = self.store.since(table)
+        if since is None or not judged.good.height:
+            return 0
+        before = judged.good.height
+        judged.good = judged.good.filter(pl.col("at") >= since)
+        gone = before - judged.good.height
+        if gone:
+            self.receipt.let_go[table.name] = self.receipt.let_go.get(table.name, 0) + gone
+            told = f"{gone} rows of days that are not kept any more"
+            judged.note = f"{judged.note}; {told}" if judged.note else told
+        return gone
 
     def _keep(
         self, table: data.Table, name: str, source: str, judged: judge.Judged, frame: pl.DataFrame, reading: str,
-        size: int, marks: str | None = None,
+        size: int, marks: str | None = None, gone: int = 0,
     ) -> None:  # fmt: skip
         self._tell(table, name, judged)
         frame = self._placed(frame, table, source)
         counts = dict(sorted(frame["_part"].value_counts().iter_rows())) if frame.height else {}
         self.sources.append((
             source, table.name, name, size, self.number, self.came,
-            frame.height + judged.duplicates + len(judged.bad), frame.height, len(judged.bad), judged.duplicates,
+            frame.height + judged.duplicates + len(judged.bad) + gone, frame.height, len(judged.bad), judged.duplicates,
             judged.late, frame["seen"].max() if frame.height else None, reading, json.dumps(sorted(table.columns)),
             json.dumps(judged.absent), json.dumps(judged.extra), json.dumps(counts), judged.note, marks,
         ))  # fmt: skip
