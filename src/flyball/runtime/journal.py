@@ -229,6 +229,11 @@ class Journal:
         self._commit_actions(handle, table, [_add(file, False), *removes], None)
         return len(group)
 
+    def widen(self, table: str, schema: Mapping[str, str]) -> None:
+        """Give a table the columns that it lacks; one that is not there yet stays so."""
+        if self._handle(table) is not None:
+            self._created(table, schema)
+
     def discard(self, table: str, files: Sequence[File]) -> None:
         """Remove data files that the table has no more; one that it still has stays."""
         owned = {file.path for file in self.files(table)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import data, errors
-from flyball.runtime import runs
+from flyball.runtime import migration, runs
 from flyball.runtime.store import Store
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def opened(folder: Path) -> Store:
         raise errors.StoreError(f"{folder} is a file, not a store: {fix}")
     if not any((folder / mark).exists() for mark in MARKS):
         raise errors.StoreError(f"no store at {folder}: {fix}")
+    migration.number(folder)
     # Nothing is read through the page's tables, so no page is needed.
     return Store(folder, data.Fleet("key", None, ()))
 

@@ -29,7 +29,18 @@ from flyball import data, errors, extras
 from flyball.data import arrivals
 from flyball.data.formats import cells
 from flyball.data.formats.raw import PLAIN
-from flyball.runtime import audit, claims, durable, frames, ingest, journal, retention, streams, taking
+from flyball.runtime import (
+    audit,
+    claims,
+    durable,
+    frames,
+    ingest,
+    journal,
+    migration,
+    retention,
+    streams,
+    taking,
+)
 from flyball.runtime.claims import Landed
 from flyball.runtime.receipt import Receipt
 
@@ -70,10 +81,12 @@ class Store:
         store = Store(Path(folder), fleet, stored)
         with durable.guard(f"open the store {folder}"):
             durable.folder(store.folder)
+        migration.number(store.folder)  # what a later Flyball wrote is left alone
         try:
             with store.writing(wait_s=0.0):
                 for place in ("", "steps", "runs", "state", "releases"):
                     journal.remove_parts(store.folder / place)
+                store.journal.notes += migration.forward(store)
                 store._check_kinds()
                 store._cut_off_shards()
         except durable.Busy:
