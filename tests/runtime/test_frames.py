@@ -1,10 +1,13 @@
+import pickle
+import tarfile
+
 import numpy as np
 import polars as pl
 import pytest
 
 from flyball import errors
 from flyball.data import images
-from flyball.runtime import frames, journal
+from flyball.runtime import durable, frames, journal
 
 
 @pytest.fixture
@@ -136,3 +139,47 @@ def test_images_of_an_earlier_version_are_told(archive):
     archive.log.commit(1, staged, schemas)
     with pytest.raises(errors.StoreError, match="earlier version"):
         archive.shards()
+
+
+def test_small_shards_are_joined_and_every_image_is_where_the_index_says(archive, monkeypatch):
+    arrays = [noise(seed, 8 + seed % 5) for seed in range(60)]
+    digests = [keep(archive, [array])[0] for array in arrays]
+    other = frames.Archive(archive.folder.parent, archive.log)
+    known_before = other.fetch(digests)
+    assert archive.compact() == 59 and len(list(archive.folder.glob("*.tar"))) == 1
+    assert archive.compact() == 0 and archive.recover() == 0
+    for column in (archive.fetch(digests), known_before):  # who knew the shards before finds them joined
+        assert all(np.array_equal(a, b) for a, b in zip(column.load(), arrays, strict=True))
+    with tarfile.open(next(archive.folder.glob("*.tar"))) as shard:
+        assert sorted(name.partition(".")[0] for name in shard.getnames()) == sorted(digests)
+    assert keep(archive, [arrays[7]]) == [digests[7]] and len(list(archive.folder.glob("*.tar"))) == 1
+    assert len(pickle.loads(pickle.dumps(archive.fetch(digests))).load()) == 60
+
+
+def test_few_or_large_shards_are_left_alone(archive, monkeypatch):
+    monkeypatch.setattr(frames, "FULL", 20_000)
+    for seed in range(30):
+        keep(archive, [noise(seed, 72)])
+    assert archive.compact() == 0 and len(list(archive.folder.glob("*.tar"))) == 30
+
+
+@pytest.mark.parametrize("fails", range(8))
+def test_a_crash_while_shards_are_joined_loses_no_image(archive, monkeypatch, fails):
+    arrays = [noise(seed, 8) for seed in range(26)]
+    digests = [keep(archive, [array])[0] for array in arrays]
+    steps = iter(range(1000))
+
+    def crash(operation, path):
+        if next(steps) == fails:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(durable, "hook", crash)
+    with pytest.raises(KeyboardInterrupt):
+        archive.compact()
+    monkeypatch.setattr(durable, "hook", None)
+    archive.log.open()
+    again = frames.Archive(archive.folder.parent, archive.log)
+    again.recover()
+    assert all(np.array_equal(a, b) for a, b in zip(again.fetch(digests).load(), arrays, strict=True))
+    again.compact()
+    assert len(again.fetch(digests).load()) == 26 and len(list(again.folder.glob("*.tar"))) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,10 +34,17 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Shards:
-    """Where every image of a store lies, by digest."""
+    """Where every image of a store lies, by digest.
+
+    `again` looks anew where they lie: another process may have joined a shard with others since.
+    """
 
     folder: Path
     places: dict[str, Place]
+    again: Callable[[], Mapping[str, Place]] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Shards, (self.folder, self.places)  # a copy in another process looks by itself or not at all
 
     def place(self, digest: str) -> Place:
         """Return where an image lies; raises StoreError for one that is not (or no longer) there."""
@@ -50,12 +57,11 @@ class Shards:
         """Return an image's bytes as they are stored, not verified."""
         place = self.place(digest)
         try:
-            handle = os.open(self.folder / place.shard, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return os.pread(handle, place.length, place.offset)
-            finally:
-                os.close(handle)
+            return self._read(place)
         except FileNotFoundError:
+            moved = self.again().get(digest, place) if self.again is not None else place
+            if moved != place:
+                return self._read(moved)
             raise errors.StoreError(
                 f"image {digest} is gone with {self.folder / place.shard}: send its file again"
             ) from None
@@ -63,6 +69,13 @@ class Shards:
             raise errors.StoreError(
                 f"image {digest} in {self.folder / place.shard} cannot be read ({error.strerror})"
             ) from None
+
+    def _read(self, place: Place) -> bytes:
+        handle = os.open(self.folder / place.shard, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(handle, place.length, place.offset)
+        finally:
+            os.close(handle)
 
     def load(self, digest: str, size: tuple[int, int] | None = None) -> Array:
         """Read one image, verify its digest, and decode it, scaled to `size` (rows, columns) if one is given."""

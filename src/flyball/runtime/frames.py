@@ -7,7 +7,7 @@ them: after a crash all of it is there or nothing, and what no commit owns is cu
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ class Archive:
     def __init__(self, folder: Path, log: journal.Journal) -> None:
         self.folder = folder / TABLE
         self.log = log
-        self._known = late.Shards(self.folder, {})
+        self._known = late.Shards(self.folder, {}, self._anew)
         self._read: set[str] = set()
         self._stale = True
 
@@ -45,7 +45,7 @@ class Archive:
             files = self.log.files(TABLE)
             paths = {file.path for file in files}
             if not self._read <= paths:  # joined, or images were let go of: what is known may be gone
-                self._known, self._read = late.Shards(self.folder, {}), set()
+                self._known, self._read = late.Shards(self.folder, {}, self._anew), set()
             self._add([file for file in files if file.path not in self._read])
             self._read, self._stale = paths, False
         return self._known
@@ -59,6 +59,10 @@ class Archive:
             for digest, shard, offset, length, form, kind, shape in frame.select(*SCHEMA).iter_rows():
                 place = late.Place(shard, offset, length, form, kind, tuple(json.loads(shape)))
                 self._known.places.setdefault(digest, place)
+
+    def _anew(self) -> dict[str, late.Place]:
+        self.forget()
+        return self.shards().places
 
     def forget(self) -> None:
         """Look at the index again when it is asked for next."""
@@ -94,6 +98,64 @@ class Archive:
         paths = {name: self.folder / name for name in names}
         return {name: path.stat().st_size for name, path in paths.items() if path.exists()}
 
+    def compact(self) -> int:
+        """Join small neighbouring shards where there are many, and return how many went; under the store's lock only.
+
+        Cameras that send little leave a small shard with every commit.  The joined one is on the disk before the index
+        names it, and the others go when nothing names them any more.
+        """
+        small = [name for name, size in self._sizes().items() if size < FULL // 4]
+        return sum(self._join(group) for group in self._groups(small) if len(group) > journal.MANY)
+
+    def _groups(self, names: Sequence[str]) -> Iterator[list[str]]:
+        sizes, group, size = self._sizes(), list[str](), 0
+        for name in names:
+            if size + sizes[name] > FULL:
+                yield group
+                group, size = [], 0
+            group.append(name)
+            size += sizes[name]
+        yield group
+
+    def _join(self, names: Sequence[str]) -> int:
+        import polars as pl
+
+        found: dict[str, list[tuple[str, late.Place]]] = {name: [] for name in names}
+        for digest, place in self.shards().places.items():
+            if place.shard in found:
+                found[place.shard].append((digest, place))
+        whole = [one for name in names for one in sorted(found[name], key=lambda one: one[1].offset)]
+        members = [
+            images.Member(digest, place.form, place.kind, place.shape, self.shards().content(digest))
+            for digest, place in whole
+        ]
+        joined, pieces, places = shards.lay(members)
+        durable.write(self.folder / joined, pieces)
+        moved = pl.DataFrame(
+            [(digest, joined, *place) for (digest, _), place in zip(whole, places, strict=True)],
+            schema={"digest": pl.String, "shard": pl.String, "offset": pl.Int64, "length": pl.Int64}, orient="row",
+        )  # fmt: skip
+        self._rewrite(lambda frame: frame.update(moved, on="digest"), set(names))
+        for name in set(names) - {joined}:
+            durable.step("unlink", self.folder / name)
+            (self.folder / name).unlink(missing_ok=True)
+        self.forget()
+        return len(names) - 1
+
+    def _rewrite(self, change: Callable[[pl.DataFrame], pl.DataFrame], of: Collection[str]) -> int:
+        """Write the index files that name some shards again, changed, as one; return how many images less they name."""
+        import polars as pl
+
+        files, kept, count = [], [], 0
+        for file in self.log.files(TABLE):
+            (frame,) = self.log.read(TABLE, [file])
+            if frame["shard"].is_in(sorted(of)).any():
+                files.append(file)
+                kept.append(change(frame))
+                count += frame.height - kept[-1].height
+        self.log.replace(TABLE, files, pl.concat(kept))
+        return count
+
     def retain(
         self, at_most: int, keep: Collection[str] = (), pinned: Collection[str] = (), trial: bool = False
     ) -> Retained:  # fmt: skip
@@ -102,6 +164,8 @@ class Archive:
         The index is changed first, as one commit, then the shards are removed: a crash between leaves shards that
         `recover` finds.  A `trial` only says what would go.  Under the store's lock only.
         """
+        import polars as pl
+
         sizes, held = self._sizes(), set(keep)
         stay = (
             {place.shard for digest, place in self.shards().places.items() if digest in held}
@@ -121,27 +185,12 @@ class Archive:
         if trial:
             places = self.shards().places.values()
             return Retained(len(gone), sum(place.shard in set(gone) for place in places), left)
-        count = self._drop_from_index(set(gone))
+        count = self._rewrite(lambda frame: frame.filter(~pl.col("shard").is_in(gone)), gone)
         for name in gone:
             durable.step("unlink", self.folder / name)
             (self.folder / name).unlink(missing_ok=True)
         self.forget()
         return Retained(len(gone), count, left)
-
-    def _drop_from_index(self, gone: set[str]) -> int:
-        """Write the index files that name some shards again without them; return how many images that were."""
-        import polars as pl
-
-        changed, kept, count = [], [], 0
-        for file in self.log.files(TABLE):
-            (frame,) = self.log.read(TABLE, [file])
-            stays = frame.filter(~pl.col("shard").is_in(sorted(gone)))
-            if stays.height < frame.height:
-                changed.append(file)
-                kept.append(stays)
-                count += frame.height - stays.height
-        self.log.replace(TABLE, changed, pl.concat(kept))
-        return count
 
 
 @dataclass(frozen=True)

@@ -372,7 +372,9 @@ class Store:
     def compact(self) -> int:
         """Join small files where there are many; return how many went."""
         with self.writing(), durable.guard(f"compact {self.folder}"):
-            return sum(self.journal.compact(table) for table in self.journal.tables())
+            joined = sum(self.journal.compact(table) for table in self.journal.tables())
+            self.refresh()
+            return joined + self.archive.compact()
 
     def append(self, table: str, frame: pl.DataFrame, once: str) -> bool:
         """Add rows to an internal table (`answers`, `outcomes`) once per `once`; say whether they were."""
