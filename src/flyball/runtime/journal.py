@@ -33,6 +33,8 @@ DONE = "last.json"
 MANY = 24
 #: So many files are known to be as they were written; then they are looked at again.
 KNOWN = 20_000
+#: So often is a store looked through for files that no commit owns.
+SWEPT_S = 300.0
 #: A joined file holds at most about this many cells.
 CELLS = 60_000_000
 
@@ -65,6 +67,7 @@ class Journal:
         self.folder = folder
         self.pending = folder / "pending"
         self.notes: list[str] = []
+        self._swept = float("-inf")
         self._verified: set[tuple[str, int, int]] = set()
         self._handles: dict[str, tuple[tuple[str, int, int, int], Any]] = {}
 
@@ -304,14 +307,11 @@ class Journal:
 
     def _sync_log(self, table: str) -> None:
         log = self.folder / table / "_delta_log"
-        newest = sorted(log.glob("*.json"))[-1:]
-        for path in [
-            *newest,
-            *sorted(log.glob("*.checkpoint*"))[-1:],
-            *log.glob("_last_checkpoint"),
-            log,
-            log.parent,
-        ]:
+        names = os.listdir(log)
+        newest = [max((n for n in names if n.endswith(".json")), default="")]
+        newest += [max((n for n in names if ".checkpoint" in n), default="")]
+        newest += [n for n in names if n == "_last_checkpoint"]
+        for path in [*(log / name for name in newest if name), log, log.parent]:
             durable.sync(path)
 
     def _created(self, table: str, schema: Mapping[str, str]) -> Any:
@@ -323,7 +323,7 @@ class Journal:
         if handle is None:
             where = durable.folder(self.folder / table)
             durable.step("create", where)
-            config = {"delta.checkpointInterval": "20", "delta.logRetentionDuration": "interval 1 hours"}
+            config = {"delta.checkpointInterval": "20", "delta.logRetentionDuration": "interval 10 minutes"}
             handle = DeltaTable.create(where, schema=fields, configuration=config)
             self._sync_log(table)
             return handle
@@ -343,9 +343,7 @@ class Journal:
         where = self.folder / table
         if not (where / "_delta_log").is_dir():
             return None
-        name = max(
-            (one.name for one in os.scandir(where / "_delta_log") if one.name.endswith(".json")), default=""
-        )
+        name = max((n for n in os.listdir(where / "_delta_log") if n.endswith(".json")), default="")
         if not name:
             return None
         newest = (where / "_delta_log" / name).stat()
@@ -370,19 +368,18 @@ class Journal:
     def _mend(self, table: str) -> bool:
         """Set aside a last log entry that is torn, or whose files are missing or short."""
         log = self.folder / table / "_delta_log"
-        entries = sorted(path for path in log.glob("*.json") if path.stem.isdigit())
-        if not entries:
+        name = max((n for n in os.listdir(log) if n.endswith(".json") and n[:-5].isdigit()), default="")
+        if not name:
             return False
+        last = log / name
         try:
-            actions = [
-                json.loads(line) for line in entries[-1].read_text("utf-8").splitlines() if line.strip()
-            ]
+            actions = [json.loads(line) for line in last.read_text("utf-8").splitlines() if line.strip()]
             adds = [action["add"] for action in actions if "add" in action]
             whole = bool(actions) and all(self._is_there(table, add) for add in adds)
         except (ValueError, KeyError, TypeError):
             whole = False
         if not whole:
-            self._set_aside(entries[-1], "a last entry that is torn, or whose files are missing or short")
+            self._set_aside(last, "a last entry that is torn, or whose files are missing or short")
         return not whole
 
     def _is_there(self, table: str, add: Mapping[str, Any]) -> bool:
@@ -398,8 +395,14 @@ class Journal:
         self.notes.append(f"set aside {path.relative_to(self.folder)}: {why}")
 
     def _sweep(self) -> None:
-        """Remove what a crash left behind: half-written files and staged ones that no commit owns."""
-        last = self.committed()
+        """Remove what a crash left behind: half-written files and staged ones that no commit owns.
+
+        They take room and are in nobody's way, so a store that is written every second is not looked through as often.
+        """
+        now = time.monotonic()
+        if now - self._swept < SWEPT_S:
+            return
+        self._swept, last = now, self.committed()
         for table in self.tables():
             handle = self._handle(table)
             owned = {_file(entry).path for entry in _adds(handle)} if handle is not None else set()

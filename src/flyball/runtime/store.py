@@ -67,6 +67,7 @@ class Store:
         self.journal = journal.Journal(folder)
         self.archive = frames.Archive(folder, self.journal)
         self._sources: pl.DataFrame | None = None
+        self._told: dict[str, pl.DataFrame] = {}
 
     @staticmethod
     def open(folder: Path | str, fleet: data.Fleet, stored: int | None = None) -> Store:
@@ -182,7 +183,7 @@ class Store:
         import polars as pl
 
         if self._sources is None:
-            found = self.journal.read(journal.LAST)
+            found = self._read_sources()
             kinds = {"String": pl.String, "Int64": pl.Int64}
             empty = pl.DataFrame(schema={name: kinds[kind] for name, kind in taking.SOURCES.items()})
             every = pl.concat([empty, *found], how="diagonal") if found else empty
@@ -191,6 +192,15 @@ class Store:
                 every = every.filter(pl.col("taken") <= self._upto(every))
             self._sources = every.unique(["table", "source"], keep="last", maintain_order=True)
         return self._sources
+
+    def _read_sources(self) -> list[pl.DataFrame]:
+        """Return the files of `sources`, each read once: a stream commits every few seconds for years."""
+        files = self.journal.files(journal.LAST)
+        new = [file for file in files if file.path not in self._told]
+        read = dict(zip((file.path for file in new), self.journal.read(journal.LAST, new), strict=True))
+        known = self._told | read
+        self._told = {file.path: known[file.path] for file in files}
+        return list(self._told.values())
 
     def _upto(self, every: pl.DataFrame) -> int:
         """Return the number of the last commit of the time as which the store is read."""
@@ -201,8 +211,9 @@ class Store:
 
     def takings(self) -> dict[tuple[str, str], set[str]]:
         """Return {(table, digest of a file): the columns the page had when it was taken in}."""
-        found = self.sources().select("table", "source", "columns").iter_rows()
-        return {(table, source): set(json.loads(columns)) for table, source, columns in found}
+        found = self.sources().select("table", "source", "columns").rows()
+        named = {columns: set(json.loads(columns)) for columns in {row[2] for row in found}}
+        return {(table, source): named[columns] for table, source, columns in found}
 
     def sources_digest(self) -> str:
         """Return one digest of everything taken in; what was answered and came of it is no source."""
