@@ -162,10 +162,10 @@ def test_a_scorer_that_cannot_run_ships_nothing(won, tmp_path):
         def pack(self):
             return stage.Packed("prior", {"answer": [0.5]}, {})
 
-    page, held, x, _ = won
+    page, held, x, y = won
 
     release_ = tmp_path / "source"
-    package._write(page, Broken(), Broken(), held, x, {}, release_)
+    package._write(page, Broken(), Broken(), held, x, y, {}, release_)
     digest = release.sealed(release_)
     (release_ / "golden.npz").write_bytes(b"cut")
     with pytest.raises(errors.GateError, match="the scorer cannot run source: TamperedError"):

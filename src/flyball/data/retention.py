@@ -16,8 +16,8 @@ class Retention(part.Part):
     `never`, and the images that only they named.  What a release that serves, or the one before it, was trained on
     stays even above the cap, which is then told.  Rows that come in later for days let go of are counted and not kept.
 
-    >>> Retention(at_most=units.MiB(20_480), rows=units.days(800), never=("repairs",))
-    Retention(at_most=MiB(20480), rows=days(800), never=('repairs',))
+    >>> Retention(at_most=units.MiB(20_480), rows=units.days(800), never=("repairs",)).at_most
+    MiB(20480)
     """
 
     at_most: units.Bytes | None = None

@@ -53,7 +53,6 @@ def ship(
 ) -> list[Variant]:  # fmt: skip
     """Write a release folder per variant of the challenger into `folder`, measured and judged, cheapest first."""
     source, tested = _shipped(page, held, x, y, seed), held.predictors["challenger"]
-    trained = trained_on(page, x, y)
     # A variant of a refitted model has learned from the test rows: what is judged on them is the same variant of the
     # model that was tested.
     variants = {"source": (source, tested)}
@@ -65,8 +64,7 @@ def ship(
     out = []
     for name, (predictor, judged) in variants.items():
         place = folder / name
-        _write(page, predictor, source, held, x, reference, place)
-        _json(place / "data.json", trained)
+        _write(page, predictor, source, held, x, y, reference, place)
         digest = release.sealed(place)
         measured = dict(held.measured) | measure.scorer(place, digest)
         if name != "source":
@@ -126,7 +124,7 @@ def _some(rows: Ints, most: int) -> Ints:
 
 def _write(
     page: System, predictor: model.Predictor, source: model.Predictor, held: contests.Held, x: features.Matrix,
-    reference: Mapping[str, Any], folder: Path,
+    y: labels.Answers, reference: Mapping[str, Any], folder: Path,
 ) -> None:  # fmt: skip
     import numpy as np
 
@@ -142,6 +140,7 @@ def _write(
     ship_ = type(page.model.ship).__name__
     told = {"threshold": held.threshold, "fallback": page.serving.fallback, "ship": ship_, "schema": schema}
     _json(folder / "serving.json", told)
+    _json(folder / "data.json", trained_on(page, x, y))
     _json(folder / "reference.json", reference)
     _json(folder / "versions.json", {"page": page.fingerprint(), "libraries": dict(plan.versions())})
     _json(folder / "contest.json", {name: [m.value, m.low, m.high] for name, m in held.measured.items()})
