@@ -225,10 +225,34 @@ def why(
 
 
 @app.command()
-def doctor(store: StoreAt = HERE, as_json: Json = False) -> int:
-    """Examine this machine and a store: extras, kernels, digests, the audit chain, orphaned runs."""
+def doctor(
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of data that nobody documented.", metavar="DIR")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="With DIR: a file to write the proposed page into.")
+    ] = None,
+    store: StoreAt = HERE,
+    as_json: Json = False,
+) -> int:
+    """Examine a folder of data and propose a page for it; without one, this machine and a store.
+
+    Of a folder: kinds, units guessed with reasons, clocks, gaps, repeats, leaks between splits, columns that know the
+    truth.  Of a store: extras, kernels, digests, the audit chain, orphaned runs.
+    """
     from flyball.runtime import health
 
+    if folder is not None:
+        from flyball.cli import folders
+
+        with shown.progress(as_json) as progress:
+            found = folders.examined(folder, page, progress)
+        shown.say(found, as_json, lambda: folders.lines(found))
+        return 0
+    if page is not None:
+        raise errors.DeclarationError(
+            "--page writes what is proposed for a folder: name the folder, doctor DIR"
+        )
     told = health.doctor(store)
     shown.say(told, as_json, lambda: health.lines(told))
     return 0 if told["healthy"] else 3

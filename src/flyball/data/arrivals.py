@@ -104,6 +104,22 @@ def read(path: Path, most: int | None = None, seen: Mark | None = None) -> bytes
     return content
 
 
+def piece(path: Path, place: int, size: int) -> bytes:
+    """Return at most `size` bytes of a regular file from a place on: of one that is too large to be read whole.
+
+    Raises RefusedError for a link, a pipe or a device, DataError for one that cannot be read.
+    """
+    handle = _opened(path)
+    try:
+        if what := next((what for test, what in _KINDS if test(os.fstat(handle).st_mode)), ""):
+            raise RefusedError(f"{path.name} is {what}: send a regular file")
+        return os.pread(handle, size, place)
+    except OSError as error:
+        raise errors.DataError(f"{path.name} cannot be read ({error.strerror})") from None
+    finally:
+        os.close(handle)
+
+
 def mark(told: os.stat_result) -> Mark:
     """Return what tells a file's content from what it was before."""
     return told.st_size, told.st_mtime_ns, told.st_ino

@@ -1,0 +1,237 @@
+"""The rows of a table's files, never more of them than fit: a large file is sampled, and that is said.
+
+Text is cast by what all its cells are, so that a column of numbers is one however it was written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flyball import errors
+from flyball.data import arrivals
+from flyball.data.doctor import folder
+from flyball.data.formats import cells
+from flyball.data.formats import read as formats
+from flyball.data.formats.raw import Raw
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: A text of more bytes, unpacked, is read at its beginning, middle and end.
+WHOLE = 64 * 2**20
+#: So much is read at each of the three places.
+PIECE = 16 * 2**20
+#: A table keeps at most so many cells; a Parquet file of more bytes is not read into memory.
+CELLS = 16_000_000
+LARGEST = 512 * 2**20
+#: Of a table in more files than this, so many are read, evenly spread.
+FILES = 2_000
+#: As many cells of a hundred may be no number in a column of numbers.
+STRAY = 0.02
+
+
+@dataclass(eq=False)
+class Pieces:
+    """The rows of a table: `frame`, how many there are of those in the files that were read (None: not known).
+
+    `origin` (n,) is the place of each row's file in `files`; `sampled` says what was left out, `bad` counts lines by
+    reason, `unread` are (file, reason), `strays` are cells that are no number, by column, with an example.
+    """
+
+    frame: pl.DataFrame
+    files: list[str]
+    origin: Any
+    sampled: list[str] = field(default_factory=list)
+    bad: dict[str, int] = field(default_factory=dict)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    strays: dict[str, tuple[int, str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read(files: Sequence[folder.File], cells_: int = CELLS, whole: int = WHOLE) -> Pieces:
+    """Return the rows of some files of one table, at most about `cells_` of their cells."""
+    import numpy as np
+    import polars as pl
+
+    out = Pieces(pl.DataFrame(), [], np.empty(0, np.int32))
+    chosen = list(files)
+    if len(files) > FILES:
+        chosen = [files[place] for place in np.linspace(0, len(files) - 1, FILES).astype(int).tolist()]
+        out.sampled.append(f"{FILES} of {len(files)} files")
+    frames: list[pl.DataFrame] = []
+    left, ahead = cells_, sum(file.size for file in chosen)
+    thinned = 0
+    for file in chosen:
+        raw = _one(file, out, whole, cells_)
+        share = max(1, left * file.size // max(ahead, 1))
+        ahead -= file.size
+        if raw is None or not raw.frame.width:
+            continue
+        most = max(100, share // raw.frame.width)
+        frame = raw.frame
+        if frame.height > most:
+            frame, thinned = frame.head(most), thinned + 1
+        frame = _typed(frame, out)
+        left -= frame.height * frame.width
+        frames.append(frame)
+        out.files.append(file.name)
+    if thinned:
+        out.sampled.append(f"the first rows of {thinned} files")
+    if frames:
+        out.frame = _together(frames, out)
+        out.origin = np.repeat(np.arange(len(frames), dtype=np.int32), [frame.height for frame in frames])
+    return out
+
+
+def _one(file: folder.File, out: Pieces, whole: int, cells_: int) -> Raw | None:
+    """Return the cells of one file, noting what of it is bad, cut off or left out; None where it cannot be read."""
+    import polars as pl
+
+    try:
+        raw = _parquet(file, out, cells_) if file.ending == ".parquet" else _text(file, out, whole)
+    except errors.DataError as error:
+        out.unread.append((file.name, str(error)))
+        return None
+    except (Exception, pl.exceptions.PanicException) as error:
+        out.unread.append((file.name, f"damaged ({(str(error).splitlines() or ['?'])[0][:100]})"))
+        return None
+    if not raw.frame.width:
+        out.unread.append((file.name, raw.note or "no row in it"))
+        return None
+    for bad in raw.bad:
+        out.bad[bad.reason] = out.bad.get(bad.reason, 0) + 1
+    if raw.note:
+        out.notes.append(f"{file.name}: {raw.note}")
+    return raw
+
+
+def _text(file: folder.File, out: Pieces, whole: int) -> Raw:
+    plain = file.path
+    if file.ending.endswith(".gz"):
+        content = arrivals.piece(file.path, 0, whole)
+        told = "" if file.size <= whole else f"the first {whole} bytes of {file.name}"
+        try:
+            limits = arrivals.Limits(file=whole, ratio=2**40)
+            if told:
+                raise arrivals.RefusedError(told)
+            return formats.read(plain, content, limits=limits)
+        except arrivals.RefusedError:
+            content = _beginning(content, whole)
+            plain = Path(file.name[: -len(".gz")])
+            out.sampled.append(f"the first {len(content)} unpacked bytes of {file.name}")
+            return formats.read(plain, content)
+    if file.size <= whole:
+        return formats.read(plain, arrivals.read(file.path, whole))
+    size = min(PIECE, whole // 4)
+    out.sampled.append(f"{3 * size} of {file.size} bytes of {file.name}, at its beginning, middle and end")
+    return formats.read(plain, _spread(file, size))
+
+
+def _spread(file: folder.File, size: int) -> bytes:
+    """Return whole lines from the beginning, the middle and the end of a large text."""
+    places = (0, (file.size - size) // 2, file.size - size)
+    taken = []
+    for place in places:
+        content = arrivals.piece(file.path, place, size)
+        first = 0 if place == 0 else content.find(b"\n") + 1
+        taken.append(content[first : content.rfind(b"\n") + 1])
+    return b"".join(taken)
+
+
+def _beginning(content: bytes, whole: int) -> bytes:
+    """Return the first whole lines that a gzip unpacks to, at most so many bytes."""
+    text = b""
+    with (
+        contextlib.suppress(EOFError, zlib.error, OSError),
+        gzip.GzipFile(fileobj=io.BytesIO(content)) as file,
+    ):
+        while len(text) < whole and (more := file.read(min(2**22, whole - len(text)))):
+            text += more
+    return text[: text.rfind(b"\n") + 1]
+
+
+def _parquet(file: folder.File, out: Pieces, cells_: int) -> Raw:
+    import numpy as np
+    import polars as pl
+
+    if file.size > LARGEST:
+        raise errors.DataError(f"{file.size} bytes, at most {LARGEST} of one Parquet file are read")
+    content = arrivals.read(file.path, LARGEST)
+    try:
+        return formats.read(file.path, content, limits=arrivals.Limits(file=8 * cells_))
+    except arrivals.RefusedError:
+        lazy = pl.scan_parquet(io.BytesIO(content))
+        rows, width = int(lazy.select(pl.len()).collect().item()), len(lazy.collect_schema())
+        many = max(1, cells_ // width // 3)
+        places = sorted({0, max(0, (rows - many) // 2), max(0, rows - many)})
+        frame = pl.concat([lazy.slice(place, many).collect() for place in places])
+        out.sampled.append(f"{frame.height} of {rows} rows of {file.name}, at its beginning, middle and end")
+        return Raw(frame, np.arange(frame.height, dtype=np.int64))
+
+
+def _typed(frame: pl.DataFrame, out: Pieces) -> pl.DataFrame:
+    """Return text columns as what all their cells are, and nothing as anything else."""
+    return frame.with_columns([_cast(column, out) for column in frame.get_columns()])
+
+
+def _cast(column: pl.Series, out: Pieces) -> pl.Series:
+    import polars as pl
+
+    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+        return column.cast(pl.String)
+    if isinstance(column.dtype, pl.Decimal):
+        return column.cast(pl.Float64)
+    if column.dtype != pl.String:
+        return column
+    text = column.str.strip_chars()
+    there = text.drop_nulls().filter(~text.drop_nulls().str.to_lowercase().is_in(cells.MISSING))
+    if not len(there):
+        return pl.Series(column.name, [None], dtype=pl.Null).new_from_index(0, len(column))
+    # A number with a zero before it is a name: 007 is not 7.
+    if bool(there.str.contains(r"^[+-]?0\d").any()):
+        return text
+    if bool(there.str.to_lowercase().is_in(("true", "false")).all()):
+        return text.str.to_lowercase() == "true"
+    if bool(there.str.contains(r"^[+-]?\d+$").all()):
+        whole = text.cast(pl.Int64, strict=False)
+        if whole.null_count() == len(text) - len(there):
+            return whole
+    if (commas := there.str.contains(r"^[+-]?\d+,\d+$")).mean() or 0:
+        fits = commas | there.str.contains(r"^[+-]?\d+$")
+        if bool(fits.all()):
+            note = f"{column.name!r} has decimal commas"
+            out.notes += [note] if note not in out.notes else []
+            return text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    values, wrong = cells.cast(column, "number")
+    stray = int(wrong.sum())
+    if stray and stray > STRAY * len(there):
+        return text
+    if stray:
+        before, example = out.strays.get(column.name, (0, str(column.filter(wrong)[0])))
+        out.strays[column.name] = (before + stray, example)
+    return values.alias(column.name)
+
+
+def _together(frames: list[pl.DataFrame], out: Pieces) -> pl.DataFrame:
+    import polars as pl
+
+    names = [frozenset(frame.columns) for frame in frames]
+    if len(set(names)) > 1:
+        every = frozenset.union(*names)
+        some = sorted(every - frozenset.intersection(*names))
+        out.notes.append(
+            f"the files differ in their columns: {len(some)} are not in all ({', '.join(some[:5])})"
+        )
+    try:
+        return pl.concat(frames, how="diagonal_relaxed", rechunk=True)
+    except pl.exceptions.PolarsError:
+        # Columns of one name that no type holds together are kept as text.
+        same = [frame.with_columns(pl.all().cast(pl.String, strict=False)) for frame in frames]
+        return pl.concat(same, how="diagonal")
