@@ -227,33 +227,34 @@ def why(
 @app.command()
 def doctor(
     folder: Annotated[
-        Path | None, typer.Argument(help="A folder of data that nobody documented.", metavar="DIR")
+        Path | None,
+        typer.Argument(help="A folder of data that nobody documented, or a store.", metavar="DIR"),
     ] = None,
-    page: Annotated[
-        Path | None, typer.Option("--page", help="With DIR: a file to write the proposed page into.")
+    out: Annotated[
+        Path | None, typer.Option("--out", help="With DIR: a file to write the proposed page into.")
     ] = None,
     store: StoreAt = HERE,
     as_json: Json = False,
 ) -> int:
-    """Examine a folder of data and propose a page for it; without one, this machine and a store.
+    """Examine a folder of data and propose a page for it; a store, or nothing given, is examined for damage.
 
-    Of a folder: kinds, units guessed with reasons, clocks, gaps, repeats, leaks between splits, columns that know the
-    truth.  Of a store: extras, kernels, digests, the audit chain, orphaned runs.
+    Of a folder: types, units guessed with reasons, clocks, gaps, repeats, columns that know the answer, leaks between
+    splits.  Of a store and this machine: extras, kernels, digests, logs, the audit chain, lost commits, orphaned runs.
     """
     from flyball.runtime import health
 
-    if folder is not None:
+    if folder is not None and not health.is_store(folder):
         from flyball.cli import folders
 
         with shown.progress(as_json) as progress:
-            found = folders.examined(folder, page, progress)
+            found = folders.examined(folder, out, progress)
         shown.say(found, as_json, lambda: folders.lines(found))
-        return 0
-    if page is not None:
+        return 0 if found["tables"] or found["images"] else 3
+    if out is not None:
         raise errors.DeclarationError(
-            "--page writes what is proposed for a folder: name the folder, doctor DIR"
+            "--out writes what is proposed for a folder of data: name one, doctor DIR"
         )
-    told = health.doctor(store)
+    told = health.doctor(folder or store)
     shown.say(told, as_json, lambda: health.lines(told))
     return 0 if told["healthy"] else 3
 

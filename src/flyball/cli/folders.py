@@ -102,7 +102,7 @@ def _table(table: Mapping[str, Any]) -> Iterator[str]:
     )
     guessed = [column for column in table["columns"] if column["unit"]]
     for column in guessed[:SHOWN]:
-        yield f"    {column['name']}: {column['unit']}, {column['why']}"
+        yield f"    {column['name']}: {column['sure']} {column['unit']}, {column['why']}"
     if len(guessed) > SHOWN:
         yield f"    and {len(guessed) - SHOWN} more units: --json tells all"
 
@@ -130,12 +130,14 @@ def _page(page: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"  {decision}" for decision in page["decisions"])
     yield from (f"  still to be said: {what}" for what in page["missing"])
     if page["written"] is None:
-        yield "next: give --page FILE to write it"
+        yield "next: give --out PAGE.py to write it"
         return
     binding = f" --binding {page['written_binding']}" if page["written_binding"] else ""
     yield f"{page['written']}: written; nothing in it was run"
     yield "next:"
-    yield f"  flyball check {page['written']}"
+    yield f"  flyball check {page['written']}" + (" names what is TODO" if page["todo"] else "")
+    if page["todo"]:
+        return
     yield f"  flyball run {page['written']} --from {page['from']}{binding}"
 
 

@@ -32,6 +32,16 @@ def doctor(folder: Path) -> dict[str, Any]:
     return {**told, "problems": found, "healthy": not found}
 
 
+def is_store(folder: Path) -> bool:
+    """Say whether a folder is a store: one that commits were made to, or that one was under way to.
+
+    >>> is_store(Path("/no/such/folder"))
+    False
+    """
+    marks = ("sources/_delta_log", "audit.jsonl", "pending/last.json")
+    return any((folder / mark).exists() for mark in marks) or any(folder.glob("pending/[0-9]*.json"))
+
+
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield the examination in plain words."""
     yield f"python {told['python']}, kernels: {told['kernels']}"
@@ -53,7 +63,11 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
 
 def _store(kept: Store, found: list[str]) -> dict[str, Any]:
     files = 0
-    for table in _looked(found, kept.journal.tables, []):
+    torn = list(_torn(kept))
+    found += [*torn, *_lost(kept)]
+    if torn:
+        found.append("no data file was verified, as the logs say which there are: mend them and look again")
+    for table in [] if torn else _looked(found, kept.journal.tables, []):
         for file in _looked(found, lambda table=table: kept.journal.files(table), []):
             files += 1
             path = kept.folder / table / file.path
@@ -73,7 +87,45 @@ def _store(kept: Store, found: list[str]) -> dict[str, Any]:
         "interrupted runs": [told["run"] for told in every if told["state"] == "interrupted"],
         # Whoever opens the store next carries these on.
         "commits to be carried on": pending,
+        "set aside": sorted(path.name for path in (kept.folder / "set-aside").glob("*")),
     }
+
+
+def _torn(kept: Store) -> Iterator[str]:
+    """Yield the entries of tables' logs that are torn, each with what mends it."""
+    for table in kept.journal.tables():
+        log = kept.folder / table / "_delta_log"
+        entries = sorted(path for path in log.glob("*.json") if path.stem.isdigit())
+        for entry in entries:
+            if _whole(entry):
+                continue
+            mend = (
+                "the next `flyball ingest` or `run` sets it aside and carries its commit on"
+                if entry is entries[-1]
+                else "entries after it build on it: restore the store from a copy"
+            )
+            yield f"{entry} is torn: {mend}"
+
+
+def _lost(kept: Store) -> Iterator[str]:
+    """Yield the commits of which data files vanished, each with what mends it."""
+    try:
+        lost = kept.journal.lost()
+    except (OSError, ValueError):
+        yield f"{kept.folder / 'lost.json'} cannot be read: which commits lost rows is not known, send all files again"
+        return
+    for number in lost:
+        yield f"commit {number} has lost rows: its files count as not taken in, send them again"
+
+
+def _whole(entry: Path) -> bool:
+    import json
+
+    try:
+        lines = [line for line in entry.read_text("utf-8").splitlines() if line.strip()]
+        return bool(lines) and all(isinstance(json.loads(line), dict) for line in lines)
+    except (OSError, ValueError):
+        return False
 
 
 def _looked(found: list[str], look_at: Any, otherwise: Any) -> Any:

@@ -83,7 +83,7 @@ def _arrays(file: folder.File, most: int) -> Iterator[tuple[str, Array]]:
             yield stem, _array(unpacked, most, stem)
     elif file.ending == ".npy.gz":
         with gzip.GzipFile(fileobj=plain) as inflated:
-            yield stem, _array(inflated, most, stem)
+            yield stem, _array(cast(IO[bytes], inflated), most, stem)
     else:
         yield stem, _array(plain, most, stem)
 

@@ -158,37 +158,56 @@ def judge(clock: Clock, machines: Codes | None = None, sampled: bool = False) ->
     same = who[1:] == who[:-1]
     step, begins = (at[1:] - at[:-1])[same], at[:-1][same]
     told["repeated"] = int((step == 0).sum())
-    told |= _intervals(step[step > 0], begins[step > 0], sampled)
+    ahead = step > 0
+    told |= _intervals(step[ahead], begins[ahead], who[1:][same][ahead], sampled)
     outside = (at < SINCE) | (at > UNTIL)
     if outside.any():
         told["outside"] = int(outside.sum())
     return told
 
 
-def _intervals(step: Ints, begins: Ints, sampled: bool) -> dict[str, Any]:
-    """Return the usual interval, whether there is one, and the gaps in it."""
+def _intervals(step: Ints, begins: Ints, who: Codes, sampled: bool) -> dict[str, Any]:
+    """Return the usual interval, whether there is one, and the gaps: every machine is held to its own pace."""
     import numpy as np
 
     if not len(step):
         return {"interval": None, "regular": False, "gaps": 0, "gap": None}
     usual = float(np.median(step))
-    regular = bool(np.mean(np.abs(step - usual) <= 0.1 * usual) >= REGULAR)
+    pace = _paces(step, who)
+    off = np.abs(step - pace)
+    even = float(np.mean(off <= 0.1 * pace))
+    regular = even >= REGULAR
     told: dict[str, Any] = {
         "interval": span(usual),
         "interval_us": int(usual),
         "regular": regular,
         "gaps": 0,
         "gap": None,
+        "jitter": span(float(np.median(off))),
+        "even": even,
     }
     if regular and not sampled:
-        wide = step > GAP * usual
+        wide = step > GAP * pace
         told["gaps"] = int(wide.sum())
         if told["gaps"]:
-            longest = int(np.argmax(step))
+            longest = int(np.argmax(np.where(wide, step, 0)))
             told["gap"] = f"{span(float(step[longest]))} from {text(int(begins[longest]))}"
     elif sampled:
         told["gaps"] = None
     return told
+
+
+def _paces(step: Ints, who: Codes) -> Ints:
+    """Return (n,) the median of the intervals of each interval's machine."""
+    import numpy as np
+
+    order = np.lexsort((step, who))
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(who[order])) + 1])
+    counts = np.diff(np.append(starts, len(order)))
+    medians = step[order][starts + counts // 2]
+    out = np.empty_like(step)
+    out[order] = np.repeat(medians, counts)
+    return out
 
 
 def _hours(step: Ints, begins: Ints) -> list[str]:

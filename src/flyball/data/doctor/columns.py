@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Values by which people mean "none"; they count where they stand far from all others.
-SENTINELS = (-9999.0, -999.0, -99.0, -1.0, 999.0, 9999.0, 99999.0, 65535.0, 2147483647.0, -2147483648.0)
+SENTINELS = (
+    -9999.0, -999.0, -99.0, -1.0, 999.0, 9999.0, 99999.0, 32767.0, -32768.0, 65535.0, 2147483647.0, -2147483648.0,
+    4294967295.0, 1e20, 9.96921e36,
+)  # fmt: skip
 #: A category has at most so many different values, or this share of the rows.
 CATEGORIES, SHARE = 200, 0.02
 #: An example is shown up to so many characters.
@@ -37,7 +40,9 @@ def profile(column: pl.Series) -> dict[str, Any]:
     rows, there = len(values), values.drop_nulls()
     told: dict[str, Any] = {
         "name": column.name, "kind": "nothing", "unit": "", "why": "", "distinct": 0,
-        "missing": 1 - len(there) / rows if rows else 0.0, "constant": False, "low": None, "high": None, "examples": [], "notes": [],
+        "missing": 1 - len(there) / rows if rows else 0.0, "constant": False, "low": None, "high": None,
+        "examples": [], "notes": [],
+        "sure": "", "sentinel": None, "usual": None, "usual_share": 0.0, "mixed": None, "stuck": None,
     }  # fmt: skip
     if not len(there):
         return told
@@ -55,11 +60,22 @@ def profile(column: pl.Series) -> dict[str, Any]:
         return told | {"kind": "time", "low": _shown(there.min()), "high": _shown(there.max())}
     if column.dtype == pl.Boolean:
         return told | {"kind": "bool", "low": int(bool(there.min())), "high": int(bool(there.max()))}
+    _usual(there, told)
     if numeric:
         _numbers(column.name, there, told)
     else:
         _texts(there, told)
     return told
+
+
+def _usual(there: pl.Series, told: dict[str, Any]) -> None:
+    """Tell the value that more than half of the cells have, with its share, if there is one."""
+    # What more than half of all have, some of a few have; of these the commonest is counted in all.
+    few = there.gather_every(max(1, len(there) // 2000))
+    value = few.mode().sort()[0]
+    share = float((there == value).mean() or 0.0)
+    if share > 0.5 and told["distinct"] > 1:
+        told |= {"usual": _shown(value), "usual_share": share}
 
 
 def _numbers(name: str, there: pl.Series, told: dict[str, Any]) -> None:
@@ -80,11 +96,12 @@ def _numbers(name: str, there: pl.Series, told: dict[str, Any]) -> None:
     stands = _sentinel(finite)
     if stands is not None:
         value, count = stands
+        told["sentinel"] = value
         told["notes"].append(f"{value:g} stands {count} times, far from all others: does it mean missing?")
         rest = finite[finite != value]
         low, high = float(rest.min()), float(rest.max())
     found = quantities.guess(name, low, high)
-    told |= {"unit": found.unit, "why": found.why}
+    told |= {"unit": found.unit, "why": found.why, "sure": found.sure}
     if whole and low >= 0 and not found.unit:
         told["kind"] = "count"
 

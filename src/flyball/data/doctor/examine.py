@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball.data.doctor import arrays, findings, folder, likeness, pieces, rows
+from flyball.data.doctor import arrays, copies, findings, folder, layout, likeness, pieces, rows
 from flyball.data.doctor import table as tables
 
 if TYPE_CHECKING:
@@ -30,14 +30,15 @@ def folder_of(place: Path, progress: Progress = lambda name, done, total: None) 
         "folder": str(place), "files": found.files, "bytes": found.bytes, "passed": list(found.passed), "unread": [],
         "tables": [], "images": [], "notes": [],
     }  # fmt: skip
-    names = folder.table_names(found)
+    joined, told["notes"] = layout.together(found.tables)
+    names = folder.table_names(joined)
     if len(names) > TABLES:
         told["notes"].append(f"{TABLES} of {len(names)} tables were looked at, the largest first")
     steps = len(names[:TABLES]) + 2
     families: dict[Any, list[tuple[str, pl.DataFrame, list[str]]]] = {}
     for done, name in enumerate(names[:TABLES]):
         progress("tables", done, steps)
-        got = pieces.read(found.tables[name])
+        got = pieces.read(joined[name])
         told["unread"] += got.unread
         if got.frame.width and got.frame.height:
             table = tables.profile(name, got)
@@ -56,6 +57,9 @@ def folder_of(place: Path, progress: Progress = lambda name, done, total: None) 
             one["example"] = [named[place] for place in one["example"]]
         told["images"].append({"name": "pictures", "of": "files"} | looked)
     told["families"] = [across for members in families.values() if (across := _across(members))]
+    every = [file for files in found.tables.values() for file in files]
+    told["copies"], uncompared = copies.identical([*every, *found.arrays, *found.pictures])
+    told["notes"] += [uncompared] if uncompared else []
     told["findings"] = list(findings.of(told))
     progress("tables", steps, steps)
     return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,14 +11,19 @@ from pathlib import Path
 
 from flyball import errors
 from flyball.data import arrivals
-from flyball.data.formats import read as formats
 
 #: More files than this are not looked for.
 MOST = 100_000
+#: Texts whose lines have fields, and texts whose lines are rows otherwise; each also packed.
+DELIMITED = (".csv", ".tsv", ".txt", ".dat", ".data")
+LINED = (".jsonl", ".ndjson", ".log")
+PACKED = ("", ".gz", ".zst")
+TABLES = (".parquet", *(end + packed for end in (*DELIMITED, *LINED) for packed in PACKED))
 #: Arrays, as NumPy writes them, plain or packed.
 ARRAYS = (".npz", ".npy", ".npy.xz", ".npy.gz")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".7z", ".rar")
+PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 #: Words by which people name what is learned from and what is judged, the stronger first.
 SPLITS = {
     "test": "test", "holdout": "test", "eval": "test", "val": "val", "valid": "val", "validation": "val",
@@ -75,7 +81,7 @@ def look(folder: Path) -> Found:
         files, size = files + 1, size + file.size
         if not file.size:
             passed.append((name, "empty file"))
-        elif file.ending in formats.READERS:
+        elif file.ending in TABLES:
             tables.setdefault(_table(folder, file), []).append(file)
         elif file.ending in (*ARRAYS, *PICTURES):
             (arrays if file.ending in ARRAYS else pictures).append(file)
@@ -84,6 +90,7 @@ def look(folder: Path) -> Found:
     return Found(tables, arrays, pictures, passed, files, size)
 
 
+@functools.lru_cache(maxsize=100_000)
 def split(name: str) -> str:
     """Return the split that a name says, "" for none: by a whole word of a file's name or of a folder above it.
 
@@ -135,14 +142,17 @@ def _walk(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _ending(name: str) -> str:
-    found = formats.ending(Path(name))
-    known = (*ARRAYS, *PICTURES, *ARCHIVES)
-    return found or next((end for end in known if name.lower().endswith(end)), Path(name).suffix.lower())
+    known = sorted((*TABLES, *ARRAYS, *PICTURES, *ARCHIVES), key=len, reverse=True)
+    return next(
+        (end for end in known if name.lower().endswith(end)), "".join(Path(name).suffixes[-1:]).lower()
+    )
 
 
 def _unread(ending: str) -> str:
     if ending in ARCHIVES:
         return "an archive is not looked into: unpack it"
+    if ending in PICKLES:
+        return "a pickle is never opened, as opening one runs what it says: write Parquet or plain arrays"
     return f"no format that is read ({ending or 'no ending'})"
 
 
@@ -155,6 +165,6 @@ def _table(folder: Path, file: File) -> str:
     return plain
 
 
-def table_names(found: Found) -> list[str]:
-    """Return the tables, those with most bytes first."""
-    return sorted(found.tables, key=lambda name: -sum(file.size for file in found.tables[name]))
+def table_names(tables: Mapping[str, Sequence[File]]) -> list[str]:
+    """Return the names of tables, those with most bytes first."""
+    return sorted(tables, key=lambda name: -sum(file.size for file in tables[name]))

@@ -17,38 +17,54 @@ ROWS = 100
 def propose(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return a page for what an examination found: `text` (None where it would be dishonest), why, and what is missing.
 
-    `decisions` says what was taken for what and why; `missing` what a person has to say before there can be a page, or
-    a better one; `from` is the folder or file to run it on, `binding` a site binding where the clock needs one.
+    The largest table with a truth is chosen that can be taken in as it is, else the largest without one: then the page
+    says TODO where the truth is to be named, and `todo` is True.  `decisions` says what was taken for what and why;
+    `missing` what a person has to say before there can be a page, or a better one; `from` is the folder or file to
+    run it on, `binding` a site binding where the clock needs one.
     """
     out: dict[str, Any] = dict.fromkeys(("text", "table", "from", "binding"))
-    out |= {"decisions": [], "missing": []}
-    table = _chosen(told["tables"])
-    if table is None:
-        return out | {"missing": list(_lacking(told))}
-    out["table"] = table["name"]
-    lacking, source = list(_unfit(table)), _source(told, table)
-    if source is None:
-        lacking.append(
-            f"the files of {table['name']!r} lie among others: put them into a folder of their own"
-        )
-    if lacking:
-        return out | {"missing": lacking}
-    made = plan.Plan(table)
-    if not made.columns:
-        return out | {"missing": [f"no column of {table['name']!r} is left that may answer the question"]}
-    out |= {"text": made.text(), "from": source, "decisions": made.decisions, "missing": made.missing}
-    if table["epoch"] in ("s", "ms"):
-        out["binding"] = repr(Binding("site", epoch=table["epoch"]))
-    return out
+    out |= {"todo": False, "decisions": [], "missing": list(_lacking(told))}
+    refused: list[str] = []
+    for table in _candidates(told["tables"]):
+        lacking, source = list(_unfit(table)), _source(told, table)
+        if source is None:
+            lacking.append(
+                f"{table['name']}: its files lie among others: put them into a folder of their own"
+            )
+        made = None if lacking else plan.Plan(table)
+        if made is not None and not made.columns:
+            lacking.append(f"{table['name']}: no column is left that may answer the question")
+        if made is None or lacking:
+            refused += lacking
+            continue
+        out |= {"text": made.text(), "table": table["name"], "from": source, "todo": not made.known}
+        out |= {"decisions": made.decisions, "missing": [*made.missing, *_elsewhere(told, table)]}
+        if table["epoch"] in ("s", "ms"):
+            out["binding"] = repr(Binding("site", epoch=table["epoch"]))
+        return out
+    return out | {"missing": [*refused, *out["missing"]]}
 
 
-def _chosen(tables: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    fit = [table for table in tables if table["truth"] and not table.get("arrays")]
-    return max(fit, key=lambda table: int(table["rows"]), default=None)
+def _candidates(tables: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the tables that may get a page, those with a truth first, the larger first."""
+    fit = [table for table in tables if not table.get("arrays")]
+    return sorted(fit, key=lambda table: (table["truth"] is None, -int(table["rows"])))
+
+
+def _elsewhere(told: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where else a truth may stand, for a table that has none."""
+    for other in told["tables"]:
+        if table["truth"] is not None or other is table or other["truth"] is None:
+            continue
+        if other["key"] and other["key"] == table["key"]:
+            yield f"{other['name']}.{other['truth']} may be what is to be known: declare that table too"
+        elif other["rows"] == table["rows"]:
+            into = f"put it into the rows of {table['name']}"
+            yield f"{other['name']}.{other['truth']} may be what is to be known: {into}"
 
 
 def _lacking(told: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a folder lacks that has no table with a truth."""
+    """Yield what a folder lacks from which no page comes."""
     if not told["tables"]:
         yield "no file was found that holds rows" + (
             ": pictures alone do not say what they show" if told["images"] else ""
@@ -59,13 +75,12 @@ def _lacking(told: Mapping[str, Any]) -> Iterator[str]:
                 f"{table['name']}: NumPy arrays are not taken in: write the rows as Parquet, an image as the bytes of "
                 "an .npy in its cell (`flyball prepare wafer` writes such), and begin from `flyball init wafer`"
             )
-        else:
-            yield f"{table['name']}: {table['truth_why']}"
 
 
 def _unfit(table: Mapping[str, Any]) -> Iterator[str]:
     """Yield why no honest page can be made of a table."""
     name = table["name"]
+    yield from (f"{name}: {why}" for why in table["unfit"])
     if not table["readable"]:
         clock = next(one for one in table["clocks"] if one["column"] == table["moment"])
         yield f"{name}: times in {table['moment']!r} are written {clock['format']}: write them as ISO 8601"

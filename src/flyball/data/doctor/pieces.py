@@ -5,10 +5,7 @@ Text is cast by what all its cells are, so that a column of numbers is one howev
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import io
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import errors
 from flyball.data import arrivals
-from flyball.data.doctor import folder
+from flyball.data.doctor import folder, layout, texts
 from flyball.data.formats import cells
 from flyball.data.formats import read as formats
 from flyball.data.formats.raw import Raw
@@ -24,25 +21,25 @@ from flyball.data.formats.raw import Raw
 if TYPE_CHECKING:
     import polars as pl
 
-#: A text of more bytes, unpacked, is read at its beginning, middle and end.
-WHOLE = 64 * 2**20
-#: So much is read at each of the three places.
-PIECE = 16 * 2**20
-#: A table keeps at most so many cells; a Parquet file of more bytes is not read into memory.
-CELLS = 16_000_000
+#: At most so many plain bytes of a text are read, and so many bytes of a Parquet file.
+WHOLE = 192 * 2**20
 LARGEST = 512 * 2**20
+#: A table keeps at most so many cells.
+CELLS = 24_000_000
 #: Of a table in more files than this, so many are read, evenly spread.
 FILES = 2_000
 #: As many cells of a hundred may be no number in a column of numbers.
 STRAY = 0.02
+#: What a column is, is first asked of so many cells.
+FEW = 2_000
 
 
 @dataclass(eq=False)
 class Pieces:
-    """The rows of a table: `frame`, how many there are of those in the files that were read (None: not known).
+    """The rows of a table: `frame`, and `origin` (n,), the place of each row's file in `files`.
 
-    `origin` (n,) is the place of each row's file in `files`; `sampled` says what was left out, `bad` counts lines by
-    reason, `unread` are (file, reason), `strays` are cells that are no number, by column, with an example.
+    `sampled` says what was left out, `bad` counts lines by reason, `unread` are (file, reason), `strays` are cells that
+    are no number, by column, with an example; `unfit` says why the files cannot be taken in as they are.
     """
 
     frame: pl.DataFrame
@@ -53,6 +50,7 @@ class Pieces:
     unread: list[tuple[str, str]] = field(default_factory=list)
     strays: dict[str, tuple[int, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
 
 
 def read(files: Sequence[folder.File], cells_: int = CELLS, whole: int = WHOLE) -> Pieces:
@@ -67,7 +65,7 @@ def read(files: Sequence[folder.File], cells_: int = CELLS, whole: int = WHOLE) 
         out.sampled.append(f"{FILES} of {len(files)} files")
     frames: list[pl.DataFrame] = []
     left, ahead = cells_, sum(file.size for file in chosen)
-    thinned = 0
+    thinned = kept = had = 0
     for file in chosen:
         raw = _one(file, out, whole, cells_)
         share = max(1, left * file.size // max(ahead, 1))
@@ -77,13 +75,15 @@ def read(files: Sequence[folder.File], cells_: int = CELLS, whole: int = WHOLE) 
         most = max(100, share // raw.frame.width)
         frame = raw.frame
         if frame.height > most:
-            frame, thinned = frame.head(most), thinned + 1
+            had, thinned = had + frame.height, thinned + 1
+            frame = frame.head(most)
+            kept += most
         frame = _typed(frame, out)
         left -= frame.height * frame.width
         frames.append(frame)
         out.files.append(file.name)
     if thinned:
-        out.sampled.append(f"the first rows of {thinned} files")
+        out.sampled.append(f"the first {kept} of {had} rows of {thinned} file(s)")
     if frames:
         out.frame = _together(frames, out)
         out.origin = np.repeat(np.arange(len(frames), dtype=np.int32), [frame.height for frame in frames])
@@ -95,15 +95,16 @@ def _one(file: folder.File, out: Pieces, whole: int, cells_: int) -> Raw | None:
     import polars as pl
 
     try:
-        raw = _parquet(file, out, cells_) if file.ending == ".parquet" else _text(file, out, whole)
-    except errors.DataError as error:
+        raw = _parquet(file, out, cells_) if file.ending == ".parquet" else _text(file, out, whole, cells_)
+    except errors.FlyballError as error:
         out.unread.append((file.name, str(error)))
         return None
     except (Exception, pl.exceptions.PanicException) as error:
         out.unread.append((file.name, f"damaged ({(str(error).splitlines() or ['?'])[0][:100]})"))
         return None
-    if not raw.frame.width:
-        out.unread.append((file.name, raw.note or "no row in it"))
+    if not raw.frame.width or not raw.frame.height:
+        worst = f" ({len(raw.bad)} lines, the first: {raw.bad[0].reason})" if raw.bad else ""
+        out.unread.append((file.name, raw.note or f"no row in it{worst}"))
         return None
     for bad in raw.bad:
         out.bad[bad.reason] = out.bad.get(bad.reason, 0) + 1
@@ -112,49 +113,43 @@ def _one(file: folder.File, out: Pieces, whole: int, cells_: int) -> Raw | None:
     return raw
 
 
-def _text(file: folder.File, out: Pieces, whole: int) -> Raw:
-    plain = file.path
-    if file.ending.endswith(".gz"):
-        content = arrivals.piece(file.path, 0, whole)
-        told = "" if file.size <= whole else f"the first {whole} bytes of {file.name}"
-        try:
-            limits = arrivals.Limits(file=whole, ratio=2**40)
-            if told:
-                raise arrivals.RefusedError(told)
-            return formats.read(plain, content, limits=limits)
-        except arrivals.RefusedError:
-            content = _beginning(content, whole)
-            plain = Path(file.name[: -len(".gz")])
-            out.sampled.append(f"the first {len(content)} unpacked bytes of {file.name}")
-            return formats.read(plain, content)
-    if file.size <= whole:
-        return formats.read(plain, arrivals.read(file.path, whole))
-    size = min(PIECE, whole // 4)
-    out.sampled.append(f"{3 * size} of {file.size} bytes of {file.name}, at its beginning, middle and end")
-    return formats.read(plain, _spread(file, size))
+def _text(file: folder.File, out: Pieces, whole: int, cells_: int) -> Raw:
+    text = texts.plain(file, whole)
+    content, name, unfit = text.content, texts.name(file), tuple[str, ...]()
+    if file.ending.startswith(folder.DELIMITED):
+        laid = layout.tabulated(content, strict=not file.ending.startswith((".csv", ".tsv")))
+        if laid is None:
+            raise errors.DataError("no table in it: its lines have no fields in common")
+        content, unfit, name = laid.content, laid.unfit, Path(f"{name}.csv")
+    if file.ending not in formats.READERS:
+        unfit += (
+            f"files that end in {file.ending} are not taken in: write them as .csv or .jsonl, plain or .gz",
+        )
+    out.unfit += [why for why in unfit if why not in out.unfit]
+    kept = _cut(content, cells_)
+    raw = formats.read(name, kept, limits=arrivals.Limits(file=2**40, ratio=2**40))
+    raw.note = text.note or raw.note
+    if text.part or kept is not content:
+        size = text.size or (0 if text.part else len(content))
+        # A text is never counted to its end where it is not read to its end.
+        about = f"about {raw.frame.height * size // max(len(kept), 1)}" if size else "more, not counted,"
+        out.sampled.append(f"{raw.frame.height} of {about} rows of {file.name}, {_where(file, text)}")
+    return raw
 
 
-def _spread(file: folder.File, size: int) -> bytes:
-    """Return whole lines from the beginning, the middle and the end of a large text."""
-    places = (0, (file.size - size) // 2, file.size - size)
-    taken = []
-    for place in places:
-        content = arrivals.piece(file.path, place, size)
-        first = 0 if place == 0 else content.find(b"\n") + 1
-        taken.append(content[first : content.rfind(b"\n") + 1])
-    return b"".join(taken)
+def _where(file: folder.File, text: texts.Text) -> str:
+    return "at its beginning, middle and end" if text.part and text.size else "at its beginning"
 
 
-def _beginning(content: bytes, whole: int) -> bytes:
-    """Return the first whole lines that a gzip unpacks to, at most so many bytes."""
-    text = b""
-    with (
-        contextlib.suppress(EOFError, zlib.error, OSError),
-        gzip.GzipFile(fileobj=io.BytesIO(content)) as file,
-    ):
-        while len(text) < whole and (more := file.read(min(2**22, whole - len(text)))):
-            text += more
-    return text[: text.rfind(b"\n") + 1]
+def _cut(content: bytes, most: int) -> bytes:
+    """Return the first lines of a text that hold at most about so many cells: short lines make many of few bytes."""
+    head = content[: layout.HEAD]
+    separator = max((bytes([code]) for code in layout.SEPARATORS), key=head.count)
+    width = head.count(separator) / max(head.count(b"\n"), 1) + 1
+    lines = content.count(b"\n")
+    if lines * width <= 1.5 * most:
+        return content
+    return content[: content.rfind(b"\n", 0, int(len(content) * most / (lines * width))) + 1]
 
 
 def _parquet(file: folder.File, out: Pieces, cells_: int) -> Raw:
@@ -190,6 +185,8 @@ def _cast(column: pl.Series, out: Pieces) -> pl.Series:
         return column.cast(pl.Float64)
     if column.dtype != pl.String:
         return column
+    if len(column) > 4 * FEW and (quick := _quick(column)) is not None:
+        return quick
     text = column.str.strip_chars()
     there = text.drop_nulls().filter(~text.drop_nulls().str.to_lowercase().is_in(cells.MISSING))
     if not len(there):
@@ -206,8 +203,9 @@ def _cast(column: pl.Series, out: Pieces) -> pl.Series:
     if (commas := there.str.contains(r"^[+-]?\d+,\d+$")).mean() or 0:
         fits = commas | there.str.contains(r"^[+-]?\d+$")
         if bool(fits.all()):
-            note = f"{column.name!r} has decimal commas"
+            note = f"{column.name!r} has decimal commas: write points"
             out.notes += [note] if note not in out.notes else []
+            out.unfit += [note] if note not in out.unfit else []
             return text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
     values, wrong = cells.cast(column, "number")
     stray = int(wrong.sum())
@@ -217,6 +215,22 @@ def _cast(column: pl.Series, out: Pieces) -> pl.Series:
         before, example = out.strays.get(column.name, (0, str(column.filter(wrong)[0])))
         out.strays[column.name] = (before + stray, example)
     return values.alias(column.name)
+
+
+def _quick(column: pl.Series) -> pl.Series | None:
+    """Return a long column as decimal numbers where every cell plainly is one, None where it has to be looked at.
+
+    Words are told by a few cells; a column that is decimal in these is cast at once, and counts only if all was cast.
+    """
+    import polars as pl
+
+    few = column.gather_every(max(1, len(column) // FEW)).drop_nulls()
+    if not len(few) or not bool(few.str.contains(r"\.").any()):
+        return None
+    if few.cast(pl.Float64, strict=False).null_count() or bool(few.str.contains(r"^[+-]?0\d").any()):
+        return None
+    values = column.cast(pl.Float64, strict=False)
+    return values.fill_nan(None) if values.null_count() == column.null_count() else None
 
 
 def _together(frames: list[pl.DataFrame], out: Pieces) -> pl.DataFrame:

@@ -15,13 +15,16 @@ WEEK_US = int(units.WEEK)
 EMPTY = 0.95
 #: More columns of one kind than this are named in a tuple of their own.
 MANY = 8
+#: What stands for a truth that nobody knows: `flyball check` names it until a person puts a column in its place.
+TODO = "TODO"
 #: Windows are added to last values where there are at most so many columns.
 WINDOWS = 40
 
 
 def key(table: Mapping[str, Any]) -> str | None:
     """Return the column that names what is asked about: the machine, else what numbers the rows, else the moment."""
-    return table["key"] or next(iter(table["identifiers"]), None) or table["moment"]
+    named: str | None = table["key"] or next(iter(table["identifiers"]), None) or table["moment"]
+    return named
 
 
 class Plan:
@@ -31,7 +34,11 @@ class Plan:
         self.table, self.decisions, self.missing = table, list[str](), list[str]()
         self.name = re.sub(r"[^A-Za-z0-9_]+", "_", table["name"]).strip("_") or "rows"
         self.key, self.moment = key(table), table["moment"]
-        self.truth = next(told for told in table["columns"] if told["name"] == table["truth"])
+        self.known = table["truth"] is not None
+        self.answer = str(table["truth"]) if self.known else TODO
+        self.truth = next(
+            (told for told in table["columns"] if told["name"] == table["truth"]), {"kind": "bool"}
+        )
         self.events = self._events()
         self.columns = list(self._columns())
         self._tell()
@@ -41,8 +48,8 @@ class Plan:
         table = self.table
         many = table["machines"] and table["machines"] < table["rows"] / 3
         clock = next((one for one in table["clocks"] if one["column"] == self.moment), None)
-        named = re.search(r"fail|broken|down", str(table["truth"]), re.I)
-        return bool(many and clock and self.truth["kind"] == "bool" and named and table["key"])
+        named = re.search(r"fail|broken|down", self.answer, re.I)
+        return self.known and bool(many and clock and self.truth["kind"] == "bool" and named and table["key"])
 
     def _columns(self) -> Iterator[Mapping[str, Any]]:
         table = self.table
@@ -85,7 +92,11 @@ class Plan:
 
     def _tell(self) -> None:
         table = self.table
-        self.decisions.insert(0, f"what is to be known is {table['truth']!r}: {table['truth_why']}")
+        if self.known:
+            self.decisions.insert(0, f"what is to be known is {self.answer!r}: {table['truth_why']}")
+        else:
+            self.decisions.insert(0, f"what is to be known is not known: {table['truth_why']}")
+            self.missing.append(f"what is to be known: put the name of a column for {TODO!r}, and declare it")
         if table["key"]:
             self.decisions.insert(1, f"the machine is {self.key!r}: {table['key_why']}")
         else:
@@ -108,7 +119,9 @@ class Plan:
                 self.missing.append(f"the time zone of {self.moment!r}: a binding's zone= says it")
             self.missing.append("how late a row arrives: arrives= is taken to be nothing")
         guessed = [told for told in self.columns if told["unit"]]
-        self.decisions += [f"{told['name']!r} is in {told['unit']}: {told['why']}" for told in guessed[:12]]
+        self.decisions += [
+            f"{told['name']!r} is {told['sure']} in {told['unit']}: {told['why']}" for told in guessed[:12]
+        ]
         bare = [told for told in self.columns if told["kind"] == "number" and not told["unit"]]
         if bare:
             self.missing.append(f"the units of {len(bare)} columns: nothing tells them")
@@ -135,13 +148,13 @@ class Plan:
             f"                time={self.moment!r},",
             *(["                unique=('at',),"] if self.events else []),
             "            ),\n        ),\n    ),", *self._features(len(many) > MANY),
-            f"    labels={self._label()},",
+            *self._todo(), f"    labels={self._label()},",
             "    model=model.Contest(", "        baseline=model.Prior(),",
             "        challenger=model.BoostedTrees(trees=200, leaves=15),",
             f"        choose={split[0]},", f"        test={split[1]},", f"        metrics={kind[1]!r},",
             f"        gates=(model.Beats({kind[1][0]!r}, by=0.0), model.Latency(p99=ms(50)), model.Memory(MiB(256))),",
             "    ),", f"    serving=serving.Edge(decide={kind[2]}),",
-            f"    feedback=feedback.Outcomes({repr(self._full(self.table['truth'])) if self.events else ''}),",
+            f"    feedback=feedback.Outcomes({repr(self._full(self.answer)) if self.events else ''}),",
             "    monitoring=monitoring.Watch(),", ")",
         ]  # fmt: skip
         text = "\n".join(parts)
@@ -154,7 +167,9 @@ class Plan:
 
     def question(self) -> str:
         """Return what is asked, in words."""
-        truth = str(self.table["truth"])
+        truth = self.answer
+        if not self.known:
+            return f"What is to be known of a row of {self.name}?"
         if self.events:
             return f"Will {truth!r} be true of this {_plainly(self.key)} within {self._horizon()[2]}?"
         return f"What is {truth!r} of this row of {self.name}?"
@@ -175,15 +190,20 @@ class Plan:
         if self.truth["kind"] == "bool" and self.moment:
             decide = "serving.Budget(alerts=5, per=DAY, lockout=DAY)"
             return "labels.Probability()", ("average_precision", "roc_auc", "log_loss"), decide
-        names = tuple(self.table["classes"])
+        names = tuple(self.table["classes"]) or ("no", "yes")
         kind = f"labels.Classes({names!r})"
         return kind, ("log_loss", "macro_f1", "accuracy"), "serving.Review(share=0.05)"
 
     def _label(self) -> str:
-        full = repr(self._full(self.table["truth"]))
+        full = repr(self._full(self.answer))
         if self.events:
             return f"labels.FailsWithin({self._horizon()[1]}, event={full})"
         return f"labels.Given({full}, answer={self._kind()[0]})"
+
+    def _todo(self) -> Iterator[str]:
+        if not self.known:
+            yield f"    # TODO: no column was found that says what is to be known.  Put the name of one for {TODO!r}"
+            yield "    # here and declare it above ('bool', 'category' or a unit); until then `flyball check` names it."
 
     def _splits(self) -> tuple[str, str]:
         table = self.table
@@ -218,7 +238,8 @@ class Plan:
             if not (apart and self._unit(told) == "number"):
                 yield f"{pad}{told['name']!r}: {self._unit(told)!r},"
         boolean = self._kind()[0] == "labels.Probability()"
-        yield f"{pad}{self.table['truth']!r}: {'bool' if boolean else 'category'!r},"
+        if self.known:
+            yield f"{pad}{self.answer!r}: {'bool' if boolean else 'category'!r},"
         if self.table["split"]:
             yield f"{pad}{self.table['split']!r}: 'category',"
 

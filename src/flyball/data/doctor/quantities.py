@@ -10,10 +10,14 @@ from flyball import units
 
 @dataclass(frozen=True)
 class Guess:
-    """A unit that `units` knows and why it is thought to be it; "" and why none is named."""
+    """A unit that `units` knows and why it is thought to be it; "" and why none is named.
+
+    `sure` says how far to trust it: "likely" (the name says it), "perhaps" (the values fit), "doubtful" (they do not).
+    """
 
     unit: str
     why: str
+    sure: str = ""
 
 
 #: How people write a unit at the end of a name or in brackets, where it differs from how `units` spells it.
@@ -48,9 +52,9 @@ def guess(name: str, low: float, high: float) -> Guess:
     """Return the unit that a column of numbers in [low, high] probably has, with the reason.
 
     >>> guess("chamber_pressure_mbar", 980, 1020)
-    Guess(unit='mbar', why="its name ends in 'mbar'")
+    Guess(unit='mbar', why="its name ends in 'mbar'", sure='likely')
     >>> guess("humidity_pct", 0.31, 0.87)
-    Guess(unit='1', why="its name ends in 'pct', but values of 0.31 to 0.87 are shares of one")
+    Guess(unit='1', why="its name ends in 'pct', but values of 0.31 to 0.87 are shares of one", sure='perhaps')
     >>> guess("s017", 1.0, 2.0).why
     'nothing in its name says one'
     """
@@ -65,9 +69,8 @@ def guess(name: str, low: float, high: float) -> Guess:
     hints = [(word, unit, least, most) for word, unit, least, most in MEASURED if word in words]
     for word, unit, least, most in hints:
         if least <= low and high <= most:
-            return Guess(
-                unit, f"called {word!r}, and values of {low:.4g} to {high:.4g} would be usual in {unit}"
-            )
+            why = f"called {word!r}, and values of {low:.4g} to {high:.4g} would be usual in {unit}"
+            return Guess(unit, why, "perhaps")
     if hints:
         return Guess("", f"called {hints[0][0]!r}, but values of {low:.4g} to {high:.4g} fit no usual unit")
     return Guess("", "nothing in its name says one")
@@ -110,11 +113,13 @@ def _quantity(pieces: list[str], unit: str) -> bool:
 def _judged(unit: str, why: str, low: float, high: float) -> Guess:
     """Return the unit that a name gives unless the values cannot be in it."""
     if unit == "%" and low >= 0 and high <= 1 and high > 0:
-        return Guess("1", f"{why}, but values of {low:.4g} to {high:.4g} are shares of one")
+        return Guess("1", f"{why}, but values of {low:.4g} to {high:.4g} are shares of one", "perhaps")
     least = {"K": 0.0, "°C": -273.15, "°F": -459.67}.get(unit)
     if least is not None and low < least:
         return Guess("", f"{why}, but {low:.4g} lies below absolute zero")
     years = high * {"h": 1 / 8766, "d": 1 / 365.25}.get(unit, 0.0)
     if years > LONG:
-        return Guess(unit, f"{why}, but {high:.4g} would be {years:.0f} years: look at the largest")
-    return Guess(unit, why)
+        return Guess(
+            unit, f"{why}, but {high:.4g} would be {years:.0f} years: look at the largest", "doubtful"
+        )
+    return Guess(unit, why, "likely")

@@ -20,7 +20,7 @@ DIGITS = 4
 #: One column in so many may differ; at most so many in all.
 SHARE, AT_MOST = 50, 7
 #: Of a larger table so many rows are compared for near twins; of fewer columns nothing is said.
-ROWS, COLUMNS = 200_000, 5
+ROWS, COLUMNS = 60_000, 5
 #: Where fewer of the rows than this differ in content, rows repeat by nature.
 TELLING = 0.5
 
@@ -119,7 +119,7 @@ def _near(frame: pl.DataFrame, digests: Array, splits: Sequence[str]) -> dict[st
     if crowded:
         told["crowded"] = crowded
     if rows == ROWS:
-        told["sampled"] = f"the first {ROWS} rows"
+        told["sampled"] = f"among the first {ROWS} rows"
     return told
 
 
