@@ -73,8 +73,9 @@ def profile(name: str, got: pieces.Pieces, apart: Sequence[str] = ()) -> dict[st
     _odd(frame, profiles, content, seen, (codes, names))
     first = seen.clocks.get(seen.moment or "")
     return {
-        "name": name, "files": len(got.files), "file": got.files[0], "names": got.files, "rows": frame.height,
-        "sampled": got.sampled, "notes": got.notes, "bad": got.bad, "unfit": got.unfit, "columns": profiles, "content": content,
+        "name": name, "files": len(got.files), "file": got.files[0], "names": got.files,
+        "rows": frame.height, "sampled": got.sampled, "notes": got.notes, "bad": got.bad, "unfit": got.unfit,
+        "columns": profiles, "content": content,
         "counter": seen.counter, "key": seen.key, "key_why": seen.key_why, "identifiers": list(seen.identifiers),
         "moment": seen.moment, "machines": None if codes is None else len(names),
         "readable": first is None or first.readable, "epoch": "" if first is None else first.epoch,
