@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Union
 from flyball import errors
 from flyball.data import images
 from flyball.data.formats.raw import Bad
-from flyball.runtime import durable, frames, journal, taking
+from flyball.runtime import durable, frames, journal, memory, taking
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array
@@ -48,6 +48,7 @@ class Intake:
     ) -> None:  # fmt: skip
         from concurrent.futures import ThreadPoolExecutor
 
+        memory.steady()
         self.store, self.budget, self.at_most = store, budget, at_most
         self.keep = keep if keep is not None else lambda: trained_on(store)
         self.let_go = frames.Retained(0, 0, 0)
