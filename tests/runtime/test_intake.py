@@ -1,5 +1,6 @@
 import io
-import os
+import json
+import shutil
 
 import numpy as np
 import pytest
@@ -91,25 +92,26 @@ def test_what_a_release_may_be_trained_on_is_not_let_go(tmp_path):
     fleet = data.Fleet("machine", data.WallClock(), (data.Table("maps", columns={"map": "image"}),))
     store = Store.open(tmp_path / "store", fleet)
 
-    def ingest(seed, now):
+    def ingest(seed, day):
         folder = tmp_path / f"in-{seed}" / "maps"
         folder.mkdir(parents=True)
         np.save(folder / "a.npy", noise(seed))
-        (folder / "a.csv").write_text(f"machine,at,map\nm{seed},2025-01-01,a.npy\n")
-        store.ingest([folder], now=now)
+        (folder / "a.csv").write_text(f"machine,at,map\nm{seed},{day},a.npy\n")
+        store.ingest([folder])
         return store.rows("maps").columns["map"].digests.tolist()
 
-    first = ingest(1, 10**15)
+    first = ingest(1, "2025-01-01")
     assert intakes.trained_on(store) == set()
     release = tmp_path / "store" / "releases" / ("a" * 64)
     release.mkdir(parents=True)
-    os.utime(release, ns=(2 * 10**18, 2 * 10**18))
-    both = ingest(2, 3 * 10**15)
+    told = {"since": 1_735_689_600_000_000, "last": 1_735_689_600_000_000}  # 2025-01-01
+    (release / "data.json").write_text(json.dumps(told))
+    both = ingest(2, "2025-01-02")
     assert intakes.trained_on(store) == set(first) < set(both)
     with Intake(store, at_most=1) as intake:
         assert intake.take([noise(3)]).digests[0] not in store.archive.shards().places
         assert set(store.archive.shards().places) == set(first)
-        release.rmdir()
+        shutil.rmtree(release)
         intake.take([noise(4)])
     assert store.archive.bytes() == 0
 

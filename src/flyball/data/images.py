@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAGIC = b"\x93NUMPY"
 #: How much may be unpacked whatever the ratio: a blank image packs very well.
 FREE = 16 * 2**20
+#: What may happen when more images come than can be taken in.
+FULL = ("hold", "oldest", "newest")
 #: What a member of a shard is called by its form, for whoever opens the shard with other tools.
 ENDINGS = {"array": "fly", "png": "png", "jpeg": "jpg", "tiff": "tif"}
 
@@ -34,6 +36,8 @@ class Images(part.Part):
     its own bytes (16 MiB are free) is quarantined before it is decoded (Pillow has a limit of its own for encoded
     ones, 179 million pixels).  With `proved` an encoded image is decoded
     once when it arrives, so that all in the store can be; without it its structure and checksums are looked at.
+    `full` says what happens when more come than can be taken in: the sender is held up ("hold", nothing is lost), or
+    the "oldest" or the "newest" that waits is dropped and counted.
 
     >>> Images("maps.map", size=(64, 64)).size
     (64, 64)
@@ -45,6 +49,7 @@ class Images(part.Part):
     bytes: int = 256 * 2**20
     ratio: int = 200
     proved: bool = True
+    full: str = "hold"
 
     def reads(self) -> tuple[str, ...]:
         """Return the column it is about."""
@@ -56,6 +61,8 @@ class Images(part.Part):
         for name in ("pixels", "bytes", "ratio"):
             if getattr(self, name) < 1:
                 yield errors.Problem(name, f"{getattr(self, name)} lets no image in", "give 1 or more")
+        if self.full not in FULL:
+            yield errors.Problem("full", f"no way {self.full!r}", errors.did_you_mean(self.full, FULL))
         if page is not None and page.data.columns().get(self.column, "image") != "image":
             yield errors.Problem("column", f"{self.column!r} is no image", "name a column declared as image")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Union
 from flyball import errors
 from flyball.data import images
 from flyball.data.formats.raw import Bad
-from flyball.runtime import durable, frames, journal, memory, taking
+from flyball.runtime import durable, frames, journal, memory, retention, taking
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array
@@ -28,6 +28,7 @@ class Taken:
     bytes: int = 0
     commit: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+    dropped: int = 0
 
 
 class Intake:
@@ -61,8 +62,10 @@ class Intake:
     def __exit__(self, *what: object) -> None:
         self._pool.shutdown()
 
-    def take(self, sent: Sequence[Sent], names: Sequence[str] | None = None) -> Taken:
+    def take(self, sent: Sequence[Sent], names: Sequence[str] | None = None, dropped: int = 0) -> Taken:
         """Make a batch durable as one commit; an image that is there already changes nothing.
+
+        `dropped` images that were let go of before it, as the page allows, are noted with it in `sources`.
 
         What is no image, or beyond the budget, goes to quarantine under its name (or its number in the batch), with
         the reason.  Raises StoreError when the store cannot be written; nothing of the batch is then in it.
@@ -74,7 +77,7 @@ class Intake:
             if isinstance(made_or_why, str)
         ]
         with self.store.writing(), durable.guard(f"take images into {self.store.folder}"):
-            taken = _commit(self.store, [one for one in made if isinstance(one, images.Member)], bad)
+            taken = _commit(self.store, [one for one in made if isinstance(one, images.Member)], bad, dropped)
             if self.at_most is not None:
                 self._retain(self.at_most)
         self._commits += taken.commit > 0
@@ -101,35 +104,34 @@ class Intake:
 
 
 def trained_on(store: Store) -> set[str]:
-    """Return the images that a release in the store may be trained on: all that rows named when the newest was made.
+    """Return the images that a release which may have to answer was trained on, as rows of its days name them.
 
     Without a release there are none.
     """
     import polars as pl
 
-    releases = [
-        place for place in (store.folder / "releases").glob("*") if place.is_dir() and place.name[0] != "."
-    ]
-    if not releases:
-        return set()
-    made = max(place.stat().st_mtime_ns for place in releases) // 1000
-    came = store.sources().filter(pl.col("came") <= made)
     out: set[str] = set()
-    for table in store.fleet.tables:
-        last = came.filter(pl.col("table") == table.name)["taken"].max()
-        for column in [name for name, kind in table.columns.items() if kind == "image"]:
-            for frame in store.journal.read(f"tables/{table.name}", None, ["_taken", column]):
-                if column in frame.columns and last is not None:
-                    out.update(frame.filter(pl.col("_taken") <= last)[column].drop_nulls())
+    for release in retention.live(store).values():
+        first, last = release.get("since"), release.get("last")
+        for table in store.fleet.tables:
+            for column in [name for name, kind in table.columns.items() if kind == "image"]:
+                for frame in store.journal.read(f"tables/{table.name}", None, ["at", column]):
+                    if column not in frame.columns:
+                        continue
+                    within = [pl.lit(True), *([] if first is None else [pl.col("at") >= first])]
+                    within += [] if last is None else [pl.col("at") <= last]
+                    out.update(frame.filter(*within)[column].drop_nulls())
     return out
 
 
-def _commit(store: Store, members: Sequence[images.Member], bad: Sequence[tuple[Bad, Sent, str]]) -> Taken:
+def _commit(
+    store: Store, members: Sequence[images.Member], bad: Sequence[tuple[Bad, Sent, str]], dropped: int
+) -> Taken:
     """Write new members into shards and commit their index, the quarantine and a row of `sources`, as one."""
     import polars as pl
 
     batch, number = store.archive.batch(), store.journal.next()
-    taken = Taken()
+    taken = Taken(dropped=dropped)
     staged: dict[str, list[journal.File]] = {}
     contents: dict[str, Any] = {}
     try:
@@ -147,7 +149,7 @@ def _commit(store: Store, members: Sequence[images.Member], bad: Sequence[tuple[
             contents["quarantine"] = pl.concat(
                 [taking.quarantined([why], _digest(one), frames.TABLE, name) for why, one, name in bad]
             )
-        if not contents:
+        if not contents and not dropped:
             return taken
         contents[journal.LAST] = _source(members, bad, taken, number)
         for table, frame in contents.items():
@@ -172,14 +174,16 @@ def _source(
 
     import polars as pl
 
-    named = hashlib.sha256()
+    named = hashlib.sha256(f"{taken.dropped} {number}".encode() if taken.dropped else b"")
     for digest in [member.digest for member in members] + [_digest(one) for _, one, _ in bad]:
         named.update(digest.encode())
     row = dict.fromkeys(taking.SOURCES) | {
         "source": named.hexdigest(), "table": frames.TABLE, "name": f"{len(members) + len(bad)} images",
-        "bytes": taken.bytes, "taken": number, "came": time.time_ns() // 1000, "sent": len(members) + len(bad),
+        "bytes": taken.bytes, "taken": number, "came": time.time_ns() // 1000,
+        "sent": len(members) + len(bad) + taken.dropped,
         "good": len(members) - taken.known, "quarantined": len(bad), "duplicates": taken.known, "late": 0,
         "columns": "[]", "absent": "{}", "extra": "[]", "parts": "{}", "reading": "",
+        "note": f"{taken.dropped} dropped: more came than could be taken in" if taken.dropped else None,
     }  # fmt: skip
     kinds = {"String": pl.String, "Int64": pl.Int64}
     return pl.DataFrame(
