@@ -299,6 +299,34 @@ def retain(
 
 
 @app.command()
+def torture(
+    what: Annotated[str, typer.Argument(help="What is hurt: ingest.")] = "ingest",
+    seed: Annotated[int | None, typer.Option(help="Only this seed: a failing one replays.")] = None,
+    row: Annotated[list[str] | None, typer.Option(help="Only this row of the list (R1), may be repeated.")] = None,
+    tier: Annotated[str, typer.Option(help="How many seeds: seconds (1), minutes (32), hours (320).")] = "seconds",
+    out: Annotated[Path | None, typer.Option("--out", help="A file to write the table into, as JSON.")] = None,
+    as_json: Json = False,
+) -> int:  # fmt: skip
+    """Hurt it on purpose, here, and say whether what was acknowledged is there. Exit 1 when it is not."""
+    import json
+
+    from flyball.torture import ingest as trials
+    from flyball.torture import trial
+
+    if what != "ingest":
+        raise errors.DeclarationError(f"no {what!r} to hurt, " + errors.did_you_mean(what, ["ingest"]))
+    if tier not in trial.TIERS:
+        raise errors.DeclarationError(f"no tier {tier!r}, " + errors.did_you_mean(tier, trial.TIERS))
+    seeds = [seed] if seed is not None else list(range(trial.TIERS[tier]))
+    with shown.progress(as_json) as progress:
+        told = trials.table(seeds, row or (), progress)
+    if out is not None:
+        out.write_text(json.dumps(told, indent=1) + "\n")
+    shown.say(told, as_json, lambda: trial.lines(told))
+    return 0 if all(one["passed"] == one["run"] for one in told["rows"]) else 1
+
+
+@app.command()
 def templates(
     logs: Annotated[list[Path], typer.Argument(help="Log files, plain or gzip.")],
     vary: Annotated[int, typer.Option(help="So many different words at one place make a gap.")] = 5,

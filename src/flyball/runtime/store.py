@@ -514,7 +514,10 @@ class Store:
             return dict(value)
         if not path.exists():
             return {}
-        found: dict[str, Any] = json.loads(path.read_bytes())
+        try:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+        except ValueError:
+            raise errors.StoreError(f"{path} is damaged: restore it from a copy") from None
         return found
 
     def audit(self, act: str, told: Mapping[str, Any]) -> None:

@@ -1,0 +1,50 @@
+"""All trials of taking data in, and the rows of the list that are not tried yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from flyball import errors
+from flyball.torture import storage
+from flyball.torture.trial import Open, held
+
+TRIALS = (*storage.TRIALS,)
+OPEN = (
+    Open("R5", "read-only or slow disk, EIO", "not tried yet"),
+    Open("R6", "bit rot", "not tried yet"),
+    Open("R7", "eight writers", "not tried yet"),
+    Open("R8", "orphan run", "not tried yet"),
+    Open("R9", "endless growth", "not tried yet"),
+    Open("R10", "duplicates", "not tried yet"),
+    Open("R11", "late rows", "not tried yet"),
+    Open("R12", "out-of-order stream", "not tried yet"),
+    Open("R13", "corrected values", "not tried yet"),
+    Open("R14", "clock skew and jumps", "not tried yet"),
+    Open("R15", "schema change", "not tried yet"),
+    Open("R16", "truncated or corrupt files", "not tried yet"),
+    Open("R21", "oversized image, bombs", "not tried yet"),
+    Open("R22", "back-pressure", "not tried yet"),
+    Open("R23", "leakage", "not tried yet"),
+    Open("R4", "disk full during an update", "updates of a site come with its agent"),
+    Open("R17", "malformed STDF", "the format is not read yet"),
+    Open("R18", "malformed KLARF", "the format is not read yet"),
+    Open("R19", "malformed SECS-II, HSMS", "the protocol is not spoken yet"),
+)
+
+
+def table(
+    seeds: Sequence[int], rows: Sequence[str] = (), progress: Callable[[str, int, int], None] | None = None
+) -> dict[str, Any]:
+    """Run the trials of some rows (all: none named) with some seeds; return {"rows": [...], "open": [...]}.
+
+    Raises DeclarationError for a row that is not tried.
+    """
+    known = list(dict.fromkeys(trial.row for trial in TRIALS))
+    for row in rows:
+        if row not in known:
+            late = next((f"{row} ({one.fault}) is open: {one.why}" for one in OPEN if one.row == row), "")
+            raise errors.DeclarationError(late or f"no row {row!r}, " + errors.did_you_mean(row, known))
+    chosen = [trial for trial in TRIALS if not rows or trial.row in rows]
+    opened = [one._asdict() for one in OPEN if not rows or one.row in rows]
+    return {"rows": held(chosen, seeds, progress), "open": opened}
