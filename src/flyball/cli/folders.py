@@ -65,7 +65,14 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"images {images['name']}: {images['images']} ({shapes})"
         if images.get("sampled"):
             yield f"  sampled: {images['sampled']}"
-    yield "found:" if told["findings"] else "found: nothing wrong"
+    read = bool(told["tables"] or told["images"])
+    yield (
+        "found:"
+        if told["findings"]
+        else "found: nothing wrong"
+        if read
+        else "found: nothing, as nothing was read"
+    )
     for finding in told["findings"]:
         yield f"  {finding['kind']:<7} {finding['table']}: {finding['what']}"
     yield from _page(told["page"])

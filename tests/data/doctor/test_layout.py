@@ -84,5 +84,18 @@ def test_without_a_common_name_they_are_the_folders_only_where_they_lie_alone(tm
     assert "one table?" in notes[0]
 
 
+def test_folders_of_machines_are_one_table_named_by_the_folder_above(tmp_path):
+    found = {}
+    for machine in ("A-001", "A-002"):
+        place = tmp_path / "telemetry" / machine
+        place.mkdir(parents=True)
+        for day in ("2026-01-01", "2026-01-02"):
+            (place / f"{day}.csv").write_text(HEAD)
+    (tmp_path / "orders.csv").write_text("id,part\n" + "1,x\n" * 5)
+    found, notes = layout.together(folder.look(tmp_path).tables)
+    assert {name: len(files) for name, files in found.items()} == {"telemetry": 4, "orders": 1}
+    assert "A-001, A-002 have the same 2 columns" in notes[0], (notes, found)
+
+
 def test_splits_are_never_joined(tmp_path):
     assert sorted(layout.together(tables(tmp_path, train=HEAD, test=HEAD))[0]) == ["test", "train"]

@@ -46,9 +46,10 @@ def test_machines_that_send_another_unit_are_named_though_values_spread():
     "values",
     [
         normal(5, 1, 500), np.exp(normal(0, 3, 2_000)), np.concatenate([normal(1, 0.1, 500), normal(8, 0.1, 500)]),
-        np.full(500, np.nan), np.arange(5.0), np.zeros(100), np.concatenate([normal(-5, 0.1, 50), normal(5, 0.1, 50)]),
+        np.repeat([1.0, 1_000.0], 200), np.full(500, np.nan), np.arange(5.0), np.zeros(100),
+        np.concatenate([normal(-5, 0.1, 50), normal(5, 0.1, 50)]),
     ],
-    ids=["one clump", "a long tail", "two clumps of no unit", "nothing", "few", "zero", "both signs"],
+    ids=["one clump", "a long tail", "two clumps of no unit", "two states", "nothing", "few", "zero", "both signs"],
 )  # fmt: skip
 def test_what_is_no_mixture(values):
     assert mixtures.find(values) is None

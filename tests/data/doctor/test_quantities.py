@@ -16,6 +16,7 @@ from flyball.data.doctor import quantities
         ("runtime_h", 0, 10**6, "", ""),
         ("uptime_hours", 0, 10**6, "h", "doubtful"), ("axis_m", 0, 1, "", ""), ("position_m", 0, 1, "m", "likely"),
         ("temp_k", -5, 300, "", ""), ("temperature", -300, 5000, "", ""), ("s017", 0, 1, "", ""),
+        ("droplet_temp_n", 0, 16, "", ""), ("power_min", 3, 9, "", ""), ("cycle_time_min", 3, 9, "min", "likely"),
     ],
 )  # fmt: skip
 def test_guesses(name, low, high, unit, sure):

@@ -56,6 +56,13 @@ def test_a_truth_needs_a_name_and_two_values():
     found, why = roles.truth(frame.drop("label"), told(frame.drop("label")), ())
     assert found is None
     assert "'failure' has 1 value(s)" in why and "'target' has 60 different values" in why
+    frame = pl.DataFrame({"y": [0.5, 1.25, 2.5] * 20, "label": [1.0, -1.0, 1.0] * 20})
+    assert roles.truth(frame.select("y"), told(frame.select("y")), ())[0] is None, "a coordinate"
+    assert roles.truth(frame, told(frame), ())[0] == "label"
+
+
+def test_no_truth_is_said_with_what_is_missing():
+    frame = pl.DataFrame({"z": [0, 1, 1] * 20})
     assert "say which one it is" in roles.truth(frame.select("z"), told(frame.select("z")), ())[1]
 
 

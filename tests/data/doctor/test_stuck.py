@@ -37,10 +37,13 @@ def test_what_stands_still_by_nature_is_not_told():
     assert stuck.find(noise(10)) is None
 
 
-def test_missing_cells_end_a_stretch():
+def test_missing_cells_are_passed_over():
     values = noise()
     values[100:130], values[115] = values[100], np.nan
-    assert stuck.find(values) is None
+    assert stuck.find(values)[:4] == (1, 29, 100, 29)
+    sparse = np.full(6_000, np.nan)
+    sparse[::10] = values
+    assert stuck.find(sparse)[:4] == (1, 29, 1_000, 29)
 
 
 @hypothesis.given(st.integers(0, 2**32 - 1), st.integers(20, 80), st.integers(0, 500))

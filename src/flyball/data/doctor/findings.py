@@ -36,7 +36,7 @@ def of(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for leak in (*table["leaks"], *table["after"]):
             yield _say("leak", table, f"{leak['column']!r}: {leak['why']}", leak["column"], leak["figure"])
         if table["leaks_unjudged"]:
-            yield _say("leak", table, table["leaks_unjudged"], table["truth"])
+            yield _say("unsure", table, table["leaks_unjudged"], table["truth"])
     for table in told["tables"]:
         yield from _clocks(table)
     for table in told["tables"]:
@@ -144,7 +144,7 @@ def _clock(table: Mapping[str, Any], clock: Mapping[str, Any]) -> Iterator[tuple
 
 
 def _machines(table: Mapping[str, Any], name: str, found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    if found["back"]:
+    if found["back"] and found["judged"] > 1:
         shown = [f"{machine} ({count}, at most {most})" for machine, count, most in found["back"]]
         what = f"{name!r}: runs backwards on {len(shown)} of {found['judged']} machines: {_few(shown)}"
         yield _say("clock", table, what, name, len(shown) / max(found["judged"], 1), shown)
@@ -195,6 +195,12 @@ def _columns(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         ]
         what = f"{len(pairs)} column(s) follow from another up to rounding: {_few(pairs)}"
         yield _say("column", table, what, None, len(pairs) / len(columns), pairs)
+    for one in table["renamed"]:
+        moved = f", its values {one['moved']}: another unit?" if one["moved"] else ""
+        what = (
+            f"{one['column']!r} stands in the {one['files']} files that have no {one['of']!r}: renamed{moved}"
+        )
+        yield _say("column", table, what, one["column"], one["files"] / table["files"], [one["of"]])
     for told in columns:
         yield from _column(table, told)
 

@@ -46,7 +46,10 @@ class File:
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds: files of tables by the table's name, arrays, pictures, and (name, reason) of the rest."""
+    """What a folder holds: files of tables by the table's place and name ("A/telemetry"), arrays, pictures, the rest.
+
+    `passed` are (name, reason) of what is not looked at.
+    """
 
     tables: Mapping[str, Sequence[File]]
     arrays: Sequence[File]
@@ -157,12 +160,12 @@ def _unread(ending: str) -> str:
 
 
 def _table(folder: Path, file: File) -> str:
-    """Return the name of the table a file belongs to: its own without date and number, else its folder's."""
-    stem = Path(file.name).name[: -len(file.ending)]
+    """Return the place and name of the table a file belongs to: its own without date and number, else its folder's."""
+    above, stem = Path(file.name).parent, Path(file.name).name[: -len(file.ending)]
     plain = stem[:1] + _COUNTED.sub("", stem[1:])
-    if not re.search(r"[A-Za-z]", plain):
-        plain = (Path(file.name).parent.name or folder.resolve().name) or "rows"
-    return plain
+    if re.search(r"[A-Za-z]", plain):
+        return str(above / plain)
+    return str(above) if above.name else folder.resolve().name or "rows"
 
 
 def table_names(tables: Mapping[str, Sequence[File]]) -> list[str]:

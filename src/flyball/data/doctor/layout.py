@@ -21,6 +21,8 @@ HEAD, LINES = 64 * 2**10, 50
 ALIKE = 0.95
 #: With more columns than this, 1, 2, 3, ... are names as well as 0, 1, 2, ... are.
 COUNTED = 4
+#: Folders beside each other are parts of one table when they share so many of their columns: channels come and go.
+NEARLY = 0.8
 #: A Parquet file of more bytes is not opened for its columns alone.
 LARGEST = 64 * 2**20
 _NUMBER = re.compile(rb'\s*"?[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"?\s*|\s*"?(nan|na|null|)"?\s*', re.I)
@@ -87,38 +89,117 @@ def nameless(rows: Sequence[Sequence[bytes]]) -> bool:
 
 
 def together(tables: Mapping[str, Sequence[folder.File]]) -> tuple[dict[str, list[folder.File]], list[str]]:
-    """Return the tables with those joined that have the same columns in one folder, and what was joined.
+    """Return the tables by name, with those joined that have the same columns, and what was joined.
 
-    Only where a common beginning of their names, or their folder, can name them: so a page finds the files again.
+    Tables of one name in several folders are one where their columns are; else the folder tells them apart.
+
+    Folders of files, one per machine say, are joined like files.  Only where a common beginning of their names, or the
+    folder above, can name them: so a page finds the files again.
     """
-    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for name, files in tables.items():
-        columns = _columns(files[0])
-        if len(columns) > 1 and not folder.split(name):
-            groups.setdefault((str(Path(files[0].name).parent), columns), []).append(name)
+    columns = {place: _columns(files[0]) for place, files in tables.items()}
+    tables, columns, notes = _named(tables, columns)
     out = {name: list(files) for name, files in tables.items()}
-    notes = []
-    for (above, columns), names in groups.items():
-        if len(names) < 2:
+    joined: set[str] = set()
+    for above, names in _groups(tables, columns):
+        called = _called(above, names, tables)
+        shown = f"{_shown(names)} have the same {len(columns[names[0]]) or ''} columns".replace("  ", " ")
+        if not called or (called in out and called not in (*names, *joined)):
+            notes.append(f"{shown}: one table?")
             continue
-        alone = all(name in names or _above(files) != above for name, files in tables.items())
-        called = _beginning(names) or ((Path(above).name or _place(tables[names[0]][0])) if alone else "")
-        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        if not called or (called in out and called not in names):
-            notes.append(f"{shown} have the same {len(columns)} columns: one table?")
-            continue
-        files = sorted((file for name in names for file in out.pop(name)), key=lambda file: file.name)
-        out[called] = files
-        notes.append(f"{shown} have the same {len(columns)} columns and are taken as one table, {called}")
+        files = [file for name in names for file in out.pop(name)]
+        out[called] = sorted((*out.get(called, ()), *files), key=lambda file: file.name)
+        joined.add(called)
+        notes.append(f"{shown} and are taken as one table, {called}")
     return out, notes
 
 
-def _above(files: Sequence[folder.File]) -> str:
-    return str(Path(files[0].name).parent)
+def _groups(
+    tables: Mapping[str, Sequence[folder.File]], columns: Mapping[str, tuple[str, ...]]
+) -> list[tuple[str, list[str]]]:
+    """Return (folder, names) of what is one table: files of the same columns, folders of nearly the same."""
+    groups: list[tuple[str, bool, list[str]]] = []
+    for name, files in tables.items():
+        above, foldered = _above(name, files), _foldered(name, files)
+        if folder.split(name) or not (foldered or len(columns[name]) > 1):
+            continue
+        for place, kind, names in groups:
+            least = NEARLY if foldered else 1.0
+            same_ending = tables[names[0]][0].ending == files[0].ending
+            if (
+                (place, kind) == (above, foldered)
+                and same_ending
+                and _overlap(columns[names[0]], columns[name]) >= least
+            ):
+                names.append(name)
+                break
+        else:
+            groups.append((above, foldered, [name]))
+    return [(above, names) for above, _, names in groups if len(names) > 1]
 
 
-def _place(file: folder.File) -> str:
-    return file.path.resolve().parent.name or "rows"
+def _overlap(one: Sequence[str], other: Sequence[str]) -> float:
+    """Return the share of two sets of columns that both have; 1 for none at all, as of logs."""
+    every = {*one, *other}
+    return len({*one} & {*other}) / len(every) if every else 1.0
+
+
+def _called(above: str, names: Sequence[str], tables: Mapping[str, Sequence[folder.File]]) -> str:
+    """Return a name by which a page finds the files of some tables, "" for none."""
+    first = tables[names[0]]
+    if not _foldered(names[0], first) and (beginning := _beginning(names)):
+        return beginning
+    if not all(name in names for name, files in tables.items() if _below(above, files)):
+        return ""
+    return Path(above).name or _place(first[0], names[0])
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _named(
+    tables: Mapping[str, Sequence[folder.File]], columns: Mapping[str, tuple[str, ...]]
+) -> tuple[dict[str, list[folder.File]], dict[str, tuple[str, ...]], list[str]]:
+    """Return tables, and their columns, by names of their own instead of places, and what is to be said of names."""
+    alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for place, files in tables.items():
+        alike.setdefault((Path(place).name, files[0].ending, columns[place]), []).append(place)
+    names = [name for name, _, _ in alike]
+    out: dict[str, list[folder.File]] = {}
+    known, notes = {}, []
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        places = [places[0] for (other, _, _), places in alike.items() if other == name]
+        if all(_overlap(columns[places[0]], columns[place]) > 0 for place in places):
+            notes.append(
+                f"{_shown(places)} have one name and other columns: a binding says what each site calls them"
+            )
+    for (name, _, told), places in alike.items():
+        called = name if names.count(name) == 1 else places[0]
+        called = called if called not in out else f"{called}{tables[places[0]][0].ending}"
+        out[called] = [file for place in places for file in tables[place]]
+        known[called] = told
+    return out, known, notes
+
+
+def _above(name: str, files: Sequence[folder.File]) -> str:
+    """Return the folder in which a table's files lie, or in which the folder of its name lies."""
+    above = Path(files[0].name).parent
+    return str(above.parent if _foldered(name, files) else above)
+
+
+def _foldered(name: str, files: Sequence[folder.File]) -> bool:
+    """Say whether a table is named by the folder of its files."""
+    return Path(files[0].name).parent.name == Path(name).name
+
+
+def _below(above: str, files: Sequence[folder.File]) -> bool:
+    return any(Path(file.name).is_relative_to(above) for file in files)
+
+
+def _place(file: folder.File, name: str) -> str:
+    """Return the name of the folder that was given, in which a file or the folder of a table's name lies."""
+    above = file.path.resolve().parent
+    return (above.parent if Path(file.name).parent.name == name else above).name or "rows"
 
 
 def _beginning(names: Sequence[str]) -> str:
@@ -145,7 +226,7 @@ def _columns(file: folder.File) -> tuple[str, ...]:
             return tuple(sorted(pl.read_parquet_schema(io.BytesIO(arrivals.read(file.path, LARGEST)))))
         if not file.ending.startswith(folder.DELIMITED):
             return ()
-        laid = tabulated(texts.plain(file, HEAD).content, strict=True)
+        laid = tabulated(texts.plain(file, HEAD).content, not file.ending.startswith((".csv", ".tsv")))
     except Exception:  # what is wrong with a file is told by whoever reads it
         return ()
     if laid is None:

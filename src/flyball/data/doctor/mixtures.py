@@ -21,6 +21,8 @@ FACTORS = {
 }  # fmt: skip
 #: The share of a clump; so many values of one; rows looked at.
 LEAST, VALUES, ROWS = 0.01, 10, 100_000
+#: A clump has at least so many different values.
+DIFFERENT = 5
 #: The gap is so many times wider than a clump, or parts whole machines.
 WIDE, PURE = 2.0, 0.95
 #: Below this factor machines of two kinds differ by as much: there the gap must be wide, and the medians close to it.
@@ -65,6 +67,8 @@ def find(
     if cut is None:
         return None
     high = size > cut
+    if min(len(np.unique(part)) for part in (size[high], size[~high])) < DIFFERENT:
+        return None  # a clump of one value is a state or a mark, and no measurement in another unit
     low, up = float(np.median(size[~high])), float(np.median(size[high]))
     ratio = 10 ** (up - low)
     factor = next(

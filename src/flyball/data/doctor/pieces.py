@@ -39,7 +39,8 @@ class Pieces:
     """The rows of a table: `frame`, and `origin` (n,), the place of each row's file in `files`.
 
     `sampled` says what was left out, `bad` counts lines by reason, `unread` are (file, reason), `strays` are cells that
-    are no number, by column, with an example; `unfit` says why the files cannot be taken in as they are.
+    are no number, by column, with an example; `unfit` says why the files cannot be taken in as they are;
+    `columns` are those of each file.
     """
 
     frame: pl.DataFrame
@@ -51,6 +52,7 @@ class Pieces:
     strays: dict[str, tuple[int, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     unfit: list[str] = field(default_factory=list)
+    columns: list[frozenset[str]] = field(default_factory=list)
 
 
 def read(files: Sequence[folder.File], cells_: int = CELLS, whole: int = WHOLE) -> Pieces:
@@ -78,14 +80,15 @@ def read(files: Sequence[folder.File], cells_: int = CELLS, whole: int = WHOLE) 
             had, thinned = had + frame.height, thinned + 1
             frame = frame.head(most)
             kept += most
-        frame = _typed(frame, out)
         left -= frame.height * frame.width
         frames.append(frame)
         out.files.append(file.name)
+        out.columns.append(frozenset(frame.columns))
     if thinned:
         out.sampled.append(f"the first {kept} of {had} rows of {thinned} file(s)")
     if frames:
-        out.frame = _together(frames, out)
+        # Cast as one, not file by file: what a column is all its files say, and many are small.
+        out.frame = _typed(_together(frames, out), out)
         out.origin = np.repeat(np.arange(len(frames), dtype=np.int32), [frame.height for frame in frames])
     return out
 

@@ -41,6 +41,12 @@ MEASURED = (
     ("voltage", "V", 0.0, 1000.0), ("volt", "V", 0.0, 1000.0), ("rotate", "rpm", 30.0, 30_000.0),
     ("rotation", "rpm", 30.0, 30_000.0), ("speed_rpm", "rpm", 0.0, 50_000.0), ("angle", "°", -360.0, 360.0),
 )  # fmt: skip
+#: A last word by which a name says that it counts, not measures.
+COUNTING = frozenset({"n", "count", "num", "number", "id", "slope"})
+#: "min" is more often the least than a minute: then the rest of the name speaks of time.
+TIMELY = frozenset(
+    {"time", "duration", "age", "uptime", "runtime", "delay", "interval", "cycle", "wait", "idle"}
+)
 #: What the attributes of a drive's own monitoring are: ATA SMART, as drives number them.
 SMART = {"smart_9_raw": ("h", "hours of power"), "smart_194_raw": ("°C", "the drive's temperature")}
 
@@ -65,7 +71,10 @@ def guess(name: str, low: float, high: float) -> Guess:
     found, why = _named(name)
     if found:
         return _judged(found, why, low, high)
-    words = set(re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+    pieces = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    if pieces[-1] in COUNTING:
+        return Guess("", f"its name ends in {pieces[-1]!r}: a count or a rate, of no unit that is known")
+    words = set(pieces)
     hints = [(word, unit, least, most) for word, unit, least, most in MEASURED if word in words]
     for word, unit, least, most in hints:
         if least <= low and high <= most:
@@ -91,6 +100,8 @@ def _named(name: str) -> tuple[str, str]:
             lower = tail.lower()
             unit = tail if units.is_unit(tail) and len(tail) > 1 else SPELLED.get(lower, "")
             # "MW" and "mW" differ a million times: a case that is not the unit's own decides nothing.
+            if lower == "min" and not {piece.lower() for piece in pieces[:-1]} & TIMELY:
+                continue
             if unit and len(lower) == 1 and (lower not in LETTERS or not _quantity(pieces[:-1], unit)):
                 continue
             if unit:

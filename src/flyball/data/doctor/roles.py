@@ -112,7 +112,7 @@ def truth(frame: pl.DataFrame, columns: Columns, taken: Sequence[str | None]) ->
         if told["kind"] == "time" or told["distinct"] < 2:
             refused.append(f"{told['name']!r} has {told['distinct']} value(s)")
             continue
-        if told["distinct"] > CLASSES:
+        if told["distinct"] > CLASSES or _broken(frame[str(told["name"])]):
             refused.append(
                 f"{told['name']!r} has {told['distinct']} different values: a quantity, or no truth"
             )
@@ -124,6 +124,13 @@ def truth(frame: pl.DataFrame, columns: Columns, taken: Sequence[str | None]) ->
     if refused:
         return None, "no truth: " + "; ".join(refused)
     return None, f"no column is called like a truth ({', '.join(TRUTHS[:8])}, ...): say which one it is"
+
+
+def _broken(column: pl.Series) -> bool:
+    """Say whether numbers have fractions: classes are counted, never measured."""
+    if not column.dtype.is_float():
+        return False
+    return bool((column.drop_nulls().drop_nans() % 1 != 0).any())
 
 
 def truths(columns: Columns, taken: Sequence[str | None] = ()) -> list[Mapping[str, Any]]:

@@ -24,7 +24,8 @@ class Stuck(NamedTuple):
 
 
 def find(values: Floats, order: Ints | None = None, machines: Codes | None = None) -> Stuck | None:
-    """Return where a column (n,) stands still, None for nowhere; NaN is missing and ends a stretch.
+    """Return where a column (n,) stands still, None for nowhere; what is missing (NaN) is passed over, as a channel
+    that speaks in every tenth row stands still over its own rows.
 
     `order` is that of the rows in time, `machines` their machines: a stretch is one machine's.  `first` is a place in
     the column as it was given.
@@ -36,17 +37,18 @@ def find(values: Floats, order: Ints | None = None, machines: Codes | None = Non
     """
     import numpy as np
 
-    if len(values) < 2 * LEAST:
+    rows = np.arange(len(values)) if order is None else np.asarray(order)
+    rows = rows[np.isfinite(values[rows])]
+    if len(rows) < 2 * LEAST:
         return None
-    values = values if order is None else values[order]
+    values = values[rows]
     same = values[1:] == values[:-1]
     if machines is not None:
-        who = machines if order is None else machines[order]
-        same &= who[1:] == who[:-1]
+        same &= machines[rows][1:] == machines[rows][:-1]
     starts = np.concatenate([[0], np.flatnonzero(~same) + 1])
     lengths = np.diff(np.append(starts, len(values)))
     least = max(LEAST, TIMES * float(np.quantile(lengths, NEARLY)))
-    if lengths.max() < least or len(np.unique(values[np.isfinite(values)][:10_000])) < DIFFERENT:
+    if lengths.max() < least or len(np.unique(values[:10_000])) < DIFFERENT:
         return None
     found = _unusual(values, starts, lengths, lengths >= least)
     if not found.any():
@@ -54,9 +56,12 @@ def find(values: Floats, order: Ints | None = None, machines: Codes | None = Non
     place = int(np.argmax(np.where(found, lengths, 0)))
     first = int(starts[place])
     return Stuck(
-        int(found.sum()), int(lengths[found].sum()), first if order is None else int(order[first]), int(lengths[place]),
+        int(found.sum()),
+        int(lengths[found].sum()),
+        int(rows[first]),
+        int(lengths[place]),
         float(values[first]),
-    )  # fmt: skip
+    )
 
 
 def _unusual(values: Floats, starts: Ints, lengths: Ints, long: Flags) -> Flags:
@@ -70,4 +75,4 @@ def _unusual(values: Floats, starts: Ints, lengths: Ints, long: Flags) -> Flags:
         elsewhere = int((values == value).sum()) - int(lengths[mine].sum())
         if elsewhere > USUAL * rest:
             found &= ~mine
-    return found & np.isfinite(values[starts])
+    return found

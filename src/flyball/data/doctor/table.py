@@ -14,6 +14,7 @@ from flyball.data.doctor import (
     mixtures,
     pieces,
     relations,
+    renames,
     roles,
     rows,
     splits,
@@ -146,7 +147,7 @@ def _timed(seen: Seen, codes: Codes | None, names: Sequence[str], sampled: bool)
     judged = [clocks.judge(clock, codes, sampled) for clock in ordered]
     pairs = [(other, clocks.compare(ordered[0], other)) for other in ordered[1:]]
     if codes is not None:
-        for clock, told in zip(ordered, judged, strict=True):
+        for clock, told in zip(ordered[:1], judged, strict=False):
             told["machines"] = machines.judge(clock, codes, names) if told.get("ordered") else None
         for other, pair in pairs:
             if pair is not None:
@@ -176,7 +177,7 @@ def _told(
         "repeated": rows.repeated(frame.select(whole)) if whole else 0,
         "twins": rows.twins(frame, content, parts, truth, seen.key is None or seen.key in seen.identifiers),
         "same": same, "related": relations.exact(frame, [name for name in varying if name not in same]),
-        "truth": truth, "truth_why": seen.truth_why,
+        "renamed": renames.find(got.columns, frame), "truth": truth, "truth_why": seen.truth_why,
         "truths": [told["name"] for told in roles.truths(profiles, (truth, *seen.clocks))],
         "classes": [] if truth is None else sorted(cells.text(frame[truth])[0].drop_nulls().unique().to_list()),
         "leaks": found, "leaks_unjudged": "" if truth is None else leaks.judged(frame, truth),
