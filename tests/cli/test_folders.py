@@ -106,6 +106,19 @@ def test_names_say_nothing_to_a_terminal(tmp_path, capsys):
     assert "\x1b" not in out and "\x07" not in out
 
 
+def test_a_name_that_is_no_text_is_told(tmp_path, capsys):
+    import os
+
+    with open(os.fsencode(tmp_path) + b"/m\xff.csv", "w") as file:
+        file.write("a,b\n1,2\n3,4\n")
+    (tmp_path / "x.md").write_text("x")
+    os.rename(tmp_path / "x.md", os.fsencode(tmp_path) + b"/\xfe.md")
+    for more in ([], ["--json"]):
+        code, out, err = called(capsys, "doctor", tmp_path, *more)
+        assert (code, err) == (0, "")
+        out.encode()
+
+
 def test_a_store_is_examined_as_one(pumps, capsys):
     code, out, _ = called(capsys, "doctor", pumps.store)
     assert code == 0 and "data files verified" in out and out.rstrip().endswith("healthy")

@@ -50,7 +50,7 @@ def examined(place: Path, target: Path | None, progress: Progress) -> dict[str, 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield the examination in plain words; what a file's names say to a terminal is not passed on."""
     for line in _lines(told):
-        yield re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e]", "?", line)
+        yield re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]", "?", line)
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def test_files_of_one_table_differ_by_date_and_number_only(tmp_path):
 
 
 def test_what_is_not_read_is_named_with_the_reason(tmp_path):
-    laid(tmp_path, "model.pkl", "notes.docx", "all.zip", ".hidden/a.csv", "a.csv")
+    laid(tmp_path, "model.pkl", "notes.docx", "all.zip", "old.tar.gz", ".hidden/a.csv", "a.csv")
     (tmp_path / "empty.csv").touch()
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "link.csv").symlink_to("/etc/passwd")
@@ -42,7 +42,8 @@ def test_what_is_not_read_is_named_with_the_reason(tmp_path):
     passed = dict(found.passed)
     assert "never opened" in passed["model.pkl"]
     assert "no format that is read (.docx)" in passed["notes.docx"]
-    assert "unpack it" in passed["all.zip"]
+    assert "cannot be looked into (all.zip is incomplete at byte 8 or damaged" in passed["all.zip"]
+    assert "unpack it" in passed["old.tar.gz"]
     assert passed[".hidden/a.csv"] == "hidden"
     assert passed["empty.csv"] == "empty file"
     assert passed["pipe.csv"] == "a pipe"
@@ -97,3 +98,20 @@ def test_the_larger_table_comes_first(tmp_path):
     laid(tmp_path, "small.csv", "large.csv")
     (tmp_path / "large.csv").write_text("a,b\n" + "1,2\n" * 99)
     assert folder.table_names(folder.look(tmp_path).tables) == ["large", "small"]
+
+
+def test_members_of_an_archive_are_sorted_like_files(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "week.zip", "w") as archive:
+        for name in ("rows/1.csv", "2026-01-01.csv", "test/a.png", "notes.md", "../out.csv", "inner.zip"):
+            archive.writestr(name, "a,b\n1,2\n")
+    found = folder.look(tmp_path)
+    assert sorted(found.tables) == ["week.zip", "week.zip/rows"]
+    assert [(file.name, folder.split(file.name)) for file in found.pictures] == [
+        ("week.zip/test/a.png", "test")
+    ]
+    passed = dict(found.passed)
+    assert set(passed) == {"week.zip/notes.md", "week.zip/../out.csv", "week.zip/inner.zip"}
+    assert "unpack it" in passed["week.zip/inner.zip"]
+    assert (found.files, found.bytes) == (1, (tmp_path / "week.zip").stat().st_size)

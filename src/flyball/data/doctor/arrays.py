@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from flyball import errors
-from flyball.data import arrivals
-from flyball.data.doctor import folder
+from flyball.data.doctor import folder, members
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +66,7 @@ def read(files: Sequence[folder.File], most: int = LARGEST) -> tuple[list[Group]
 
 def _arrays(file: folder.File, most: int) -> Iterator[tuple[str, Array]]:
     """Yield (file:array or file, array) of one file; raises DataError for what is too large or no plain array."""
-    content = arrivals.read(file.path, LARGEST)
+    content = members.content(file, LARGEST)
     stem = file.name.rpartition("/")[2]
     if file.ending == ".npz":
         with zipfile.ZipFile(io.BytesIO(content)) as packed:

@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from flyball import errors
-from flyball.data import arrivals
-from flyball.data.doctor import folder
+from flyball.data.doctor import folder, members
 
 #: A file is read in pieces of so many bytes, and of all files at most so many bytes are.
 PIECE, MOST = 2**22, 2 * 2**30
@@ -43,7 +42,7 @@ def _digest(file: folder.File) -> str:
     digest = hashlib.sha256()
     try:
         for place in range(0, file.size, PIECE):
-            digest.update(arrivals.piece(file.path, place, PIECE))
+            digest.update(members.piece(file, place, PIECE))
     except errors.DataError:
         return ""
     return digest.hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball.data.doctor import arrays, copies, findings, folder, layout, likeness, pieces, rows
+from flyball.data.doctor import arrays, copies, findings, folder, layout, likeness, members, pieces, rows
 from flyball.data.doctor import table as tables
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def folder_of(place: Path, progress: Progress = lambda name, done, total: None) 
     every = [file for files in found.tables.values() for file in files]
     told["copies"], uncompared = copies.identical([*every, *found.arrays, *found.pictures])
     told["notes"] += [uncompared] if uncompared else []
+    members.forget()
     told["findings"] = list(findings.of(told))
     progress("tables", steps, steps)
     return told

@@ -162,10 +162,18 @@ def _bad(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if table["repeated"]:
         what = f"{table['repeated']} rows repeat an earlier one in every column"
         yield _say("repeat", table, what, None, table["repeated"] / table["rows"])
+    # A cut end is told once, with its file where that is known.
+    cut = [note for note in table["notes"] if "incomplete" in note]
     for reason, count in table["bad"].items():
-        yield _say("bad", table, f"{count} lines: {reason}", None, count / max(table["rows"] + count, 1))
+        if not (cut and reason.startswith("incomplete")):
+            yield _say("bad", table, f"{count} lines: {reason}", None, count / max(table["rows"] + count, 1))
+    if cut:
+        more = f" and {len(cut) - EXAMPLES} more files alike" if len(cut) > EXAMPLES else ""
+        share = len(cut) / max(table["files"], 1)
+        yield _say("bad", table, "; ".join(cut[:EXAMPLES]) + more, None, share, cut)
     for note in dict.fromkeys((*table["notes"], *table["unfit"])):
-        yield _say("bad", table, note)
+        if note not in cut:
+            yield _say("bad", table, note)
 
 
 def _columns(table: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from flyball import errors
 from flyball.data import arrivals
+from flyball.data.doctor import members
 
 #: More files than this are not looked for.
 MOST = 100_000
@@ -36,12 +38,16 @@ _COUNTED = re.compile(r"([-_. ]+(v?\d[\dTZ]*))+$")
 
 @dataclass(frozen=True)
 class File:
-    """One regular file: where it is, its name below the folder, its size and its ending."""
+    """One regular file: where it is, its name below the folder, its size and its ending.
+
+    A member of an archive is `inside` the one at `path`, and named through it: "week.zip/rows.csv".
+    """
 
     path: Path
     name: str
     size: int
     ending: str
+    inside: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,10 @@ class Found:
     `passed` are (name, reason) of what is not looked at.
     """
 
-    tables: Mapping[str, Sequence[File]]
-    arrays: Sequence[File]
-    pictures: Sequence[File]
-    passed: Sequence[tuple[str, str]]
+    tables: dict[str, list[File]]
+    arrays: list[File]
+    pictures: list[File]
+    passed: list[tuple[str, str]]
     files: int
     bytes: int
 
@@ -67,30 +73,49 @@ def look(folder: Path) -> Found:
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "is not there"
         raise errors.DataError(f"{folder} {what}: give the folder where the data lies")
-    tables: dict[str, list[File]] = {}
-    arrays: list[File] = []
-    pictures: list[File] = []
-    passed: list[tuple[str, str]] = []
+    found = Found({}, [], [], [], 0, 0)
     files = size = 0
     for name, why in _walk(folder):
         path = folder / name
         if why or (why := arrivals.odd(path)):
-            passed.append((name, why))
-            continue
-        if any(piece.startswith(".") for piece in Path(name).parts):
-            passed.append((name, "hidden"))
+            found.passed.append((name, why))
             continue
         file = File(path, name, path.lstat().st_size, _ending(name))
         files, size = files + 1, size + file.size
-        if not file.size:
-            passed.append((name, "empty file"))
-        elif file.ending in TABLES:
-            tables.setdefault(_table(folder, file), []).append(file)
-        elif file.ending in (*ARRAYS, *PICTURES):
-            (arrays if file.ending in ARRAYS else pictures).append(file)
+        if file.ending in members.ENDINGS and file.size and not _hidden(name):
+            _look_into(folder, file, found)
         else:
-            passed.append((name, _unread(file.ending)))
-    return Found(tables, arrays, pictures, passed, files, size)
+            _sort(folder, file, found)
+    return dataclasses.replace(found, files=files, bytes=size)
+
+
+def _hidden(name: str) -> bool:
+    return any(piece.startswith(".") for piece in Path(name).parts)
+
+
+def _look_into(folder: Path, archive: File, found: Found) -> None:
+    """Sort the members of an archive like files."""
+    try:
+        good, refused = members.listed(archive.path)
+    except errors.DataError as error:
+        found.passed.append((archive.name, members.unlisted(error)))
+        return
+    found.passed.extend((f"{archive.name}/{name}", why) for name, why in refused)
+    for name, size in sorted(good):
+        _sort(folder, File(archive.path, f"{archive.name}/{name}", size, _ending(name), name), found)
+
+
+def _sort(folder: Path, file: File, found: Found) -> None:
+    if _hidden(file.name):
+        found.passed.append((file.name, "hidden"))
+    elif not file.size:
+        found.passed.append((file.name, "empty file"))
+    elif file.ending in TABLES:
+        found.tables.setdefault(_table(folder, file), []).append(file)
+    elif file.ending in (*ARRAYS, *PICTURES):
+        (found.arrays if file.ending in ARRAYS else found.pictures).append(file)
+    else:
+        found.passed.append((file.name, _unread(file.ending)))
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -153,7 +178,7 @@ def _ending(name: str) -> str:
 
 def _unread(ending: str) -> str:
     if ending in ARCHIVES:
-        return "an archive is not looked into: unpack it"
+        return "an archive of a kind, or within another, that is not looked into: unpack it"
     if ending in PICKLES:
         return "a pickle is never opened, as opening one runs what it says: write Parquet or plain arrays"
     return f"no format that is read ({ending or 'no ending'})"

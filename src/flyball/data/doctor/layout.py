@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from flyball.data import arrivals
-from flyball.data.doctor import folder, texts
+from flyball.data.doctor import folder, members, texts
 
 SEPARATORS = b",;\t|"
 #: So much of a file is looked at to say how it is laid out, in so many lines.
@@ -163,7 +162,7 @@ def _named(
     """Return tables, and their columns, by names of their own instead of places, and what is to be said of names."""
     alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for place, files in tables.items():
-        alike.setdefault((Path(place).name, files[0].ending, columns[place]), []).append(place)
+        alike.setdefault((_plain(place), files[0].ending, columns[place]), []).append(place)
     names = [name for name, _, _ in alike]
     out: dict[str, list[folder.File]] = {}
     known, notes = {}, []
@@ -179,6 +178,12 @@ def _named(
         out[called] = [file for place in places for file in tables[place]]
         known[called] = told
     return out, known, notes
+
+
+def _plain(place: str) -> str:
+    """Return the name of a table by its place: an archive without its ending."""
+    path = Path(place)
+    return path.stem if path.suffix.lower() in members.ENDINGS else path.name
 
 
 def _above(name: str, files: Sequence[folder.File]) -> str:
@@ -223,7 +228,7 @@ def _columns(file: folder.File) -> tuple[str, ...]:
         if file.ending == ".parquet":
             import polars as pl
 
-            return tuple(sorted(pl.read_parquet_schema(io.BytesIO(arrivals.read(file.path, LARGEST)))))
+            return tuple(sorted(pl.read_parquet_schema(io.BytesIO(members.content(file, LARGEST)))))
         if not file.ending.startswith(folder.DELIMITED):
             return ()
         laid = tabulated(texts.plain(file, HEAD).content, not file.ending.startswith((".csv", ".tsv")))

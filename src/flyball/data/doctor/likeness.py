@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.data import arrivals
 from flyball.data import images as pictures
-from flyball.data.doctor import folder
+from flyball.data.doctor import folder, members
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array
@@ -160,7 +159,7 @@ def look(files: Sequence[folder.File]) -> dict[str, Any]:
     unread: list[tuple[str, str]] = []
     for file in chosen:
         try:
-            content = arrivals.read(file.path, LARGEST)
+            content = members.content(file, LARGEST)
             image = pictures.decode(content)
             grey = pictures.scaled(image.mean(axis=2).astype(np.uint8) if image.ndim == 3 else image, SMALL)
         except (errors.DataError, ValueError, MemoryError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flyball.data import stage
 from flyball.data.binding import Binding
-from flyball.data.doctor import plan
+from flyball.data.doctor import members, plan
 
 #: With fewer rows no page is proposed: nothing could be judged on it.
 ROWS = 100
@@ -98,8 +98,8 @@ def _source(told: Mapping[str, Any], table: Mapping[str, Any]) -> str | None:
     """Return where a page of this one table is run on: its file, or a folder that holds no other table's files."""
     place = Path(told["folder"])
     if table["files"] == 1:
-        return str(place / table["file"])
-    above = Path(table["file"]).parent
+        return str(members.outside(place / table["file"]))
+    above = members.outside(Path(table["file"]).parent)
     others = [other["file"] for other in told["tables"] if other is not table and not other.get("arrays")]
     alone = not any(Path(other).is_relative_to(above) for other in others)
     return str(place / above) if alone else None

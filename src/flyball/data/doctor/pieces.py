@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import errors
 from flyball.data import arrivals
-from flyball.data.doctor import folder, layout, texts
+from flyball.data.doctor import folder, layout, members, texts
 from flyball.data.formats import cells
 from flyball.data.formats import read as formats
 from flyball.data.formats.raw import Raw
@@ -106,14 +106,22 @@ def _one(file: folder.File, out: Pieces, whole: int, cells_: int) -> Raw | None:
         out.unread.append((file.name, f"damaged ({(str(error).splitlines() or ['?'])[0][:100]})"))
         return None
     if not raw.frame.width or not raw.frame.height:
-        worst = f" ({len(raw.bad)} lines, the first: {raw.bad[0].reason})" if raw.bad else ""
-        out.unread.append((file.name, raw.note or f"no row in it{worst}"))
+        out.unread.append((file.name, _without(file, raw)))
         return None
     for bad in raw.bad:
         out.bad[bad.reason] = out.bad.get(bad.reason, 0) + 1
     if raw.note:
         out.notes.append(f"{file.name}: {raw.note}")
     return raw
+
+
+def _without(file: folder.File, raw: Raw) -> str:
+    """Return why a file has no row."""
+    reasons = [bad.reason for bad in raw.bad if not bad.reason.startswith("incomplete")]
+    if not reasons:
+        return raw.note or "no row in it"
+    mend = ": `flyball templates` mines its sentences" if file.ending.startswith(".log") else ""
+    return f"no row in it ({len(reasons)} lines, the first: {reasons[0]}){mend}"
 
 
 def _text(file: folder.File, out: Pieces, whole: int, cells_: int) -> Raw:
@@ -161,9 +169,9 @@ def _parquet(file: folder.File, out: Pieces, cells_: int) -> Raw:
 
     if file.size > LARGEST:
         raise errors.DataError(f"{file.size} bytes, at most {LARGEST} of one Parquet file are read")
-    content = arrivals.read(file.path, LARGEST)
+    content = members.content(file, LARGEST)
     try:
-        return formats.read(file.path, content, limits=arrivals.Limits(file=8 * cells_))
+        return formats.read(Path(file.name), content, limits=arrivals.Limits(file=8 * cells_))
     except arrivals.RefusedError:
         lazy = pl.scan_parquet(io.BytesIO(content))
         rows, width = int(lazy.select(pl.len()).collect().item()), len(lazy.collect_schema())

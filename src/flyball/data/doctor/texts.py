@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from flyball.data import arrivals
-from flyball.data.doctor import folder
+from flyball.data.doctor import folder, members
 from flyball.kernels import compressed
 
 #: So many packed bytes are read at a time.
@@ -37,11 +36,11 @@ def plain(file: folder.File, most: int) -> Text:
 
     Raises DataError for a file that is no regular one or cannot be read, MissingExtraError for zst without its library.
     """
-    kind = compressed.kind_of(arrivals.piece(file.path, 0, 4))
+    kind = compressed.kind_of(members.piece(file, 0, 4))
     if kind != "plain":
         return _unpacked(file, kind, most)
     if file.size <= most:
-        content = arrivals.read(file.path, most)
+        content = members.content(file, most)
         return Text(content, len(content), len(content), "")
     content = _spread(file, most // 3)
     return Text(content, len(content), file.size, "")
@@ -73,14 +72,14 @@ def _unpacked(file: folder.File, kind: str, most: int) -> Text:
 
 def _chunks(file: folder.File) -> Iterator[bytes]:
     for place in range(0, file.size, CHUNK):
-        yield arrivals.piece(file.path, place, CHUNK)
+        yield members.piece(file, place, CHUNK)
 
 
 def _spread(file: folder.File, size: int) -> bytes:
     """Return whole lines from the beginning, the middle and the end of a large text."""
     taken = []
     for place in (0, (file.size - size) // 2, file.size - size):
-        content = arrivals.piece(file.path, place, size)
+        content = members.piece(file, place, size)
         first = 0 if place == 0 else content.find(b"\n") + 1
         taken.append(content[first : content.rfind(b"\n") + 1])
     return b"".join(taken)
