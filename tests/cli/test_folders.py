@@ -55,6 +55,21 @@ def test_the_page_is_accepted_by_check_and_runs(fleet, tmp_path, capsys):
     assert "failed" in page.read_text()
 
 
+def test_events_in_a_table_of_their_own_are_asked_for(pumps, tmp_path, capsys):
+    page = tmp_path / "page.py"
+    code, out, _ = called(capsys, "doctor", pumps.files, "--out", page)
+    assert (
+        code == 0
+        and "what is to be known is 'repairs.failed': all 17 rows of 'repairs' are such events" in out
+    )
+    assert called(capsys, "check", page)[0] == 0
+    code, out, err = called(
+        capsys, "run", page, "--from", pumps.files, "--store", tmp_path / "store", "--json"
+    )
+    assert (code, err) == (0, "")
+    assert json.loads(out)["rows"]["test"] > 0
+
+
 def test_json_is_one_object_with_the_evidence(fleet, capsys):
     code, out, _ = called(capsys, "doctor", fleet, "--json")
     told = json.loads(out)

@@ -111,6 +111,12 @@ def test_more_pictures_than_are_looked_at_are_said(tmp_path, monkeypatch):
     assert told["sampled"] == "the first 2 of 3 pictures"
 
 
+def test_pixels_are_bounded_whatever_the_number_of_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr(likeness, "PIXELS", 2 * 128 * 128)
+    told = likeness.look([picture(tmp_path / "a" / f"{seed}.png", scene(seed)) for seed in range(4)])
+    assert (told["images"], told["sampled"]) == (2, "the first 2 of 4 pictures")
+
+
 @pytest.mark.parametrize("flat", [0, 128])
 def test_blank_pictures_are_not_alike_by_noise(tmp_path, flat):
     noise = [

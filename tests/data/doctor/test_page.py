@@ -29,10 +29,28 @@ def test_the_largest_table_with_a_truth_is_chosen(tmp_path):
     assert (out["table"], out["todo"], out["from"]) == ("fleet", False, str(tmp_path / "a" / "fleet.csv"))
 
 
+def test_events_of_another_table_are_what_is_asked(tmp_path):
+    from flyball import system
+
+    out = folder(
+        tmp_path, telemetry=rows("machine,time,x,y", "m{odd},2026-01-{day:02d}T{hour:02d}:00:00Z,{n}.5,{n}.25", 600),
+        repairs=rows("machine,time,part,failed", "m{odd},2026-01-{day:02d}T{hour:02d}:30:00Z,p{odd},{odd}", 90),
+    )  # fmt: skip
+    assert (out["table"], out["todo"], out["from"]) == ("telemetry", False, str(tmp_path))
+    assert "labels.FailsWithin(DAY, event='repairs.failed')" in out["text"]
+    names: dict = {}
+    exec(compile(out["text"], "page", "exec"), names)
+    made = names["system"]
+    assert list(made.problems()) == []
+    assert [table.name for table in made.data.tables] == ["telemetry", "repairs"]
+    assert made.features.columns and all("repairs" not in repr(column) for column in made.features.columns)
+    assert system.read(repr(made)) == made
+
+
 def test_without_a_truth_the_page_is_to_be_finished_and_where_a_truth_may_be_is_said(tmp_path):
     out = folder(
         tmp_path, a__rows=rows("machine,time,x", "m{odd},2026-01-{day:02d}T{hour:02d}:00:00Z,{n}.5", 400),
-        b__orders=rows("machine,time,failure", "m{odd},2026-01-{day:02d}T{hour:02d}:00:00Z,{odd}", 50),
+        b__orders=rows("machine,time,failure", "m{odd},2026-01-{day:02d}T{hour:02d}:00:00Z,part {odd}", 50),
     )  # fmt: skip
     assert (out["table"], out["todo"]) == ("rows", True)
     assert "orders.failure may be what is to be known: declare that table too" in out["missing"]

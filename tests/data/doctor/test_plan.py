@@ -40,6 +40,14 @@ def test_without_a_truth_the_page_says_todo_and_the_check_names_it():
     ]
 
 
+def test_how_late_rows_arrive_is_told_by_a_clock_that_comes_after():
+    at = np.datetime64("2026-01-01", "us") + np.arange(400) * np.timedelta64(3600 * 10**6, "us")
+    late = at + np.timedelta64(120 * 10**6, "us") + np.arange(400) % 7 * np.timedelta64(10**6, "us")
+    made = plan.Plan(told(time=at, received=late))
+    assert any("'received' comes 2.05 min later" in missing for missing in made.missing), made.missing
+    assert not any("arrives=" in missing for missing in plan.Plan(told(time=at, seen=late)).missing)
+
+
 def test_what_leaks_is_constant_or_only_numbers_rows_is_left_off():
     rng = np.random.default_rng(14)
     rng.normal(size=400)

@@ -25,6 +25,8 @@ CROWD = 64
 SMALL, LEVELS = (16, 16), 2.0
 #: A picture of more bytes is not decoded; of more pictures than this, so many are looked at.
 LARGEST, PICTURES = 64 * 2**20, 20_000
+#: Nor is any more once so many pixels were: what a few minutes take.
+PIXELS = 20 * 10**9
 
 
 def twins(images: Sequence[Array], splits: Sequence[str], near: bool = True) -> dict[str, Any]:
@@ -157,7 +159,12 @@ def look(files: Sequence[folder.File]) -> dict[str, Any]:
     digests, small, names = [], [], []
     shapes: dict[str, int] = {}
     unread: list[tuple[str, str]] = []
+    left = PIXELS
+    looked = 0
     for file in chosen:
+        if left <= 0:
+            break
+        looked += 1
         try:
             content = members.content(file, LARGEST)
             image = pictures.decode(content)
@@ -165,6 +172,7 @@ def look(files: Sequence[folder.File]) -> dict[str, Any]:
         except (errors.DataError, ValueError, MemoryError) as error:
             unread.append((file.name, str(error)[:120]))
             continue
+        left -= image.shape[0] * image.shape[1]
         digests.append(_digest(image))
         small.append(grey.astype(np.float32))
         names.append(file.name)
@@ -179,8 +187,8 @@ def look(files: Sequence[folder.File]) -> dict[str, Any]:
         "names": names,
     }
     told |= {"shapes": dict(sorted(shapes.items(), key=lambda pair: -pair[1]))}
-    if len(files) > PICTURES:
-        told["sampled"] = f"the first {PICTURES} of {len(files)} pictures"
+    if len(files) > looked:
+        told["sampled"] = f"the first {looked} of {len(files)} pictures"
     return told
 
 

@@ -12,6 +12,8 @@ from flyball.data.doctor import members, plan
 
 #: With fewer rows no page is proposed: nothing could be judged on it.
 ROWS = 100
+#: A table of events has at least so many.
+EVENTS = 10
 
 
 def propose(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,30 +27,63 @@ def propose(told: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = dict.fromkeys(("text", "table", "from", "binding"))
     out |= {"todo": False, "decisions": [], "missing": list(_lacking(told))}
     refused: list[str] = []
-    for table in _candidates(told["tables"]):
-        lacking, source = list(_unfit(table)), _source(told, table)
+    for table, events in _candidates(told["tables"]):
+        lacking, source = list(_unfit(table)), told["folder"] if events is not None else _source(told, table)
         if source is None:
             lacking.append(
                 f"{table['name']}: its files lie among others: put them into a folder of their own"
             )
-        made = None if lacking else plan.Plan(table)
+        made = None if lacking else plan.Plan(table, events)
         if made is not None and not made.columns:
             lacking.append(f"{table['name']}: no column is left that may answer the question")
         if made is None or lacking:
             refused += lacking
             continue
         out |= {"text": made.text(), "table": table["name"], "from": source, "todo": not made.known}
-        out |= {"decisions": made.decisions, "missing": [*made.missing, *_elsewhere(told, table)]}
+        out |= {"decisions": made.decisions}
+        out |= {"missing": [*made.missing, *(_elsewhere(told, table) if events is None else ())]}
         if table["epoch"] in ("s", "ms"):
             out["binding"] = repr(Binding("site", epoch=table["epoch"]))
         return out
     return out | {"missing": [*refused, *out["missing"]]}
 
 
-def _candidates(tables: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the tables that may get a page, those with a truth first, the larger first."""
+def _candidates(
+    tables: Sequence[Mapping[str, Any]],
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+    """Return the tables that may get a page, each with the table of its machines' events, if that is another one.
+
+    Tables with such events come first, then those with a truth; the larger first.
+    """
     fit = [table for table in tables if not table.get("arrays")]
-    return sorted(fit, key=lambda table: (table["truth"] is None, -int(table["rows"])))
+    fit.sort(key=lambda table: (table["truth"] is None, -int(table["rows"])))
+    told = [event for table in fit if (event := _event(table)) is not None]
+    pairs = [(table, event) for table in fit for event in told if _befalls(event, table)]
+    return [*sorted(pairs, key=lambda pair: -int(pair[0]["rows"])), *((table, None) for table in fit)]
+
+
+def _event(table: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return a table as one of events: its truth tells of them, or every row is one; None where it is no such table."""
+    for told in table["columns"]:
+        every = told["constant"] and told["high"] == 1 and table["rows"] * (1 - told["missing"]) >= EVENTS
+        if plan.tells(told) and every:
+            why = f"all {table['rows']} rows of {table['name']!r} are such events"
+            return {**table, "truth": told["name"], "truth_why": why}
+        if plan.tells(told) and told["name"] == table["truth"] and not table["leaks_unjudged"]:
+            return table
+    return None
+
+
+def _befalls(event: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+    """Say whether events befall the machines of a larger table that tells of none."""
+    if event["name"] == table["name"] or table["truth"] is not None:
+        return False
+    timed = all(one["moment"] and one["readable"] and not one["unfit"] for one in (table, event))
+    # Two tables are told apart by the names of their files: so each must be called as its files are.
+    called = all(plan.named(one) == one["name"] for one in (table, event))
+    many = table["machines"] and event["rows"] < table["rows"] and table["machines"] < table["rows"] / 3
+    same = table["key"] is not None and table["key"] == event["key"] and table["epoch"] == event["epoch"]
+    return bool(many and same and timed and called)
 
 
 def _elsewhere(told: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[str]:

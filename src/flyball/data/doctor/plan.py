@@ -27,17 +27,30 @@ def key(table: Mapping[str, Any]) -> str | None:
     return named
 
 
+def named(table: Mapping[str, Any]) -> str:
+    """Return what a table is called on a page."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", table["name"]).strip("_") or "rows"
+
+
+def tells(truth: Mapping[str, Any]) -> bool:
+    """Say whether a column tells of events that befall a machine: yes or no, and called like one."""
+    return truth["kind"] == "bool" and bool(re.search(r"fail|broken|down", str(truth["name"]), re.I))
+
+
 class Plan:
     """What stands on the page, part by part, with the decisions that led to it."""
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
-        self.table, self.decisions, self.missing = table, list[str](), list[str]()
-        self.name = re.sub(r"[^A-Za-z0-9_]+", "_", table["name"]).strip("_") or "rows"
+    def __init__(self, table: Mapping[str, Any], events: Mapping[str, Any] | None = None) -> None:
+        """Decide on one table, or on one whose machines' `events` another table tells."""
+        self.table, self.other, self.decisions, self.missing = table, events, list[str](), list[str]()
+        self.name = named(table)
         self.key, self.moment = key(table), table["moment"]
-        self.known = table["truth"] is not None
-        self.answer = str(table["truth"]) if self.known else TODO
+        asked = events or table
+        self.known = asked["truth"] is not None
+        self.answer = str(asked["truth"]) if self.known else TODO
+        self.full = f"{named(asked)}.{self.answer}"
         self.truth = next(
-            (told for told in table["columns"] if told["name"] == table["truth"]), {"kind": "bool"}
+            (told for told in asked["columns"] if told["name"] == asked["truth"]), {"kind": "bool"}
         )
         self.events = self._events()
         self.columns = list(self._columns())
@@ -46,10 +59,11 @@ class Plan:
     def _events(self) -> bool:
         """Say whether rows with a truth of "yes" are events of machines that go on sending rows."""
         table = self.table
+        if self.other is not None:
+            return True
         many = table["machines"] and table["machines"] < table["rows"] / 3
         clock = next((one for one in table["clocks"] if one["column"] == self.moment), None)
-        named = re.search(r"fail|broken|down", self.answer, re.I)
-        return self.known and bool(many and clock and self.truth["kind"] == "bool" and named and table["key"])
+        return self.known and bool(many and clock and table["key"] and tells(self.truth))
 
     def _columns(self) -> Iterator[Mapping[str, Any]]:
         table = self.table
@@ -93,7 +107,8 @@ class Plan:
     def _tell(self) -> None:
         table = self.table
         if self.known:
-            self.decisions.insert(0, f"what is to be known is {self.answer!r}: {table['truth_why']}")
+            why = (self.other or table)["truth_why"]
+            self.decisions.insert(0, f"what is to be known is {self.full!r}: {why}")
         else:
             self.decisions.insert(0, f"what is to be known is not known: {table['truth_why']}")
             self.missing.append(f"what is to be known: put the name of a column for {TODO!r}, and declare it")
@@ -117,7 +132,7 @@ class Plan:
             self.decisions.insert(1, f"time is {self.moment!r}: {clock['format']}, {zone}")
             if clock["zone"] == "none":
                 self.missing.append(f"the time zone of {self.moment!r}: a binding's zone= says it")
-            self.missing.append("how late a row arrives: arrives= is taken to be nothing")
+            self.missing += self._late()
         guessed = [told for told in self.columns if told["unit"]]
         self.decisions += [
             f"{told['name']!r} is {told['sure']} in {told['unit']}: {told['why']}" for told in guessed[:12]
@@ -127,6 +142,18 @@ class Plan:
             self.missing.append(f"the units of {len(bare)} columns: nothing tells them")
         if table["sampled"]:
             self.decisions.append(f"judged on a sample: {'; '.join(table['sampled'])}")
+
+    def _late(self) -> list[str]:
+        """Return what is to be said of how late rows arrive: nothing where the files tell when each was seen."""
+        if any(told["name"] == "seen" for told in self.table["columns"]):
+            return []
+        later = [pair for pair in self.table["clock_pairs"] if pair["known_later"]]
+        if later:
+            name, lag = later[0]["columns"][1], later[0]["median"]
+            return [
+                f"how late a row arrives: {name!r} comes {lag} later; if it is when a row was seen, call it 'seen'"
+            ]
+        return ["how late a row arrives: arrives= is taken to be nothing"]
 
     def text(self) -> str:
         """Return the page, Python that holds the names of a stranger's columns as quoted text only."""
@@ -147,14 +174,14 @@ class Plan:
             *self._declared(len(many) > MANY), "                },",
             f"                time={self.moment!r},",
             *(["                unique=('at',),"] if self.events else []),
-            "            ),\n        ),\n    ),", *self._features(len(many) > MANY),
+            "            ),", *self._second(), "        ),\n    ),", *self._features(len(many) > MANY),
             *self._todo(), f"    labels={self._label()},",
             "    model=model.Contest(", "        baseline=model.Prior(),",
             "        challenger=model.BoostedTrees(trees=200, leaves=15),",
             f"        choose={split[0]},", f"        test={split[1]},", f"        metrics={kind[1]!r},",
             f"        gates=(model.Beats({kind[1][0]!r}, by=0.0), model.Latency(p99=ms(50)), model.Memory(MiB(256))),",
             "    ),", f"    serving=serving.Edge(decide={kind[2]}),",
-            f"    feedback=feedback.Outcomes({repr(self._full(self.answer)) if self.events else ''}),",
+            f"    feedback=feedback.Outcomes({repr(self.full) if self.events else ''}),",
             "    monitoring=monitoring.Watch(),", ")",
         ]  # fmt: skip
         text = "\n".join(parts)
@@ -195,7 +222,7 @@ class Plan:
         return kind, ("log_loss", "macro_f1", "accuracy"), "serving.Review(share=0.05)"
 
     def _label(self) -> str:
-        full = repr(self._full(self.answer))
+        full = repr(self.full)
         if self.events:
             return f"labels.FailsWithin({self._horizon()[1]}, event={full})"
         return f"labels.Given({full}, answer={self._kind()[0]})"
@@ -238,10 +265,17 @@ class Plan:
             if not (apart and self._unit(told) == "number"):
                 yield f"{pad}{told['name']!r}: {self._unit(told)!r},"
         boolean = self._kind()[0] == "labels.Probability()"
-        if self.known:
+        if self.known and self.other is None:
             yield f"{pad}{self.answer!r}: {'bool' if boolean else 'category'!r},"
         if self.table["split"]:
             yield f"{pad}{self.table['split']!r}: 'category',"
+
+    def _second(self) -> Iterator[str]:
+        """Yield the table of events, where it is another one: nothing but its truth is taken from it."""
+        if self.other is not None:
+            yield f"            data.Table(\n                {named(self.other)!r},"
+            yield f"                columns={{{self.answer!r}: 'bool'}},"
+            yield f"                time={self.other['moment']!r},\n            ),"
 
     def _features(self, apart: bool) -> Iterator[str]:
         asked = f"features.Every({self._horizon()[0]})" if self.events else f"features.Each({self.name!r})"
