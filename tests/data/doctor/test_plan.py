@@ -1,10 +1,8 @@
-"""What stands on a proposed page, and that a stranger's names stay quoted text."""
+"""What stands on a proposed page, and the decisions that led to it."""
 
 import numpy as np
 import polars as pl
-import pytest
 
-from flyball import system
 from flyball.data.doctor import pieces, plan, table
 
 
@@ -17,27 +15,26 @@ def told(**extra):
     return table.profile("rows", pieces.Pieces(frame, ["rows.csv"], np.zeros(n, np.int32)))
 
 
-def page(text):
-    names: dict = {}
-    exec(compile(text, "page", "exec"), names)
-    return names["system"]
-
-
-def test_rows_that_stand_alone():
+def test_rows_that_stand_alone_are_named_by_what_numbers_them():
     made = plan.Plan(told())
-    found = page(made.text())
-    assert list(found.problems()) == []
-    assert (found.data.key, found.data.clock) == ("id", None)
+    assert (made.key, made.moment, made.events) == ("id", None, False)
     assert "every row stands alone" in made.decisions[1]
+    assert made.split_by() == ("model.ByMachine(folds=3)", "model.ByMachine(share=0.25, seed=1)")
 
 
-def test_without_a_truth_the_page_says_todo_and_the_check_names_it():
+def test_a_split_that_is_given_is_kept():
+    made = plan.Plan(told(part=["train", "train", "val", "test"] * 100))
+    assert made.split_by() == (
+        "model.Given('rows.part', test=('val',))",
+        "model.Given('rows.part', test=('test',))",
+    )
+
+
+def test_without_a_truth_that_is_said_first():
     made = plan.Plan(told(label=[1.5] * 400))
-    text = made.text()
-    assert "# TODO: no column was found that says what is to be known" in text
-    assert [str(problem) for problem in page(text).problems()] == [
-        "labels.column: no column 'rows.TODO', did you mean 'rows.x'?"
-    ]
+    assert (made.known, made.full) == (False, "rows.TODO")
+    assert made.decisions[0].startswith("what is to be known is not known")
+    assert any("what is to be known" in missing for missing in made.missing)
 
 
 def test_how_late_rows_arrive_is_told_by_a_clock_that_comes_after():
@@ -62,14 +59,3 @@ def test_what_leaks_is_constant_or_only_numbers_rows_is_left_off():
         and "as it is constant: 'same'" in left
         and "written down after the event: 'repair_note'" in left
     )
-
-
-@pytest.mark.parametrize(
-    "name", ["it's", 'a"b', "back\\slash", "x\ny", "'''", '"""', "{x}", "#x", "Ü", "import os"]
-)
-def test_hostile_names_stay_text(name):
-    rng = np.random.default_rng(15)
-    made = plan.Plan(told(**{name: rng.normal(size=400)}))
-    found = page(made.text())
-    assert f"rows.{name}" in found.data.columns()
-    assert isinstance(system.read(repr(found)), system.System)

@@ -1,5 +1,7 @@
 """Rows that are the same, or nearly, within a table and across its splits."""
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import polars as pl
 
@@ -60,3 +62,27 @@ def test_many_alike_stay_bounded_and_are_said(monkeypatch):
     )
     told = rows.twins(frame, frame.columns, ["train"] * 200 + ["test"] * 200)
     assert told["near"]["crowded"] > 0
+
+
+@hypothesis.given(st.integers(0, 2**32 - 1), st.integers(5, 12), st.integers(2, 3))
+@hypothesis.settings(max_examples=30)
+def test_near_pairs_are_those_of_comparing_all_with_all(seed, width, values):
+    rng = np.random.default_rng(seed)
+    cells = rng.integers(0, values, (40, width))
+    frame = pl.DataFrame(cells, schema=[f"x{place}" for place in range(width)])
+    splits = rng.choice(["train", "test"], 40).tolist()
+    digests = frame.hash_rows(seed=1).to_numpy()
+    told = rows._near(frame, digests, splits)
+    kept = list(
+        {
+            (tuple(row), split): place
+            for place, (row, split) in reversed(list(enumerate(zip(cells.tolist(), splits, strict=True))))
+        }.values()
+    )
+    wanted = sum(
+        0 < int((cells[one] != cells[other]).sum()) <= told["at_most"]
+        for one in kept
+        for other in kept
+        if one < other
+    )
+    assert told["pairs"] == wanted

@@ -51,5 +51,18 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
         texts.plain(there, 100)
 
 
+def test_a_file_that_may_not_be_read_is_an_error_with_the_reason(tmp_path, monkeypatch):
+    import os
+
+    there = file(tmp_path / "closed.csv", LINES)
+
+    def refused(path, *args, **more):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(errors.DataError, match=r"closed.csv cannot be read \(Permission denied\)"):
+        texts.plain(there, 100)
+
+
 def test_the_name_of_the_unpacked_file():
     assert str(texts.name(folder.File(None, "b/x.tsv.ZST", 1, ""))) == "b/x.tsv"

@@ -8,7 +8,7 @@ from typing import Any
 
 from flyball.data import stage
 from flyball.data.binding import Binding
-from flyball.data.doctor import members, plan
+from flyball.data.doctor import members, plan, script
 
 #: With fewer rows no page is proposed: nothing could be judged on it.
 ROWS = 100
@@ -39,7 +39,7 @@ def propose(told: Mapping[str, Any]) -> dict[str, Any]:
         if made is None or lacking:
             refused += lacking
             continue
-        out |= {"text": made.text(), "table": table["name"], "from": source, "todo": not made.known}
+        out |= {"text": script.text(made), "table": table["name"], "from": source, "todo": not made.known}
         out |= {"decisions": made.decisions}
         out |= {"missing": [*made.missing, *(_elsewhere(told, table) if events is None else ())]}
         if table["epoch"] in ("s", "ms"):

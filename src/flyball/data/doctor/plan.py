@@ -1,9 +1,9 @@
-"""What stands on a proposed page, part by part, and how it is written."""
+"""What stands on a proposed page, part by part, and the decisions that led to it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flyball import units
@@ -13,12 +13,8 @@ from flyball.data.doctor import folder
 WEEK_US = int(units.WEEK)
 #: A column that is missing more often is left off.
 EMPTY = 0.95
-#: More columns of one kind than this are named in a tuple of their own.
-MANY = 8
 #: What stands for a truth that nobody knows: `flyball check` names it until a person puts a column in its place.
 TODO = "TODO"
-#: Windows are added to last values where there are at most so many columns.
-WINDOWS = 40
 
 
 def key(table: Mapping[str, Any]) -> str | None:
@@ -155,53 +151,16 @@ class Plan:
             ]
         return ["how late a row arrives: arrives= is taken to be nothing"]
 
-    def text(self) -> str:
-        """Return the page, Python that holds the names of a stranger's columns as quoted text only."""
-        kind, split = self._kind(), self._splits()
-        many = [told for told in self.columns if self._unit(told) == "number"]
-        parts: list[str] = [
-            f'"""{_safe(self.question())}  Proposed by `flyball doctor`: read it, and mend what is wrong."""', "",
-            "from flyball import System, data, features, feedback, labels, model, monitoring, serving",
-            "from flyball.units import DAY, WEEK, MiB, hours, ms", "",
-        ]  # fmt: skip
-        if len(many) > MANY:
-            parts += [f"NUMBERS = ({_listed([told['name'] for told in many], 4)}\n)", ""]
-        parts += [
-            "system = System(", f"    name={_slug(self.name)!r},", f"    question={self.question()!r},",
-            "    data=data.Fleet(", f"        key={self.key!r},",
-            f"        clock={'data.WallClock()' if self.moment else 'None'},",
-            f"        tables=(\n            data.Table(\n                {self.name!r},\n                columns={{",
-            *self._declared(len(many) > MANY), "                },",
-            f"                time={self.moment!r},",
-            *(["                unique=('at',),"] if self.events else []),
-            "            ),", *self._second(), "        ),\n    ),", *self._features(len(many) > MANY),
-            *self._todo(), f"    labels={self._label()},",
-            "    model=model.Contest(", "        baseline=model.Prior(),",
-            "        challenger=model.BoostedTrees(trees=200, leaves=15),",
-            f"        choose={split[0]},", f"        test={split[1]},", f"        metrics={kind[1]!r},",
-            f"        gates=(model.Beats({kind[1][0]!r}, by=0.0), model.Latency(p99=ms(50)), model.Memory(MiB(256))),",
-            "    ),", f"    serving=serving.Edge(decide={kind[2]}),",
-            f"    feedback=feedback.Outcomes({repr(self.full) if self.events else ''}),",
-            "    monitoring=monitoring.Watch(),", ")",
-        ]  # fmt: skip
-        text = "\n".join(parts)
-        used = [
-            name
-            for name in ("DAY", "WEEK", "MiB", "hours", "ms")
-            if re.search(rf"\b{name}\b", text.partition("units")[2].partition("\n")[2])
-        ]
-        return text.replace("DAY, WEEK, MiB, hours, ms", ", ".join(used), 1) + "\n"
-
     def question(self) -> str:
         """Return what is asked, in words."""
         truth = self.answer
         if not self.known:
             return f"What is to be known of a row of {self.name}?"
         if self.events:
-            return f"Will {truth!r} be true of this {_plainly(self.key)} within {self._horizon()[2]}?"
+            return f"Will {truth!r} be true of this {_plainly(self.key)} within {self.horizon()[2]}?"
         return f"What is {truth!r} of this row of {self.name}?"
 
-    def _horizon(self) -> tuple[str, str, str]:
+    def horizon(self) -> tuple[str, str, str]:
         """Return (period, horizon, in words), as long as the history allows."""
         return ("DAY", "WEEK", "a week") if self._span() >= 5 * WEEK_US else ("hours(6)", "DAY", "a day")
 
@@ -212,7 +171,7 @@ class Plan:
         first, last = (datetime.fromisoformat(clock[name]) for name in ("first", "last"))
         return int((last - first).total_seconds() * 1e6)
 
-    def _kind(self) -> tuple[str, tuple[str, ...], str]:
+    def kind(self) -> tuple[str, tuple[str, ...], str]:
         """Return (the answer's kind, metrics, decision)."""
         if self.truth["kind"] == "bool" and self.moment:
             decide = "serving.Budget(alerts=5, per=DAY, lockout=DAY)"
@@ -221,21 +180,18 @@ class Plan:
         kind = f"labels.Classes({names!r})"
         return kind, ("log_loss", "macro_f1", "accuracy"), "serving.Review(share=0.05)"
 
-    def _label(self) -> str:
+    def label(self) -> str:
+        """Return the label as it is written."""
         full = repr(self.full)
         if self.events:
-            return f"labels.FailsWithin({self._horizon()[1]}, event={full})"
-        return f"labels.Given({full}, answer={self._kind()[0]})"
+            return f"labels.FailsWithin({self.horizon()[1]}, event={full})"
+        return f"labels.Given({full}, answer={self.kind()[0]})"
 
-    def _todo(self) -> Iterator[str]:
-        if not self.known:
-            yield f"    # TODO: no column was found that says what is to be known.  Put the name of one for {TODO!r}"
-            yield "    # here and declare it above ('bool', 'category' or a unit); until then `flyball check` names it."
-
-    def _splits(self) -> tuple[str, str]:
+    def split_by(self) -> tuple[str, str]:
+        """Return the splits to choose and to test by: given ones, else by time for events, else by machine."""
         table = self.table
         if table["split"]:
-            full = self._full(table["split"])
+            full = self.column(table["split"])
             test, val = (
                 tuple(name for name in table["splits"] if folder.split(name) == wanted)
                 for wanted in ("test", "val")
@@ -244,7 +200,7 @@ class Plan:
                 chosen = f"model.Given({full!r}, test={val!r})" if val else "model.ByMachine(folds=3)"
                 return chosen, f"model.Given({full!r}, test={test!r})"
         if self.events or (self.moment and not (table["machines"] or 0) >= 10):
-            guard = self._horizon()[1] if self.events else "DAY"
+            guard = self.horizon()[1] if self.events else "DAY"
             folds = 1 if self.events else 3
             over = f", over={guard}" if self.events else ""
             return (
@@ -253,69 +209,15 @@ class Plan:
             )
         return "model.ByMachine(folds=3)", "model.ByMachine(share=0.25, seed=1)"
 
-    def _unit(self, told: Mapping[str, Any]) -> str:
+    def unit(self, told: Mapping[str, Any]) -> str:
+        """Return the unit or kind that a column is declared with."""
         kind = str(told["unit"] or told["kind"])
         return "number" if kind == "count" else kind
 
-    def _declared(self, apart: bool) -> Iterator[str]:
-        pad = " " * 20
-        if apart:
-            yield f'{pad}**dict.fromkeys(NUMBERS, "number"),'
-        for told in self.columns:
-            if not (apart and self._unit(told) == "number"):
-                yield f"{pad}{told['name']!r}: {self._unit(told)!r},"
-        boolean = self._kind()[0] == "labels.Probability()"
-        if self.known and self.other is None:
-            yield f"{pad}{self.answer!r}: {'bool' if boolean else 'category'!r},"
-        if self.table["split"]:
-            yield f"{pad}{self.table['split']!r}: 'category',"
-
-    def _second(self) -> Iterator[str]:
-        """Yield the table of events, where it is another one: nothing but its truth is taken from it."""
-        if self.other is not None:
-            yield f"            data.Table(\n                {named(self.other)!r},"
-            yield f"                columns={{{self.answer!r}: 'bool'}},"
-            yield f"                time={self.other['moment']!r},\n            ),"
-
-    def _features(self, apart: bool) -> Iterator[str]:
-        asked = f"features.Every({self._horizon()[0]})" if self.events else f"features.Each({self.name!r})"
-        yield f"    features=features.AsOf(\n        asked={asked},\n        columns=("
-        pad = " " * 12
-        if apart:
-            yield f"{pad}*(features.Last({self.name + '.'!r} + name) for name in NUMBERS),"
-        for told in self.columns:
-            if not (apart and self._unit(told) == "number"):
-                yield f"{pad}features.Last({self._full(told['name'])!r}),"
-        if self.events and len(self.columns) <= WINDOWS:
-            for told in self.columns:
-                if told["kind"] in ("number", "count") and not told.get("steady"):
-                    over, full = self._horizon()[1], self._full(told["name"])
-                    yield f"{pad}features.Rolling({full!r}, over={over}, by=('mean', 'max')),"
-        yield "        ),\n    ),"
-
-    def _full(self, column: Any) -> str:
+    def column(self, column: Any) -> str:
+        """Return the full name of a column of the table."""
         return f"{self.name}.{column}"
-
-
-def _listed(names: Sequence[str], indent: int) -> str:
-    """Return names as quoted text, wrapped."""
-    lines, line = [], ""
-    for name in names:
-        if line and len(line) + len(repr(name)) + 2 > 100 - indent:
-            lines.append(line)
-            line = ""
-        line += f"{name!r}, "
-    return "".join(f"\n{' ' * indent}{one.rstrip()}" for one in (*lines, line))
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "proposed"
 
 
 def _plainly(name: Any) -> str:
     return re.sub(r"[^A-Za-z0-9 ]+", " ", str(name)).strip() or "machine"
-
-
-def _safe(text: str) -> str:
-    """Return a text that can end no docstring."""
-    return re.sub(r"[^ -~]|[\\\"]", "?", text)

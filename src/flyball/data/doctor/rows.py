@@ -32,9 +32,7 @@ def repeated(frame: pl.DataFrame) -> int:
     >>> repeated(pl.DataFrame({"a": [1, 1, 2], "b": ["x", "x", "x"]}))
     1
     """
-    import numpy as np
-
-    return frame.height - len(np.unique(_hashed(frame, frame.columns)))
+    return frame.height - frame.hash_rows(seed=1).n_unique()
 
 
 def twins(
@@ -52,8 +50,8 @@ def twins(
     told: dict[str, Any] = {"columns": len(content), "natural": True, "repeated": 0, "across": []}
     if len(content) < 2 or not frame.height:
         return told
-    digests = _hashed(frame, content)
-    different = len(np.unique(digests))
+    hashed = frame.select(content).hash_rows(seed=1)
+    digests, different = hashed.to_numpy(), hashed.n_unique()
     told["repeated"] = frame.height - different
     told["natural"] = different < TELLING * frame.height or not (alone or any(splits))
     empty = np.asarray(frame.select(content).fill_nan(None).select(_all_missing()).to_series().to_numpy())
