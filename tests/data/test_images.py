@@ -29,6 +29,7 @@ def test_arrays_come_back_equal(kind, order):
         (npy(np.array([[None]], dtype=object), allow_pickle=True), "type object"),
         (npy(np.zeros(4, np.uint8)), "two or three dimensions"),
         (b"\x93NUMPY\x01\x00", "damaged"),
+        (b"\x93NUMPY\x01\x00\x10\x00{'descr': (\n\n\n\n\n\n", "damaged"),
         (b"hello", "image"),
     ],
 )

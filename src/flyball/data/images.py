@@ -160,7 +160,7 @@ def _npy(content: bytes, limits: Images) -> Array:
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
         shape, fortran, kind = read(file)
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # the header is read as Python: it may end in a tokenizer's error as well
         raise errors.DataError(f"a damaged .npy image ({str(error)[:80]})") from None
     size = math.prod(shape) * kind.itemsize
     if len(shape) not in (2, 3) or kind.kind not in lossless.KINDS:

@@ -64,13 +64,14 @@ def test_what_is_hostile_or_damaged_is_named_and_not_unpacked(tmp_path):
     groups, unread = read(
         tmp_path, bomb__npz=sink.getvalue(), objects__npy=objects.getvalue(), cut__npy=packed(np.arange(100))[:-80],
         noise__npz=b"PK\x03\x04 no zip", noise__npy__xz=b"no xz", text__npy=b"hello",
+        token__npy=b"\x93NUMPY\x01\x00\x10\x00{'descr': (\n\n\n\n\n\n",
     )  # fmt: skip
     assert groups == []
     reasons = dict(unread)
     assert "unpacks to 4000000000 bytes" in reasons["bomb.npz"]
     assert "never opened" in reasons["objects.npy"]
     assert "is incomplete: 720 of 800 bytes" in reasons["cut.npy"]
-    assert len(reasons) == 6 and "damaged" in reasons["noise.npz"]
+    assert len(reasons) == 7 and "damaged" in reasons["noise.npz"]
 
 
 def test_arrays_together_stay_within_the_bound(tmp_path):

@@ -49,6 +49,13 @@ def test_words_written_in_more_than_one_way_and_words_for_missing():
     assert "'N/A' among the values" in notes[1]
 
 
+def test_a_date_that_python_does_not_know_is_told():
+    values = pl.Series("t", [-(10**17), 10**15]).cast(pl.Datetime("us"))
+    told = columns.profile(values)
+    assert (told["kind"], told["low"][:5]) == ("time", "-1199")
+    assert told["high"].startswith("2001-09-09")
+
+
 def test_infinite_values_are_counted():
     assert columns.profile(pl.Series("x", [1.5, float("inf"), -2.0]))["notes"] == ["1 values are infinite"]
 

@@ -1,14 +1,19 @@
 """The whole examination, on made folders and on the public data."""
 
 import gzip
+import json
 import os
+import tempfile
+from pathlib import Path
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import polars as pl
 import pytest
 
 from flyball import errors
-from flyball.data.doctor import examine
+from flyball.data.doctor import examine, page, plan
 
 
 def whats(told, kind):
@@ -71,6 +76,70 @@ def test_a_million_short_lines_are_profiled_within_the_bound(tmp_path, monkeypat
     (table,) = examine.folder_of(tmp_path)["tables"]
     assert table["rows"] <= 20_000
     assert f"{table['rows']} of about" in table["sampled"][0]
+
+
+WORDS = st.sampled_from(
+    [
+        "",
+        "a",
+        "NaN",
+        "-999",
+        "1",
+        "1.5",
+        "1e400",
+        "2026-01-01",
+        "2026-13-45",
+        "true",
+        '"',
+        "x,y",
+        "1;2",
+        "1,5",
+        "\x00",
+        "é",
+    ]
+)
+HEADS = st.sampled_from(
+    ["machine", "time", "label", "failed", "x", "seen", "at", "split", "temp_c", "", "Ünit"]
+)
+ENDINGS = st.sampled_from(
+    [".csv", ".csv", ".txt", ".tsv", ".jsonl", ".log", ".csv.gz", ".parquet", ".npy", ".npz", ".png", ".zip"]
+)
+
+
+@st.composite
+def sheets(draw):
+    """Text that is nearly a table, and sometimes only bytes."""
+    if draw(st.integers(0, 4)) == 0:
+        return draw(st.binary(max_size=200))
+    separator = draw(st.sampled_from([",", ";", "\t", " "]))
+    head = draw(st.lists(HEADS, min_size=1, max_size=5))
+    rows = draw(st.lists(st.lists(WORDS, min_size=1, max_size=6), max_size=8)) * draw(
+        st.sampled_from([1, 30])
+    )
+    return "\n".join(separator.join(cells) for cells in [head, *rows]).encode() + b"\n"
+
+
+@hypothesis.given(
+    st.lists(st.tuples(st.sampled_from(["a", "train", "m-1", "2026"]), ENDINGS, sheets()), max_size=4)
+)
+@hypothesis.settings(max_examples=60, suppress_health_check=list(hypothesis.HealthCheck))
+def test_whatever_lies_there_is_told_and_its_page_is_accepted_or_says_todo(files):
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for stem, ending, content in files:
+            (place / f"{stem}{ending}").write_bytes(content)
+        told = examine.folder_of(place)
+        proposed = page.propose(told)
+        json.dumps(told, allow_nan=True)
+        named = {name for name, _ in (*told["passed"], *told["unread"])}
+        named |= {file for table in told["tables"] for file in table["names"]}
+        assert {path.name for path in place.iterdir()} <= named | {name.partition(":")[0] for name in named}
+        if proposed["text"]:
+            names: dict = {}
+            exec(compile(proposed["text"], "page", "exec"), names)
+            problems = [str(problem) for problem in names["system"].problems()]
+            assert [problem for problem in problems if plan.TODO not in problem] == []
+            assert bool(problems) == proposed["todo"]
 
 
 # The figures of the public sets, asserted where the data lies.

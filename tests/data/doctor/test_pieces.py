@@ -97,5 +97,35 @@ def test_files_that_differ_in_columns_are_told(tmp_path):
     assert got.frame.height == 2
 
 
+def test_columns_of_one_name_that_no_type_holds_together(tmp_path):
+    for name, values in (("a", [[1, 2], [3]]), ("b", ["x", "y"])):
+        pl.DataFrame({"n": values, "m": [1, 2]}).write_parquet(tmp_path / f"{name}.parquet")
+    files = [
+        folder.File(path, path.name, path.stat().st_size, ".parquet") for path in sorted(tmp_path.iterdir())
+    ]
+    got = pieces.read(files)
+    assert (got.frame.columns, got.frame.height) == (["m"], 4)
+    assert got.notes == ["nested in some files and not in others, left out: n"]
+
+
+def test_times_of_no_calendar_are_passed_over_and_said(tmp_path):
+    times = pl.Series([10**15, 10**18, -(10**18), None]).cast(pl.Datetime("us"))
+    days = pl.Series([20_000, 2 * 10**8, 0, None], dtype=pl.Int32).cast(pl.Date)
+    pl.DataFrame({"t": times, "d": days}).write_parquet(tmp_path / "a.parquet")
+    size = (tmp_path / "a.parquet").stat().st_size
+    got = pieces.read([folder.File(tmp_path / "a.parquet", "a.parquet", size, ".parquet")])
+    assert (got.frame["t"].null_count(), got.frame["d"].null_count()) == (3, 2)
+    assert [note[:12] for note in got.notes] == ["'t': 2 times", "'d': 1 times"]
+
+
+def test_spans_are_seconds(tmp_path):
+    pl.DataFrame({"wait": pl.Series([1_500, 2_000]).cast(pl.Duration("ms"))}).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    size = (tmp_path / "a.parquet").stat().st_size
+    got = pieces.read([folder.File(tmp_path / "a.parquet", "a.parquet", size, ".parquet")])
+    assert got.frame["wait"].to_list() == [1.5, 2.0]
+
+
 def test_a_format_that_is_not_taken_in_is_told(tmp_path):
     assert "are not taken in: write them as .csv" in read(tmp_path, a__tsv="a\tb\n1\t2\n").unfit[0]

@@ -46,9 +46,10 @@ def profile(column: pl.Series) -> dict[str, Any]:
     }  # fmt: skip
     if not len(there):
         return told
-    told["examples"] = [
-        _shown(value) for value in there.head(200).unique(maintain_order=True).head(3).to_list()
-    ]
+    # A date of the year -5000 is one to polars and none to Python: times are told as text.
+    shown = there.cast(pl.String) if column.dtype.is_temporal() else there
+    examples = shown.head(200).unique(maintain_order=True).head(3).to_list()
+    told["examples"] = [_shown(value) for value in examples]
     if isinstance(column.dtype, (pl.List, pl.Array, pl.Struct)) or column.dtype == pl.Object:
         return told | {"kind": "nested", "why": f"it holds {column.dtype}: not read"}
     if column.dtype == pl.Binary:
@@ -57,7 +58,9 @@ def profile(column: pl.Series) -> dict[str, Any]:
     told["distinct"] = there.n_unique()
     told["constant"] = told["distinct"] == 1
     if column.dtype.is_temporal():
-        return told | {"kind": "time", "low": _shown(there.min()), "high": _shown(there.max())}
+        order = there.to_physical()
+        low, high = (shown[int(place or 0)] for place in (order.arg_min(), order.arg_max()))
+        return told | {"kind": "time", "low": _shown(low), "high": _shown(high)}
     if column.dtype == pl.Boolean:
         return told | {"kind": "bool", "low": int(bool(there.min())), "high": int(bool(there.max()))}
     _usual(there, told)

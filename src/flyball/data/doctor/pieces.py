@@ -30,6 +30,8 @@ CELLS = 24_000_000
 FILES = 2_000
 #: As many cells of a hundred may be no number in a column of numbers.
 STRAY = 0.02
+#: Seconds from 1970 to the first and the last year that a calendar knows.
+SINCE, UNTIL = -62_135_596_800, 253_402_300_799
 #: What a column is, is first asked of so many cells.
 FEW = 2_000
 
@@ -81,7 +83,7 @@ def read(files: Sequence[folder.File], cells_: int = CELLS, whole: int = WHOLE) 
             frame = frame.head(most)
             kept += most
         left -= frame.height * frame.width
-        frames.append(frame)
+        frames.append(_told(frame, out))
         out.files.append(file.name)
         out.columns.append(frozenset(frame.columns))
     if thinned:
@@ -182,6 +184,35 @@ def _parquet(file: folder.File, out: Pieces, cells_: int) -> Raw:
         return Raw(frame, np.arange(frame.height, dtype=np.int64))
 
 
+def _told(frame: pl.DataFrame, out: Pieces) -> pl.DataFrame:
+    """Return spans as seconds, as no other type holds them, and times of no calendar's year as missing, and say so."""
+    import polars as pl
+
+    for name, kind in frame.schema.items():
+        if kind == pl.Duration:
+            frame = frame.with_columns(pl.col(name).dt.total_microseconds() / 1e6)
+        if kind == pl.Date or isinstance(kind, pl.Datetime):
+            seconds = _seconds(frame[name])
+            wrong = ((seconds < SINCE) | (seconds > UNTIL)).fill_null(False)
+            if wrong.any():
+                note = f"{name!r}: {int(wrong.sum())} times are of no year from 1 to 9999 and are passed over"
+                out.notes.append(note)
+                missing = pl.Series([None], dtype=kind)
+                frame = frame.with_columns(frame[name].zip_with(~wrong, missing).alias(name))
+    return frame
+
+
+def _seconds(times: pl.Series) -> pl.Series:
+    """Return dates or times as whole seconds since 1970."""
+    import polars as pl
+
+    count = times.to_physical().cast(pl.Int64)
+    if times.dtype == pl.Date:
+        return count * 86_400
+    size = {"ms": 10**3, "us": 10**6, "ns": 10**9}[str(getattr(times.dtype, "time_unit", "us"))]
+    return count // size
+
+
 def _typed(frame: pl.DataFrame, out: Pieces) -> pl.DataFrame:
     """Return text columns as what all their cells are, and nothing as anything else."""
     return frame.with_columns([_cast(column, out) for column in frame.get_columns()])
@@ -257,6 +288,14 @@ def _together(frames: list[pl.DataFrame], out: Pieces) -> pl.DataFrame:
     try:
         return pl.concat(frames, how="diagonal_relaxed", rechunk=True)
     except pl.exceptions.PolarsError:
-        # Columns of one name that no type holds together are kept as text.
-        same = [frame.with_columns(pl.all().cast(pl.String, strict=False)) for frame in frames]
+        # Columns of one name that no type holds together are kept as text; lists and structs are none.
+        nested = {name for frame in frames for name, kind in frame.schema.items() if kind.is_nested()}
+        if nested:
+            out.notes.append(
+                f"nested in some files and not in others, left out: {', '.join(sorted(nested)[:5])}"
+            )
+        same = [
+            frame.drop(nested, strict=False).with_columns(pl.all().cast(pl.String, strict=False))
+            for frame in frames
+        ]
         return pl.concat(same, how="diagonal")
