@@ -41,7 +41,7 @@ def test_an_image_with_a_few_other_values_is_a_near_twin():
     images[51][:, 5] = 9
     told = likeness.twins(images, ["train"] * 30 + ["test"] * 30)
     assert told["across"] == []
-    assert told["near"]["across"] == [{"of": "test", "in": "train", "pairs": 1}]
+    assert [(one["of"], one["in"], one["pairs"]) for one in told["near"]["across"]] == [("test", "train", 1)]
     assert told["near"]["example"] == [3, 50]
 
 
@@ -73,7 +73,7 @@ def test_pictures_that_are_the_same_or_look_alike_across_folders(tmp_path):
     files.append(picture(tmp_path / "test" / "new.png", scene(99)))
     told = likeness.look(files)
     assert [(one["of"], one["in"], one["rows"]) for one in told["across"]] == [("test", "train", 1)]
-    assert told["near"]["across"] == [{"of": "test", "in": "train", "pairs": 1}]
+    assert [(one["of"], one["in"], one["pairs"]) for one in told["near"]["across"]] == [("test", "train", 1)]
     assert told["names"][told["near"]["example"][0]] == "train/5.png"
     assert told["images"] == 11 and told["shapes"] == {"128x128": 11}
 

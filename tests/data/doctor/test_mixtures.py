@@ -25,6 +25,16 @@ def test_two_clumps_apart_by_a_unit(factor, word):
     assert "perhaps two units" in mixtures.told(found)
 
 
+def test_a_factor_that_fits_only_roughly_counts_where_it_parts_machines():
+    codes, names = np.repeat(np.arange(10), 100).astype(np.int32), [f"m{code}" for code in range(10)]
+    values = normal(1.0, 0.02, 1_000)
+    values[::10] *= 52
+    assert mixtures.find(values, "", codes, names) is None
+    values = normal(1.0, 0.02, 1_000)
+    values[codes == 4] *= 52
+    assert mixtures.find(values, "", codes, names).machines == ("m4",)
+
+
 @pytest.mark.parametrize(("other", "word"), [(lambda c: c + 273.15, "K"), (lambda c: 1.8 * c + 32, "°F")])
 def test_celsius_with_kelvin_or_fahrenheit(other, word):
     values = normal(80.0, 1.0, 500)

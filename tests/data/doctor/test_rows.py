@@ -28,7 +28,7 @@ def test_twins_across_splits_and_near_ones():
     assert [(one["of"], one["in"], one["rows"], one["example"]) for one in told["across"]] == [
         ("test", "train", 1, [300, 5])
     ]
-    assert told["near"]["across"] == [{"of": "test", "in": "train", "pairs": 1}]
+    assert [(one["of"], one["in"], one["pairs"]) for one in told["near"]["across"]] == [("test", "train", 1)]
     assert told["near"]["example"] == [10, 301]
 
 

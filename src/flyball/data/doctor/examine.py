@@ -53,7 +53,7 @@ def folder_of(place: Path, progress: Progress = lambda name, done, total: None) 
         looked = likeness.look(found.pictures)
         told["unread"] += looked.pop("unread")
         named = looked.pop("names")
-        for one in (*looked["across"], looked["near"]):
+        for one in (*looked["across"], *looked["near"]["across"], looked["near"]):
             one["example"] = [named[place] for place in one["example"]]
         told["images"].append({"name": "pictures", "of": "files"} | looked)
     told["families"] = [across for members in families.values() if (across := _across(members))]

@@ -26,7 +26,7 @@ def of(told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for names in told["copies"]:
         yield from _copies(names)
     for images in told["images"]:
-        yield from _shared(images, images, "images")
+        yield from _shared({"file": images["name"], **images}, images, "images")
     for table in told["tables"]:
         yield from _shared(table, table["twins"], "rows")
         yield from _parts(table)
@@ -63,7 +63,7 @@ def _shared(table: Mapping[str, Any], told: Mapping[str, Any], what: str) -> Ite
     for one in told.get("near", {}).get("across", ()):
         count = f"{one['pairs']} pairs of {what} of {one['of']!r} and {one['in']!r} nearly agree"
         count += f", {told['near']['sampled']}" if "sampled" in told["near"] else ""
-        yield _say("near", table, count, None, None, told["near"]["example"])
+        yield _say("near", table, count, None, None, one["example"])
     if told.get("contradict"):
         yield _say("twins", table, f"{told['contradict']} groups of equal {what} have different truths")
     if what == "images" and told["repeated"]:

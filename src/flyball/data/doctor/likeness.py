@@ -138,14 +138,16 @@ def _near_pairs(images: Sequence[Array], digests: Sequence[str]) -> tuple[list[t
 
 def _near(pairs: Sequence[tuple[int, int]], splits: Sequence[str]) -> dict[str, Any]:
     across: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, str], list[int]] = {}
     for one, other in pairs:
         names = {folder.split(splits[place]) or splits[place] for place in (one, other)} - {""}
         for pair in _pairs(names):
             across[pair] = across.get(pair, 0) + 1
+            first.setdefault(pair, [one, other])
     return {
         "pairs": len(pairs), "example": list(pairs[0]) if pairs else [],
         "across": [
-            {"of": name, "in": other, "pairs": count}
+            {"of": name, "in": other, "pairs": count, "example": first[name, other]}
             for (name, other), count in sorted(across.items(), key=lambda item: _order(item[0]))
         ],
     }  # fmt: skip

@@ -25,8 +25,9 @@ LEAST, VALUES, ROWS = 0.01, 10, 100_000
 DIFFERENT = 5
 #: The gap is so many times wider than a clump, or parts whole machines.
 WIDE, PURE = 2.0, 0.95
-#: Below this factor machines of two kinds differ by as much: there the gap must be wide, and the medians close to it.
-LARGE, CLOSE, LOOSE = 30.0, 0.02, 0.2
+#: How far the medians may be from a factor: a large one that parts whole machines, another large one, a small one, as
+#: by which machines of two kinds differ too.
+LARGE, LOOSE, NEAR, CLOSE = 30.0, 0.2, 0.08, 0.02
 TEMPERATURES = ("°C", "°F", "K")
 
 
@@ -71,11 +72,12 @@ def find(
         return None  # a clump of one value is a state or a mark, and no measurement in another unit
     low, up = float(np.median(size[~high])), float(np.median(size[high]))
     ratio = 10 ** (up - low)
+    owners = () if machines is None else _owners(machines[keep], high, names)
+    loose = LOOSE if owners else NEAR
     factor = next(
-        (told for told, one in FACTORS.items() if abs(ratio / one - 1) <= (CLOSE if one < LARGE else LOOSE)),
+        (told for told, one in FACTORS.items() if abs(ratio / one - 1) <= (loose if one > LARGE else CLOSE)),
         "",
     )
-    owners = () if machines is None else _owners(machines[keep], high, names)
     if not factor or not ((owners and ratio > LARGE) or _apart(size, high)):
         return None
     return Mixed(factor, float(high.mean()), 10**low, 10**up, owners)
