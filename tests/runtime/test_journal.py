@@ -1,3 +1,5 @@
+import json
+
 import polars as pl
 import pytest
 
@@ -106,3 +108,56 @@ def test_a_file_that_is_gone_or_changed_is_told(log, tmp_path):
     path.unlink()
     with pytest.raises(errors.StoreError, match="gone"):
         log.read("tables/a")
+
+
+@pytest.mark.parametrize("table", ["tables/events", "sources"])
+def test_a_bit_of_a_log_that_flips_is_noticed_when_the_table_is_read(tmp_path, table):
+    """Nothing of Delta's own protects a log: a name of a file that changes takes its rows away without a word."""
+    import polars as pl
+
+    def commit(log, number):
+        both = {name: pl.DataFrame({"at": [number]}) for name in ("tables/events", "sources")}
+        staged = {name: [log.stage(name, number, 0, frame)] for name, frame in both.items()}
+        log.commit(number, staged, {name: {"at": "Int64"} for name in both})
+
+    log = journal.Journal(tmp_path)
+    log.open()
+    for number in (1, 2, 3):
+        commit(log, number)
+    whole = log.files(table)
+    entry = sorted((tmp_path / table / "_delta_log").glob("*.json"))[-1]
+    content, silent = entry.read_bytes(), []
+    for place in range(0, len(content), 7):
+        entry.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            if journal.Journal(tmp_path).files(table) != whole:
+                silent.append(place)
+        except (errors.StoreError, errors.TamperedError):
+            pass
+    assert silent == []
+    entry.write_bytes(content)
+    assert journal.Journal(tmp_path).files(table) == whole
+    again = journal.Journal(tmp_path)
+    again.open()
+    commit(again, 4)
+    assert len(again.files(table)) == 4
+
+
+def test_a_joined_table_and_one_that_is_changed_are_what_the_last_commit_says(tmp_path):
+    import polars as pl
+
+    log = journal.Journal(tmp_path)
+    log.open()
+    for number in range(1, 27):
+        both = {name: pl.DataFrame({"at": [number]}) for name in ("tables/events", "sources")}
+        staged = {name: [log.stage(name, number, 0, frame)] for name, frame in both.items()}
+        log.commit(number, staged, {name: {"at": "Int64"} for name in both})
+    before = log.files("tables/events")
+    assert log.compact("tables/events") > 0
+    other = journal.Journal(tmp_path)
+    assert len(other.files("tables/events")) < len(before)
+    told = json.loads((tmp_path / "pending" / "last.json").read_text())["lists"]["tables/events"]
+    assert told == {"files": [journal.listed(other.files("tables/events"))], "txn": [26]}
+    (tmp_path / "pending" / "last.json").write_text("{")
+    with pytest.raises(errors.TamperedError, match=r"last\.json is damaged"):
+        journal.Journal(tmp_path).files("tables/events")

@@ -41,7 +41,9 @@ def content(store):
 def test_a_store_of_form_1_is_brought_forward_with_all_that_it_holds(old):
     assert migration.number(old) == 1
     store = Store.open(old, FLEET)
-    assert store.journal.notes == ["form 1 became 2: sources may say which messages they were"]
+    assert store.journal.notes == [
+        "form 1 became 2: sources may say which messages they were, and the logs of tables are verified"
+    ]
     assert migration.number(old) == 2 and store.sources_digest() == DIGEST
     assert store.rows("telemetry").columns["power"].tolist() == POWER
     assert store.quarantine() == {"telemetry": {"power: no number": 4}}

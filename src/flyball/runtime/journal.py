@@ -9,6 +9,7 @@ last one that `sources`, always carried last, has.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -33,6 +34,8 @@ DONE = "last.json"
 MANY = 24
 #: So many files are known to be as they were written; then they are looked at again.
 KNOWN = 20_000
+#: So often is a log looked at that is not as it should be: another process may be committing.
+LOOKS = 5
 #: So often is a store looked through for files that no commit owns.
 SWEPT_S = 300.0
 #: A joined file holds at most about this many cells.
@@ -68,6 +71,7 @@ class Journal:
         self.pending = folder / "pending"
         self.notes: list[str] = []
         self._swept = float("-inf")
+        self._checked: dict[str, tuple[Any, int]] = {}
         self._verified: set[tuple[str, int, int]] = set()
         self._handles: dict[str, tuple[tuple[str, int, int, int], Any]] = {}
 
@@ -119,6 +123,9 @@ class Journal:
     ) -> None:
         """Make the staged files of all tables part of the store, as one: durable when this returns."""
         intent = self.pending / f"{number:08d}.json"
+        lists = self._lists()
+        for table, files in staged.items():
+            lists[table] = {"files": [listed([*self.files(table), *files])], "txn": [number]}
         tables = {
             table: {
                 "schema": {name: str(kind) for name, kind in schemas[table].items()},
@@ -127,7 +134,7 @@ class Journal:
             for table, files in staged.items()
         }
         try:
-            durable.write(intent, json.dumps({"commit": number, "tables": tables}).encode())
+            durable.write(intent, json.dumps({"commit": number, "tables": tables, "lists": lists}).encode())
         except BaseException:
             if not intent.exists():  # once the intent has its name, the files are the commit's
                 self.drop(staged)
@@ -148,12 +155,70 @@ class Journal:
                 (self.folder / table / file.path).unlink(missing_ok=True)
 
     def files(self, table: str) -> list[File]:
-        """Return the data files of a table that are committed, in the order in which their rows arrived."""
-        handle, last = self._handle(table), self.committed()
-        if handle is None:
-            return []
-        found = [_file(entry) for entry in _adds(handle)]
+        """Return the data files of a table that are committed, in the order in which their rows arrived.
+
+        Raises TamperedError when the table's log is not what was written: no digest of its own protects it.
+        """
+        for _ in range(LOOKS):
+            handle, last = self._handle(table), self.committed()
+            if handle is None:
+                return []
+            found = self._files(handle, last)
+            if self._checked.get(table) == (handle, last) or self._promised(table, handle, found):
+                self._checked[table] = (handle, last)
+                return found
+        raise errors.TamperedError(
+            f"the log of {self.folder / table} is not what was written: restore {table}/_delta_log from a copy"
+        )
+
+    def _files(self, handle: Any, last: int) -> list[File]:
+        found = (_file(entry) for entry in _adds(handle))
         return sorted((file for file in found if file.commit <= last), key=lambda file: file.path)
+
+    def _promised(self, table: str, handle: Any, found: Sequence[File]) -> bool:
+        """Say whether a list of files, and the last commit that a table has, are what the last commits say they are.
+
+        Another process may be committing: what it has noted holds too.
+        """
+        every = list(self._said())
+        told = [lists[table] for lists in every if table in lists]
+        if not told:
+            return True  # of a store from before lists were noted
+        if not (every and table in every[0] and (self.pending / DONE).exists()):
+            told.append({"files": [listed([])], "txn": [0]})  # the commit under way makes it
+        is_listed = listed(found) in [one for lists in told for one in lists["files"]]
+        return is_listed and _last(handle) in [n for lists in told for n in lists["txn"]]
+
+    def _said(self) -> Iterator[Mapping[str, Mapping[str, list[Any]]]]:
+        """Yield what the last commit, and those under way, say of every table: its files and its last commit."""
+        for path in [self.pending / DONE, *self.pending.glob("[0-9]*.json")]:
+            try:
+                yield json.loads(path.read_bytes()).get("lists", {})
+            except FileNotFoundError:
+                continue
+            except (ValueError, AttributeError):
+                if path.name == DONE:
+                    raise errors.TamperedError(f"{path} is damaged: restore it from a copy") from None
+
+    def _lists(self) -> dict[str, Any]:
+        """Return what the last commit says of every table, as it is where that says nothing."""
+        done = next(iter(self._said()), {}) if (self.pending / DONE).exists() else {}
+        return {**{table: self._now(table) for table in self.tables() if table not in done}, **done}
+
+    def _now(self, table: str) -> dict[str, Any]:
+        handle = self._handle(table)
+        found = self._files(handle, self.committed()) if handle is not None else []
+        return {"files": [listed(found)], "txn": [self._version(table)]}
+
+    def relist(self, tables: Sequence[str] | None = None, **changes: Mapping[str, list[Any]]) -> None:
+        """Note of some tables (all: None) what they are now, and of others what they are to be."""
+        done = self.pending / DONE
+        if not done.exists():
+            return
+        told = json.loads(done.read_bytes())
+        lists = dict(told.get("lists", {})) | changes
+        lists |= {table: self._now(table) for table in (self.tables() if tables is None else tables)}
+        durable.write(done, json.dumps({**told, "lists": lists}).encode())
 
     def read(
         self, table: str, files: Sequence[File] | None = None, columns: Sequence[str] | None = None,
@@ -222,14 +287,22 @@ class Journal:
         last, handle = group[-1], self._handle(table)
         now = int(time.time() * 1000)
         removes = [RemoveAction(f.path, False, now, f.size, {}) for f in group]
-        if handle is None or not frame.height:
-            if handle is not None:
-                self._commit_actions(handle, table, removes, None)
+        if handle is None:
             return len(group)
-        file = self.stage(table, last.commit, int(last.path.split("-")[1]), frame)
-        if file.path == last.path:
-            return 0
-        self._commit_actions(handle, table, [_add(file, False), *removes], None)
+        new: list[File] = []
+        if frame.height:
+            new = [self.stage(table, last.commit, int(last.path.split("-")[1]), frame)]
+            if new[0].path == last.path:
+                return 0
+        before = self.files(table)
+        after = sorted([*(one for one in before if one not in group), *new], key=lambda file: file.path)
+        either: dict[str, list[Any]] = {
+            "files": [listed(before), listed(after)],
+            "txn": [self._version(table)],
+        }
+        self.relist([], **{table: either})
+        self._commit_actions(handle, table, [*(_add(file, False) for file in new), *removes], None)
+        self.relist([], **{table: {**either, "files": either["files"][1:]}})
         return len(group)
 
     def widen(self, table: str, schema: Mapping[str, str]) -> None:
@@ -259,7 +332,7 @@ class Journal:
         order = sorted(tables, key=lambda table: (table == LAST, table != "quarantine", table))
         for table in order:
             handle = self._created(table, tables[table]["schema"])
-            if (handle.transaction_version(APP) or 0) >= number:
+            if _last(handle) >= number:
                 self._sync_log(table)  # it got there, but perhaps not to the disk
                 continue
             once = CommitProperties(app_transactions=[Transaction(APP, number)])
@@ -284,12 +357,13 @@ class Journal:
         else:
             lost = sorted({*self.lost(), told["commit"]})
             durable.write(self.folder / "lost.json", json.dumps(lost).encode())
+            self.relist(list(behind))
             self.notes.append(f"commit {told['commit']} has lost rows: send its files again")
 
     def _version(self, table: str) -> int:
         """Return the number of the last commit that was carried into a table."""
         handle = self._handle(table)
-        return (handle.transaction_version(APP) or 0) if handle is not None else 0
+        return _last(handle) if handle is not None else 0
 
     def lost(self) -> list[int]:
         """Return the numbers of commits of which data files vanished: their sources count as not taken in."""
@@ -415,6 +489,12 @@ class Journal:
                 path.unlink(missing_ok=True)
 
 
+def listed(files: Iterable[File]) -> str:
+    """Return the SHA-256 of a list of files: what a log must come to."""
+    told = sorted((one.path, one.size, one.rows, one.since, one.until) for one in files)
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
 def _idle(path: Path, last: int) -> bool:
     """Say whether nobody reads a file that no commit owns: never committed, or joined away an hour ago."""
     number = path.name.partition("-")[0]
@@ -494,8 +574,27 @@ def _add(file: File, change: bool) -> Any:
 def _adds(handle: Any) -> Iterable[Mapping[str, Any]]:
     import polars as pl
 
-    found: list[dict[str, Any]] = pl.DataFrame(handle.get_add_actions(flatten=True)).to_dicts()
+    with _readable(handle):
+        found: list[dict[str, Any]] = pl.DataFrame(handle.get_add_actions(flatten=True)).to_dicts()
     return found
+
+
+def _last(handle: Any) -> int:
+    """Return the number of the last commit that a table has."""
+    with _readable(handle):
+        return handle.transaction_version(APP) or 0
+
+
+@contextlib.contextmanager
+def _readable(handle: Any) -> Iterator[None]:
+    """Tell a log that cannot be understood as what it is."""
+    from deltalake.exceptions import DeltaError
+
+    try:
+        yield
+    except (DeltaError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise errors.StoreError(f"{handle.table_uri} is damaged ({why}): restore it from a copy") from None
 
 
 def _file(entry: Mapping[str, Any]) -> File:

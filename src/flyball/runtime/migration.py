@@ -63,9 +63,10 @@ def forward(store: Store) -> list[str]:
 
 
 def _marks(store: Store) -> str:
-    """From 1 to 2: `sources` has a column for the marks of streams."""
+    """From 1 to 2: `sources` has a column for the marks of streams, and the last commit says what each log comes to."""
     store.journal.widen(journal.LAST, taking.SOURCES)
-    return "sources may say which messages they were"
+    store.journal.relist()
+    return "sources may say which messages they were, and the logs of tables are verified"
 
 
 #: Step n brings form n to n + 1.

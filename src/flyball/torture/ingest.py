@@ -6,16 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flyball import errors
-from flyball.torture import storage
+from flyball.torture import lasting, load, storage
 from flyball.torture.trial import Open, held
 
-TRIALS = (*storage.TRIALS,)
+TRIALS = (*storage.TRIALS, *lasting.TRIALS, *load.TRIALS)
 OPEN = (
-    Open("R5", "read-only or slow disk, EIO", "not tried yet"),
-    Open("R6", "bit rot", "not tried yet"),
-    Open("R7", "eight writers", "not tried yet"),
-    Open("R8", "orphan run", "not tried yet"),
-    Open("R9", "endless growth", "not tried yet"),
     Open("R10", "duplicates", "not tried yet"),
     Open("R11", "late rows", "not tried yet"),
     Open("R12", "out-of-order stream", "not tried yet"),
@@ -24,7 +19,6 @@ OPEN = (
     Open("R15", "schema change", "not tried yet"),
     Open("R16", "truncated or corrupt files", "not tried yet"),
     Open("R21", "oversized image, bombs", "not tried yet"),
-    Open("R22", "back-pressure", "not tried yet"),
     Open("R23", "leakage", "not tried yet"),
     Open("R4", "disk full during an update", "updates of a site come with its agent"),
     Open("R17", "malformed STDF", "the format is not read yet"),

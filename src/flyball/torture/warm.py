@@ -63,9 +63,10 @@ class Warm:
             "do": "go", "store": str(store), "inbox": str(inbox), "trace": str(trace) if trace is not None else "",
         })  # fmt: skip
 
-    def content(self, store: Path) -> dict[str, Any]:
-        """Return what a store holds, with the layer off."""
-        self.control.off()
+    def content(self, store: Path, hurt: bool = False) -> dict[str, Any]:
+        """Return what a store holds, with the layer off, or as it is armed."""
+        if not hurt:
+            self.control.off()
         return self._ask({"do": "content", "store": str(store)})
 
     def _ask(self, what: dict[str, Any]) -> dict[str, Any]:
