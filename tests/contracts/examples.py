@@ -35,6 +35,7 @@ DATA = (
     data.Fleet("machine", data.WallClock(), (TABLE,)),
     data.HoldGaps(hours(6), columns=("t.x",)),
     data.Images("t.map", size=(64, 64)),
+    data.SameUnit("t.x", "kW", within=0.1),
     data.Retention(at_most=MiB(20_480), rows=days(800), never=("t",)),
     data.Missing("t.x", at_most=0.02),
     data.Twins("t.map", split="t.part", label="t.code"),

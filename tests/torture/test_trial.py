@@ -12,6 +12,8 @@ def test_rows_add_up_and_name_the_seeds_that_failed():
 
     (row,) = trial.held([trial.Trial("R0", "a fault", run)], [0, 1, 2, 3])
     assert (row["run"], row["passed"], row["seeds"]) == (4, 2, [0, 1, 2, 3])
+    (some,) = trial.held([trial.Trial("R0", "a fault", run, 3)], [0, 1, 2, 3])
+    assert some["seeds"] == [0, 3] and some["failed"] == {3: "why 3"}
     assert row["failed"] == {1: "why 1", 3: "why 3"}
     assert row["worst_recovery_s"] == 0.3 and row["acknowledged_bytes_lost"] == 6
 

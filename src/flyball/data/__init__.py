@@ -3,7 +3,7 @@
 from flyball.data.binding import Binding
 from flyball.data.bindings import Bindings
 from flyball.data.clean import Clip, HoldGaps
-from flyball.data.expect import Between, Missing
+from flyball.data.expect import Between, Missing, SameUnit
 from flyball.data.frames import Frames
 from flyball.data.images import Images
 from flyball.data.retention import Retention
@@ -25,5 +25,6 @@ from flyball.data.twins import Twins
 
 __all__ = [
     "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Finding", "Fleet", "Frames",
-    "HoldGaps", "Images", "Late", "Missing", "Retention", "Rows", "Table", "Tables", "Twins", "WallClock", "Words",
+    "HoldGaps", "Images", "Late", "Missing", "Retention", "Rows", "SameUnit", "Table", "Tables",
+    "Twins", "WallClock", "Words",
 ]  # fmt: skip

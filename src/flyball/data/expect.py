@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from flyball import errors
+from flyball import errors, units
 from flyball.data import stage
 
 if TYPE_CHECKING:
@@ -73,6 +73,82 @@ class Between(stage.Check):
             why = f"{outside} of {len(there)} values outside {self.low} to {self.high}" if outside else ""
             share = outside / len(there)
             yield stage.Finding("Between", self.column, share, self.but, share <= self.but, why)
+
+
+class SameUnit(stage.Check):
+    """No machine's daily median jumps by the factor between `unit` and another unit of its dimension.
+
+    Why: a site's new software sends nm as µm, and every value is a number all the same.  A jump that is within `within`
+    of such a factor (of 5 or more, as smaller ones happen) fails, and says which unit it may be.
+
+    >>> days = [int(units.days(day)) for day in range(4)]
+    >>> rows = stage.Rows.of(["a"] * 4, at=days, columns={"x": [2.0, 2.1, 2050.0, 1990.0]})
+    >>> [finding.why for finding in SameUnit("t.x", "kW").judge("t", rows)]
+    ['a: 976 times as much from 1970-01-03 on, as if kW came as W']
+    """
+
+    column: str
+    unit: str
+    within: float = 0.2
+
+    def reads(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        kind = page.data.columns().get(self.column, self.unit)
+        if kind != self.unit:
+            yield errors.Problem("unit", f"{self.column!r} is declared {kind!r}", f"give unit={kind!r}")
+        elif not units.is_unit(self.unit):
+            yield errors.Problem("unit", f"{self.unit!r} is no unit", "name a column with a physical unit")
+        if not 0 < self.within < 1:
+            yield errors.Problem("within", f"{self.within} is no share", "give a number between 0 and 1")
+
+    def judge(self, name: str, rows: Rows) -> Iterator[stage.Finding]:
+        """Yield how many machines jumped, and the first of them."""
+        if _column(self.column, name, rows) is None:
+            return
+        jumps = [
+            f"{key}: {_times(ratio)} as much from {day} on, as if {self.unit} came as {other}"
+            for key, day, ratio in _steps(rows, self.column.partition(".")[2])
+            if (other := self._other(ratio)) is not None
+        ]
+        more = f" ({len(jumps) - 1} more)" if len(jumps) > 1 else ""
+        yield stage.Finding(
+            "SameUnit", self.column, float(len(jumps)), 0.0, not jumps, f"{jumps[0]}{more}" if jumps else ""
+        )
+
+    def _other(self, ratio: float) -> str | None:
+        """Return the unit as which the values came, were a jump by this ratio one of units."""
+        import math
+
+        for other in units.names():
+            if other == self.unit or not units.same_dimension(self.unit, other):
+                continue
+            factor, offset = units.affine(self.unit, other)
+            plain = offset == 0 and abs(math.log(factor)) >= math.log(5)
+            if plain and abs(math.log(ratio / factor)) <= math.log1p(self.within):
+                return other
+        return None
+
+
+def _steps(rows: Rows, column: str) -> Iterator[tuple[str, str, float]]:
+    """Yield (machine, day, ratio) where the median of a day is not of the sign and size of the day before."""
+    import numpy as np
+
+    values, days = rows.floats(column), rows.at // int(units.DAY)
+    for place, key in enumerate(rows.keys):
+        low, high = int(rows.starts[place]), int(rows.starts[place + 1])
+        there = ~np.isnan(values[low:high])
+        mine, when = values[low:high][there], days[low:high][there]
+        starts = np.flatnonzero(np.diff(when, prepend=-1)) if len(when) else np.empty(0, np.int64)
+        medians = np.array([np.median(one) for one in np.split(mine, starts[1:])]) if len(starts) else mine
+        for before, after, start in zip(medians, medians[1:], starts[1:], strict=False):
+            if before * after > 0:
+                yield key, str(np.datetime64(int(when[start]), "D")), float(after / before)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3g} times" if ratio >= 1 else f"1/{1 / ratio:.3g}"
 
 
 def _column(full: str, name: str, rows: Rows) -> Any:

@@ -232,11 +232,11 @@ def _refuses(error: int, word: str) -> Any:
 
 
 TRIALS = (
-    Trial("R5", "a disk that is read-only", _refuses(errno.EROFS, "make the folder writable")),
-    Trial("R5", "a disk that fails at every write (EIO)", _refuses(errno.EIO, "look at the disk")),
-    Trial("R5", "a slow disk", crawls),
-    Trial("R6", "a bit flips in any file", rots),
-    Trial("R7", "eight writers at once", writers),
+    Trial("R5", "a disk that is read-only", _refuses(errno.EROFS, "make the folder writable"), 8),
+    Trial("R5", "a disk that fails at every write (EIO)", _refuses(errno.EIO, "look at the disk"), 8),
+    Trial("R5", "a slow disk", crawls, 8),
+    Trial("R6", "a bit flips in any file", rots, 4),
+    Trial("R7", "eight writers at once", writers, 8),
     Trial("R8", "a run whose process was killed", orphans),
-    Trial("R9", "thirty days under a cap, a release a week", endless),
+    Trial("R9", "thirty days under a cap, a release a week", endless, 8),
 )

@@ -102,7 +102,7 @@ def _floods(full: str) -> Any:
 
 
 TRIALS = (
-    Trial("R22", "three times the images, the sender is held up", _floods("hold")),
-    Trial("R22", "three times the images, the oldest that wait go", _floods("oldest")),
-    Trial("R22", "three times the images, the newest go", _floods("newest")),
+    Trial("R22", "three times the images, the sender is held up", _floods("hold"), 16),
+    Trial("R22", "three times the images, the oldest that wait go", _floods("oldest"), 16),
+    Trial("R22", "three times the images, the newest go", _floods("newest"), 16),
 )

@@ -215,8 +215,8 @@ TRIALS = (
     Trial("R1", "SIGKILL before a call that writes", _hit(layer.KILL)),
     Trial("R1", "a call that writes fails (EIO)", _hit(layer.FAIL, errno.EIO)),
     Trial("R1", "a write writes half", _hit(layer.SHORT)),
-    Trial("R1", "kill -9 at any moment", killed),
+    Trial("R1", "kill -9 at any moment", killed, 2),
     Trial("R2", "power cut: unsynced data lost, torn, reordered", cut),
     Trial("R3", "disk full from a call on (ENOSPC)", full),
-    Trial("R3", "a really full tmpfs", tmpfs),
+    Trial("R3", "a really full tmpfs", tmpfs, 4),
 )

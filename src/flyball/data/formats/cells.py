@@ -173,6 +173,29 @@ def moment(values: pl.Series, zone: str, epoch: str) -> tuple[pl.Series, pl.Seri
     return pl.Series(values.name, [None], dtype=pl.Int64).new_from_index(0, len(values)), values.is_not_null()
 
 
+def twice(at: pl.Series, zone: str) -> int:
+    """Return how many times (int64 microseconds UTC) lie in an hour that a zone's clocks show twice, at its first pass.
+
+    >>> import polars as pl
+    >>> autumn = pl.Series([1761438600000000, 1761442200000000])  # 2025-10-26 02:30 in Amsterdam, and once more
+    >>> twice(autumn, "Europe/Amsterdam"), twice(autumn, "UTC")
+    (1, 0)
+    """
+    import polars as pl
+
+    if zone == "UTC" or not len(at):
+        return 0
+    plain = at.drop_nulls()
+    shown = [
+        pl.from_epoch(one, "us")
+        .dt.replace_time_zone("UTC")
+        .dt.convert_time_zone(zone)
+        .dt.replace_time_zone(None)
+        for one in (plain, plain + 3600 * SECOND)
+    ]
+    return (shown[0] == shown[1]).to_list().count(True)
+
+
 def _from_text(values: pl.Series, zone: str, epoch: str) -> tuple[pl.Series, pl.Series]:
     """Parse texts; of a long column every different one once, for a fleet's rows share few of them."""
     import polars as pl

@@ -110,6 +110,7 @@ class Judge:
                 reasons.setdefault(place, reason)
 
         good = {"key": self._key(raw, refuse), **self._times(raw, refuse), **self._plain(raw)}
+        raw.note = self._twice(good["at"], raw.note)
         absent, used = {}, self._reserved_names()
         for column, kind in self.table.columns.items():
             site = self.site_name(column)
@@ -228,6 +229,18 @@ class Judge:
             # Clocks differ a little, but nothing is known before it happened.
             seen = pl.select(pl.max_horizontal(at, seen).alias("seen")).to_series()
         return {"at": at, "seen": seen, "assumed": assumed}
+
+    def _twice(self, at: pl.Series, note: str) -> str:
+        """Add to a note how many times the site's zone has twice: which of the two was meant is not known."""
+        wall = isinstance(self.fleet.clock, stage.WallClock) and self.table.time is not None
+        count = cells.twice(at, self.binding.zone) if wall else 0
+        if not count:
+            return note
+        told = (
+            f"{count} times in an hour that {self.binding.zone} has twice: those without an offset are taken for the "
+            "first"
+        )
+        return f"{note}; {told}" if note else told
 
     def _clocked(self, cell: pl.Series, refuse: Refuse, name: str, site: str) -> pl.Series:
         """Return a time column, refusing what is missing, no time, or of a clock that is wrong."""

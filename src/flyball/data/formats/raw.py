@@ -52,7 +52,9 @@ def nothing(bad: list[Bad], note: str) -> Raw:
 def unpacked(path: Path, content: bytes, limits: Limits = PLAIN) -> tuple[bytes, str]:
     """Return a file's content unpacked when it is gzip, and a note when it ends too early.
 
-    What stands before a cut or a fault is kept.  Source of the format: RFC 1952, members one after another.
+    What stands before a cut is kept.  Where a checksum or the code of a member is wrong nothing of that member is: a
+    bit that flipped gives other values, not an error, until the checksum at the end.  Source of the format: RFC 1952,
+    members one after another.
     Raises RefusedError for one that unpacks to more than the limits say (a bomb, or a mistake).
     """
     import zlib
@@ -64,16 +66,15 @@ def unpacked(path: Path, content: bytes, limits: Limits = PLAIN) -> tuple[bytes,
     view = memoryview(content)
     while place < len(content):
         inflate = zlib.decompressobj(wbits=31)
-        begun, piece = place, b""
+        begun, before, piece = place, len(pieces), b""
         # A full piece may leave more behind of what is read already.
         while (place < len(content) or len(piece) == PIECE) and not inflate.eof:
             chunk = view[place : place + 2**20]
             try:
                 piece = inflate.decompress(chunk, PIECE)
             except zlib.error:
-                return b"".join(pieces) + _before_fault(
-                    view[begun:], size
-                ), f"incomplete at byte {place} (damaged gzip)"
+                note = f"incomplete at byte {begun} (damaged gzip: nothing from there on can be trusted, send it again)"
+                return b"".join(pieces[:before]), note
             size += len(piece)
             if size > min(limits.file, max(FREE, limits.ratio * len(content))):
                 told = f"unpacks to more than {limits.file} bytes or {limits.ratio} times its {len(content)}"
@@ -85,20 +86,6 @@ def unpacked(path: Path, content: bytes, limits: Limits = PLAIN) -> tuple[bytes,
         if not any(view[place:]):  # padding with zeros is allowed after the last member
             break
     return b"".join(pieces), ""
-
-
-def _before_fault(member: memoryview, known: int) -> bytes:
-    """Return what a damaged gzip member still gives beyond what is known of it, found in small steps."""
-    import zlib
-
-    inflate, out = zlib.decompressobj(wbits=31), []
-    try:
-        for place in range(0, len(member), 64):
-            out.append(inflate.decompress(member[place : place + 64]))
-    except zlib.error:
-        pass
-    whole = b"".join(out)
-    return whole[known:] if known and len(whole) >= known else (b"" if known else whole)
 
 
 def shorten(text: str) -> str:
