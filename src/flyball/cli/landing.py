@@ -28,15 +28,21 @@ def watch(
     the place and the store raises.
     """
     from flyball.data import arrivals, bindings
-    from flyball.runtime import landing, objects
+    from flyball.runtime import landing, messages, objects
     from flyball.runtime.store import Store
 
     for name, value, least in (("every", every, 0.01), ("largest", largest, 1), ("lot", lot, 1)):
         if not value >= least:
             raise errors.DeclarationError(f"--{name} {value}: give at least {least}")
     limits = arrivals.Limits(file=largest << 20)
-    there: landing.Place
-    if place.startswith(objects.SCHEME):
+    there: landing.Place | None = None
+    if place.partition("://")[0] in messages.SCHEMES:
+        if once:
+            raise errors.DeclarationError(
+                f"{place}: messages have no end: give it to --watch, and --for how long"
+            )
+        messages.Place.read(place)
+    elif place.startswith(objects.SCHEME):
         there = objects.Bucket(place, store, fleet, limits)
         for _ in there.look():  # what cannot be listed now is said now
             break
@@ -44,12 +50,17 @@ def watch(
         raise errors.DataError(f"no folder {place}: give --watch the folder where the files land")
     else:
         there = landing.Folder(Path(place), but=store)
-    watched = landing.Watch(
-        Store.open(store, fleet), there, bindings.read(binding) if binding is not None else None, live=live,
-        limits=limits, lot=lot << 20,
-    )  # fmt: skip
+    site = bindings.read(binding) if binding is not None else None
+    watched: landing.Watch | messages.Watch
+    if there is None:
+        watched = messages.Watch(Store.open(store, fleet), messages.Place.read(place), site)
+    else:
+        watched = landing.Watch(
+            Store.open(store, fleet), there, site, live=live, limits=limits, lot=lot << 20
+        )
     with ended() as stop:
-        for told in watched.all(stop) if once else watched.go(every, seconds, stop):
+        ends = once and isinstance(watched, landing.Watch)
+        for told in watched.all(stop) if ends else watched.go(every, seconds, stop):  # type: ignore[union-attr]
             shown.say(told, as_json, lambda told=told: landing.lines(told))  # type: ignore[misc]
             sys.stdout.flush()
         total: dict[str, Any] = {

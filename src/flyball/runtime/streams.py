@@ -99,6 +99,20 @@ class Marks:
         return sum(after[0] - before[1] - 1 for before, after in itertools.pairwise(known))
 
 
+def joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return spans with those joined that touch.
+
+    >>> joined([Span("a", "1", 2, 2), Span("a", "1", 0, 1)])
+    (Span(source='a', epoch='1', first=0, last=2),)
+    """
+    marks = Marks(spans)
+    return tuple(
+        Span(source, epoch, first, last)
+        for (source, epoch), found in sorted(marks._spans.items())
+        for first, last in found
+    )
+
+
 def receive(
     store: Store, build: Callable[[Marks], Iterable[Sent]], binding: data.Binding | data.Bindings | None = None,
     now: int | None = None, live: bool = False,
