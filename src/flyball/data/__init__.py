@@ -3,9 +3,11 @@
 from flyball.data.binding import Binding
 from flyball.data.bindings import Bindings
 from flyball.data.clean import Clip, HoldGaps
+from flyball.data.dictionaries import Dictionary
 from flyball.data.expect import Between, Missing, SameUnit
 from flyball.data.frames import Frames
 from flyball.data.images import Images
+from flyball.data.layout import Layout
 from flyball.data.retention import Retention
 from flyball.data.stage import (
     Check,
@@ -24,7 +26,7 @@ from flyball.data.stage import (
 from flyball.data.twins import Twins
 
 __all__ = [
-    "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Finding", "Fleet", "Frames",
-    "HoldGaps", "Images", "Late", "Missing", "Retention", "Rows", "SameUnit", "Table", "Tables",
+    "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Dictionary", "Finding",
+    "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Retention", "Rows", "SameUnit", "Table", "Tables",
     "Twins", "WallClock", "Words",
 ]  # fmt: skip

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from flyball import errors, part, units
+from flyball.data.dictionaries import Dictionary
+from flyball.data.layout import Layout
 
 EPOCHS = ("s", "ms", "us")
 #: What is wrong with a name that a page does not declare.
@@ -23,6 +25,9 @@ class Binding(part.Part):
     machines' software it was written for.  A binding holds for files of the days from `since` until before `until`
     (ISO dates): the day that a file's name tells, or the one on which it is taken in.
 
+    `layouts` says by table how a line of its raw logs reads; `dictionaries` what releases of the machines' software
+    call codes since when, row by row: codes get their former names back, and `codes` then translates those.
+
     >>> Binding("north", names={"telemetry.vibration": "VIB_1"}).site_name("telemetry", "vibration")
     'VIB_1'
     """
@@ -36,6 +41,8 @@ class Binding(part.Part):
     epoch: str = "us"
     codes: Mapping[str, Mapping[str, str]] = part.field(default_factory=dict)
     software: tuple[str, ...] = ()
+    layouts: Mapping[str, Layout] = part.field(default_factory=dict)
+    dictionaries: tuple[Dictionary, ...] = ()
 
     def site_name(self, table: str, column: str) -> str:
         """Return what the site calls a column of the page."""
@@ -70,6 +77,11 @@ class Binding(part.Part):
                 yield errors.Problem(
                     f"units[{name!r}]", f"no unit {unit!r}", errors.did_you_mean(unit, units.names())
                 )
+        inner = [(f"layouts[{table!r}]", layout) for table, layout in self.layouts.items()]
+        books = [(f"dictionaries[{place}]", book) for place, book in enumerate(self.dictionaries)]
+        for place, one in (*inner, *books):
+            for problem in one.problems(page):
+                yield problem._replace(place=f"{place}.{problem.place}")
         if page is not None:
             yield from self._unknown(page)
 
@@ -81,6 +93,15 @@ class Binding(part.Part):
             for name in getattr(self, place):
                 if name not in known:
                     yield errors.Problem(f"{place}[{name!r}]", UNKNOWN, errors.did_you_mean(name, known))
+        for table in self.layouts:
+            if fleet.table(table) is None:
+                tables = [one.name for one in fleet.tables]
+                yield errors.Problem(f"layouts[{table!r}]", UNKNOWN, errors.did_you_mean(table, tables))
+        for number, book in enumerate(self.dictionaries):
+            for field, name in (("of", book.of), ("child", book.child)):
+                if name and name not in known:
+                    fix = errors.did_you_mean(name, known)
+                    yield errors.Problem(f"dictionaries[{number}].{field}[{name!r}]", UNKNOWN, fix)
         for name, unit in self.units.items():
             for full, declared in columns.items():
                 fits = name in (full, full.partition(".")[2])
@@ -129,12 +150,17 @@ def day(now_us: int) -> str:
     return datetime.fromtimestamp(now_us / 1e6, UTC).date().isoformat()
 
 
+_NAMES = {
+    f"{before}{kind.__name__}": kind for kind in (Binding, Dictionary, Layout) for before in ("data.", "")
+}
+
+
 def read(path: Path) -> Binding:
     """Read a binding from a file that holds its repr (`data.Binding("north", ...)`); nothing in it is run.
 
     Raises DeclarationError when the text is no binding.
     """
-    found = part.parse(path.read_text(encoding="utf-8"), {"data.Binding": Binding, "Binding": Binding})
+    found = part.parse(path.read_text(encoding="utf-8"), _NAMES)
     if not isinstance(found, Binding):
         raise errors.DeclarationError(f"{path} holds no data.Binding(...)")
     return found

@@ -94,7 +94,7 @@ class Taking:
             self.receipt.known += 1
             return
         try:
-            raw = formats.read(path, content, judging.numbers(), self.limits)
+            raw = formats.read(path, content, judging.numbers(), self.limits, judging.layout())
         except arrivals.RefusedError as refused:
             return self.refuse(table, name, str(refused), reading)
         judged = judging.judge(raw, name)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flyball import errors, units
-from flyball.data import stage
+from flyball.data import dictionaries, stage
 from flyball.data.binding import Binding
 from flyball.data.formats import cells
 from flyball.data.formats.raw import Bad, Raw, shorten
+from flyball.data.layout import Layout
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,6 +80,10 @@ class Judge:
         """Return what the files call a column of the page."""
         return self.binding.site_name(self.table.name, column)
 
+    def layout(self) -> Layout | None:
+        """Return how a line of the table's raw logs reads, None where the site declares nothing."""
+        return self.binding.layouts.get(self.table.name)
+
     def numbers(self) -> frozenset[str]:
         """Return the files' names of columns that hold plain numbers, which a reader may parse itself."""
         reserved = {
@@ -121,7 +126,37 @@ class Judge:
                 )
             if column not in good:
                 good[column] = self._column(raw, column, kind, site, refuse)
-        return self._kept(raw, good, reasons, absent, tuple(c for c in raw.frame.columns if c not in used))
+        unknown = self._former(raw, good, absent)
+        used |= {book.by for book in self.binding.dictionaries}
+        extra = tuple(c for c in raw.frame.columns if c not in used)
+        judged = self._kept(raw, good, reasons, absent, extra)
+        judged.note = "; ".join(told for told in (judged.note, *unknown) if told)
+        return judged
+
+    def _former(self, raw: Raw, good: dict[str, pl.Series], absent: dict[str, str]) -> list[str]:
+        """Give codes their first names back, in place, then the page's; return what no dictionary knows."""
+        told = []
+        for column in self.table.columns:
+            books = self._books(column)
+            if not books or column in absent:
+                continue
+            releases = {book.by: raw.frame[book.by] for book in books if book.by in raw.frame.columns}
+            good[column], children, unknown = dictionaries.translated(
+                books, self.binding.zone, good[column], good["at"], good["key"], releases
+            )
+            codes = self.binding.site_codes(self.table.name, column)
+            good[column] = (
+                good[column].replace(dict(codes)).alias(column) if codes else good[column].alias(column)
+            )
+            for name, values in children.items():
+                if name in self.table.columns:
+                    good[name] = values.alias(name)
+                    absent.pop(name, None)
+            told.append(unknown)
+        return told
+
+    def _books(self, column: str) -> tuple[dictionaries.Dictionary, ...]:
+        return tuple(book for book in self.binding.dictionaries if book.about(self.table.name, column))
 
     def _stopped(self, raw: Raw, name: str) -> str:
         """Return why no row of the file can be placed, or an empty text."""
@@ -187,7 +222,7 @@ class Judge:
             factor, offset = self.scales.get(column, (1.0, 0.0))
             values = values if (factor, offset) == (1.0, 0.0) else values * factor + offset
         codes = self.binding.site_codes(self.table.name, column)
-        if codes and values.dtype == pl.String:
+        if codes and values.dtype == pl.String and not self._books(column):
             values = values.replace(dict(codes))
         return values.alias(column)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from flyball.data.arrivals import Limits
 from flyball.data.formats import csv, jsonl, log, parquet
 from flyball.data.formats.raw import PLAIN, Bad, Raw, nothing
+from flyball.data.layout import Layout
 
 READERS: dict[str, Callable[..., Raw]] = {
     ".csv": csv.read, ".csv.gz": csv.read, ".parquet": parquet.read,
     ".jsonl": jsonl.read, ".jsonl.gz": jsonl.read, ".ndjson": jsonl.read, ".ndjson.gz": jsonl.read,
-    ".log": log.read, ".log.gz": log.read,
+    ".log": log.read, ".log.gz": log.read, ".log.zst": log.read,
 }  # fmt: skip
 
 
@@ -27,12 +28,22 @@ def ending(path: Path) -> str:
     )
 
 
-def read(path: Path, content: bytes, numbers: Iterable[str] = (), limits: Limits = PLAIN) -> Raw:
+def read(
+    path: Path,
+    content: bytes,
+    numbers: Iterable[str] = (),
+    limits: Limits = PLAIN,
+    layout: Layout | None = None,
+) -> Raw:
     """Return the cells of a file; one that cannot be read at all is quarantined whole, with the reason.
+
+    A raw log is read by the layout that the site's binding declares, if it does.
 
     Raises RefusedError for a file that unpacks to more than the limits say.
     """
     try:
+        if layout is not None and READERS[ending(path)] is log.read:
+            return log.read(path, content, numbers, limits, layout)
         return READERS[ending(path)](path, content, numbers, limits)
     except MemoryError:
         why = "does not fit into memory: send it in pieces"
