@@ -27,6 +27,6 @@ from flyball.data.twins import Twins
 
 __all__ = [
     "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Dictionary", "Finding",
-    "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Retention", "Rows", "SameUnit", "Table", "Tables",
-    "Twins", "WallClock", "Words",
+    "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Retention", "Rows", "SameUnit", "Table",
+    "Tables", "Twins", "WallClock", "Words",
 ]  # fmt: skip
