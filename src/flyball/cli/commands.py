@@ -344,6 +344,20 @@ def templates(
 
 
 @app.command()
+def codes(
+    logs: Annotated[list[Path], typer.Argument(help="Raw logs of the usual layout, or folders of them.")],
+    out: Annotated[Path | None, typer.Option(help="A CSV to write hour, machine, code, count into.")] = None,
+    renames: Annotated[bool, typer.Option("--renames", help="Look for codes that were renamed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Count the codes of raw logs by hour and machine."""
+    from flyball.cli import codes as reading
+
+    told = reading.counted(logs, out, renames)
+    shown.say(told, as_json, lambda: reading.lines(told))
+
+
+@app.command()
 def fab(
     preset: Annotated[str, typer.Option(help="tiny, laptop or paper.")] = "tiny",
     seed: Seed = 0,

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
 #: The columns that a line gives, in their order.
 COLUMNS = ("seen", "time", "machine", "level", "code", "text")
-_STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d(?::?\d\d)?)?"
-_LINE = rf"^(?:({_STAMP}) )?({_STAMP}) ([!-~]{{1,32}}) ([A-Z]{{1,16}}) ([!-~]{{1,16}})(?: (.*))?$"
+#: A time as a line has it.
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d(?::?\d\d)?)?"
+_LINE = rf"^(?:({STAMP}) )?({STAMP}) ([!-~]{{1,32}}) ([A-Z]{{1,16}}) ([!-~]{{1,16}})(?: (.*))?$"
 #: What a line is told to lack, by the first field that is not as it should be.
 _FIELDS = (
-    (rf"^(?:{_STAMP} )?{_STAMP} ", "no ISO 8601 time at the beginning"),
-    (rf"^(?:{_STAMP} )?{_STAMP} [!-~]{{1,32}} ", "no machine after the time (1 to 32 characters)"),
+    (rf"^(?:{STAMP} )?{STAMP} ", "no ISO 8601 time at the beginning"),
+    (rf"^(?:{STAMP} )?{STAMP} [!-~]{{1,32}} ", "no machine after the time (1 to 32 characters)"),
     (
-        rf"^(?:{_STAMP} )?{_STAMP} [!-~]{{1,32}} [A-Z]{{1,16}} ",
+        rf"^(?:{STAMP} )?{STAMP} [!-~]{{1,32}} [A-Z]{{1,16}} ",
         "no level after the machine (capital letters)",
     ),
 )
