@@ -68,7 +68,9 @@ def test_real_lines_give_the_fields_that_people_wrote_down(system):
     assert len(rows) == 2000
     joined = sum(text.count("\n") for text in raw.frame["text"].to_list())
     assert raw.frame.height + len(raw.bad) + joined == 2000
-    assert len(raw.bad) <= 60 and all("does not fit" in bad.reason for bad in raw.bad)
+    assert len(raw.bad) == (8 if system == "Linux" else 0) and all(
+        "does not fit" in bad.reason for bad in raw.bad
+    )
     for field, columns in truth.items():
         for line, value in zip(raw.lines.tolist(), raw.frame[field].to_list(), strict=True):
             want = " ".join(rows[line - 1][column] for column in columns).strip()
@@ -164,6 +166,7 @@ def test_a_binding_file_holds_layouts_and_its_rows_get_in(tmp_path):
         (data.Layout("{time"), "line"),
         (data.Layout("{time} {a}", fields={"a": "("}), "fields['a']"),
         (data.Layout("{time} {a}", fields={"a": "(b)"}), "fields['a']"),
+        (data.Layout("{time} {a}", fields={"a": "x(?=y)"}), "fields['a']"),
         (data.Layout("{time} {a}", fields={"b": "x"}), "fields['b']"),
         (data.Layout("{time} {a}", time="%Q"), "time"),
         (data.Layout("{time} {a}", time="ISO"), "time"),

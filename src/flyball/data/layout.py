@@ -106,6 +106,8 @@ class Layout(part.Part):
         return min(there, key=lambda one: abs(datetime.fromisoformat(one).date() - told))
 
     def problems(self, page: object) -> Iterator[errors.Problem]:
+        import polars as pl
+
         if not self.lines():
             yield errors.Problem("line", "no line", "give a text such as '{time} {machine} {code} {text}'")
         for line in self.lines():
@@ -122,8 +124,10 @@ class Layout(part.Part):
             place = f"fields[{name!r}]" if name else "continues"
             try:
                 captures = re.compile(shape).groups
-            except re.error as error:
-                yield errors.Problem(place, f"{shape!r} is no regular expression ({error})", "mend it")
+                pl.Series([""]).str.contains(f"(?:{shape})")
+            except (re.error, pl.exceptions.PolarsError):
+                fix = "mend it; what looks ahead or back is not understood"
+                yield errors.Problem(place, f"{shape!r} is no regular expression", fix)
                 continue
             if captures:
                 yield errors.Problem(place, f"{shape!r} captures", "write (?:...) for (...)")
