@@ -108,7 +108,7 @@ def ingest(
     ] = None,
     store: StoreAt = HERE, binding: BindingAt = None,
     watch: Annotated[
-        str | None, typer.Option(help="Take in what comes: a folder, s3://BUCKET/PREFIX or mqtt://HOST/TOPIC.")
+        str | None, typer.Option(help="Take in what comes: a folder, s3://, mqtt://, postgresql://, sqlite://, odbc:.")
     ] = None,
     every: Annotated[float, typer.Option(help="Watch: seconds between two looks.")] = 5.0,
     seconds: Annotated[
@@ -130,7 +130,7 @@ def ingest(
     if watch is not None and source is not None:
         raise errors.DeclarationError("--from takes in what is there, --watch what lands: give one of them")
     place = watch if watch is not None else source
-    if place is not None and (watch is not None or "://" in place):
+    if place is not None and (watch is not None or "://" in place or place.startswith("odbc:")):
         _placed(store, binding)
         return landing.watch(
             system.data, place, store, binding, every=every, seconds=seconds, live=live, largest=largest, lot=lot,

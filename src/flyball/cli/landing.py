@@ -28,7 +28,7 @@ def watch(
     the place and the store raises.
     """
     from flyball.data import arrivals, bindings
-    from flyball.runtime import landing, messages, objects
+    from flyball.runtime import databases, landing, messages, objects
     from flyball.runtime.store import Store
 
     for name, value, least in (("every", every, 0.01), ("largest", largest, 1), ("lot", lot, 1)):
@@ -42,6 +42,8 @@ def watch(
                 f"{place}: messages have no end: give it to --watch, and --for how long"
             )
         messages.Place.read(place)
+    elif place.partition(":")[0] in databases.SCHEMES:
+        databases.Database(place)
     elif place.startswith(objects.SCHEME):
         there = objects.Bucket(place, store, fleet, limits)
         for _ in there.look():  # what cannot be listed now is said now
@@ -51,15 +53,17 @@ def watch(
     else:
         there = landing.Folder(Path(place), but=store)
     site = bindings.read(binding) if binding is not None else None
-    watched: landing.Watch | messages.Watch
-    if there is None:
+    watched: landing.Watch | messages.Watch | databases.Watch
+    if place.partition(":")[0] in databases.SCHEMES:
+        watched = databases.Watch(Store.open(store, fleet), place, site, live)
+    elif there is None:
         watched = messages.Watch(Store.open(store, fleet), messages.Place.read(place), site)
     else:
         watched = landing.Watch(
             Store.open(store, fleet), there, site, live=live, limits=limits, lot=lot << 20
         )
     with ended() as stop:
-        ends = once and isinstance(watched, landing.Watch)
+        ends = once and not isinstance(watched, messages.Watch)
         for told in watched.all(stop) if ends else watched.go(every, seconds, stop):  # type: ignore[union-attr]
             shown.say(told, as_json, lambda told=told: landing.lines(told))  # type: ignore[misc]
             sys.stdout.flush()

@@ -8,6 +8,7 @@ from flyball.data.expect import Between, Missing, SameUnit
 from flyball.data.frames import Frames
 from flyball.data.images import Images
 from flyball.data.layout import Layout
+from flyball.data.query import Query
 from flyball.data.retention import Retention
 from flyball.data.stage import (
     Check,
@@ -27,6 +28,6 @@ from flyball.data.twins import Twins
 
 __all__ = [
     "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Dictionary", "Finding",
-    "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Retention", "Rows", "SameUnit", "Table",
+    "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Query", "Retention", "Rows", "SameUnit", "Table",
     "Tables", "Twins", "WallClock", "Words",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from flyball import errors, part, units
 from flyball.data.dictionaries import Dictionary
 from flyball.data.layout import Layout
+from flyball.data.query import Query
 
 EPOCHS = ("s", "ms", "us")
 #: What is wrong with a name that a page does not declare.
@@ -22,8 +23,9 @@ class Binding(part.Part):
     time's) to the site's column; `units` maps the page's name to the unit the site sends; `zone` is the zone of
     times that carry none; `epoch` says what a numeric time counts since 1970 ("s", "ms" or "us"); `codes` maps
     the page's name of a category column to {site's code: page's}.  `software` names the releases of the
-    machines' software it was written for.  A binding holds for files of the days from `since` until before `until`
-    (ISO dates): the day that a file's name tells, or the one on which it is taken in.
+    machines' software it was written for; `queries` pull tables from the site's database.  A binding holds for files of
+    the days from `since` until before `until` (ISO dates): the day that a file's name tells, or the one on which it is
+    taken in.
 
     `layouts` says by table how a line of its raw logs reads; `dictionaries` what releases of the machines' software
     call codes since when, row by row: codes get their former names back, and `codes` then translates those.
@@ -43,6 +45,7 @@ class Binding(part.Part):
     software: tuple[str, ...] = ()
     layouts: Mapping[str, Layout] = part.field(default_factory=dict)
     dictionaries: tuple[Dictionary, ...] = ()
+    queries: tuple[Query, ...] = ()
 
     def site_name(self, table: str, column: str) -> str:
         """Return what the site calls a column of the page."""
@@ -79,7 +82,8 @@ class Binding(part.Part):
                 )
         inner = [(f"layouts[{table!r}]", layout) for table, layout in self.layouts.items()]
         books = [(f"dictionaries[{place}]", book) for place, book in enumerate(self.dictionaries)]
-        for place, one in (*inner, *books):
+        asked = [(f"queries[{number}]", query) for number, query in enumerate(self.queries)]
+        for place, one in (*inner, *books, *asked):
             for problem in one.problems(page):
                 yield problem._replace(place=f"{place}.{problem.place}")
         if page is not None:
@@ -151,7 +155,8 @@ def day(now_us: int) -> str:
 
 
 _NAMES = {
-    f"{before}{kind.__name__}": kind for kind in (Binding, Dictionary, Layout) for before in ("data.", "")
+    **{name: getattr(units, name) for name in units.MAKERS},
+    **{f"{at}{kind.__name__}": kind for kind in (Binding, Dictionary, Layout, Query) for at in ("data.", "")},
 }
 
 

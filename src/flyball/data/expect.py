@@ -89,7 +89,7 @@ class SameUnit(stage.Check):
 
     column: str
     unit: str
-    within: float = 0.2
+    within: float = 0.4
 
     def reads(self) -> tuple[str, ...]:
         return (self.column,)

@@ -134,7 +134,7 @@ class Journal:
             for table, files in staged.items()
         }
         try:
-            durable.write(intent, json.dumps({"commit": number, "tables": tables, "lists": lists}).encode())
+            durable.write(intent, _sealed({"commit": number, "tables": tables, "lists": lists}))
         except BaseException:
             if not intent.exists():  # once the intent has its name, the files are the commit's
                 self.drop(staged)
@@ -193,10 +193,10 @@ class Journal:
         """Yield what the last commit, and those under way, say of every table: its files and its last commit."""
         for path in [self.pending / DONE, *self.pending.glob("[0-9]*.json")]:
             try:
-                yield json.loads(path.read_bytes()).get("lists", {})
+                yield _unsealed(path.read_bytes()).get("lists", {})
             except FileNotFoundError:
                 continue
-            except (ValueError, AttributeError):
+            except ValueError:
                 if path.name == DONE:
                     raise errors.TamperedError(f"{path} is damaged: restore it from a copy") from None
 
@@ -215,10 +215,10 @@ class Journal:
         done = self.pending / DONE
         if not done.exists():
             return
-        told = json.loads(done.read_bytes())
+        told = _unsealed(done.read_bytes())
         lists = dict(told.get("lists", {})) | changes
         lists |= {table: self._now(table) for table in (self.tables() if tables is None else tables)}
-        durable.write(done, json.dumps({**told, "lists": lists}).encode())
+        durable.write(done, _sealed({**told, "lists": lists}))
 
     def read(
         self, table: str, files: Sequence[File] | None = None, columns: Sequence[str] | None = None,
@@ -324,7 +324,7 @@ class Journal:
         from deltalake import CommitProperties, Transaction
 
         try:
-            told = json.loads(intent.read_bytes())
+            told = _unsealed(intent.read_bytes())
         except ValueError:
             self._set_aside(intent, "a torn intent")
             return
@@ -345,7 +345,7 @@ class Journal:
         """Carry the last commit once more after an entry of it was set aside; note it as lost where files are gone."""
         done = self.pending / DONE
         try:
-            told = json.loads(done.read_bytes())
+            told = _unsealed(done.read_bytes())
         except (OSError, ValueError):
             return
         behind = {
@@ -487,6 +487,25 @@ class Journal:
                     path.unlink(missing_ok=True)
             for path in (self.folder / table / "_delta_log").glob("*.tmp*"):
                 path.unlink(missing_ok=True)
+
+
+def _sealed(told: Mapping[str, Any]) -> bytes:
+    """Return what is noted of a commit, with the digest of it: a bit of it that flips is told."""
+    text = json.dumps(told, sort_keys=True)
+    return json.dumps({**told, "digest": hashlib.sha256(text.encode()).hexdigest()}).encode()
+
+
+def _unsealed(content: bytes) -> dict[str, Any]:
+    """Return what is noted of a commit.  Raises ValueError for what was not noted so."""
+    told = json.loads(content)
+    if not isinstance(told, dict):
+        raise ValueError("no note of a commit")
+    digest = told.pop("digest", None)  # one from before there were digests has none
+    if digest is not None and digest != hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest():
+        raise ValueError("not the note that was written")
+    if not isinstance(told.get("tables"), dict) or not isinstance(told.get("commit"), int):
+        raise ValueError("no note of a commit")
+    return told
 
 
 def listed(files: Iterable[File]) -> str:

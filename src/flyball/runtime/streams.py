@@ -146,7 +146,9 @@ def _take(taking: Taking, sent: Sent, sites: data.Bindings) -> None:
     if table is None:
         raise ValueError(f"no table {sent.table!r}")
     marks = json.dumps([list(span) for span in sent.spans])
-    source = hashlib.sha256(f"{table.name} {sent.name} {marks}".encode()).hexdigest()
+    # What came is known by its marks; the digest only has to be another one each time.
+    place = f"{taking.number} {len(taking.sources)}"
+    source = hashlib.sha256(f"{table.name} {sent.name} {marks} {place}".encode()).hexdigest()
     site = sites.of(Path(sent.name), taking.came) if sent.table is not None else None
     taking.receive(table, sent.name, sent.raw, site, source, marks)
 
