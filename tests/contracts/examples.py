@@ -36,14 +36,11 @@ DATA = (
     data.HoldGaps(hours(6), columns=("t.x",)),
     data.Images("t.map", size=(64, 64)),
     data.SameUnit("t.x", "kW", within=0.1),
-<<<<<<< HEAD
     data.Layout(
         "{time} {machine} {code}: {text}", time="%b %d %H:%M:%S", fields={"code": "[A-Z]+"}, continues=" "
     ),
     data.Dictionary("v2", of="t.mode", since="2026-03-01T06:00", renamed={"a": "b"}, split={"c": ("d", "e")}),
-=======
     data.Query("t", "select id, x from t where id > :mark", mark="id"),
->>>>>>> 764b939 (A site's queries pull what is new from its database, read-only, each row once; a note of a commit carries its digest)
     data.Retention(at_most=MiB(20_480), rows=days(800), never=("t",)),
     data.Missing("t.x", at_most=0.02),
     data.Twins("t.map", split="t.part", label="t.code"),

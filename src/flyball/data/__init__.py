@@ -28,6 +28,6 @@ from flyball.data.twins import Twins
 
 __all__ = [
     "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Dictionary", "Finding",
-    "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Query", "Retention", "Rows", "SameUnit", "Table",
-    "Tables", "Twins", "WallClock", "Words",
+    "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Query", "Retention", "Rows", "SameUnit",
+    "Table", "Tables", "Twins", "WallClock", "Words",
 ]  # fmt: skip
