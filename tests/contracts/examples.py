@@ -30,6 +30,7 @@ DATA = (
     data.Between("t.x", 0.0, 60.0, but=0.01),
     data.Binding("site-a", names={"t.x": "power"}, units={"t.x": "W"}, zone="Europe/Amsterdam"),
     data.Clip("t.x", 0.0, 60.0),
+    data.Context("t", of="lots", columns=("product",), within=hours(1), orphans=0.02),
     data.Counter("cycle"),
     data.WallClock(),
     data.Fleet("machine", data.WallClock(), (TABLE,)),

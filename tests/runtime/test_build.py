@@ -235,3 +235,124 @@ def test_answers_are_written_and_read_back(bounded, daily, sent, tmp_path):
     assert back.why.texts() == y.why.texts()
     told = build.settled(build.features.Matrix(features.Moments.of([], []), {}), back)
     assert sum(told.values()) == len(y) and list(itertools.islice(told, 1)) == ["known"]
+
+
+LOTS = data.Table("lots", columns={"lot": "category", "product": "category"}, time="time", unique=("lot",))
+NEAR = data.Context("telemetry", of="lots", columns=("product",), within=units.hours(12), orphans=0.01)
+
+
+@pytest.fixture
+def producing(daily):
+    """A page whose telemetry takes the product from lots, and looks for it three days back."""
+    fleet = part.replace(daily.page.data, tables=(*daily.page.data.tables, LOTS), context=(NEAR,))
+    columns = (*WINDOWS, features.Last("telemetry.product", at_most=units.days(3)))
+    return part.replace(seeing(daily.page, columns), data=fleet)
+
+
+def lots(folder, since=0, until=20, late_days=0, only=range(12)):
+    """Write a lot a day and machine, half an hour before the telemetry; told some days late, on paper."""
+    made = []
+    for day in range(since, until):
+        date = np.datetime64("2026-01-01") + day
+        seen = f"{date + late_days}T05:40:00"
+        rows = [
+            f"m{n:02d},{date}T05:30:00,{seen},l{n}-{day},{'xy'[(n + day) % 2]}" for n in only if (n + day) % 7
+        ]
+        file = folder / f"lots-{date}.csv"
+        file.write_text("\n".join(["machine,time,seen,lot,product", *rows]) + "\n")
+        made.append(file)
+    return made
+
+
+def test_context_is_joined_and_its_orphans_are_counted(producing, daily, sent, tmp_path):
+    store = sent(producing, days(daily.files, 0, 20) + lots(tmp_path))
+    x, _ = build.matrix(producing, store, plan.Plan(store))
+    asked = dict(zip(zip(x.moments.names(), x.moments.at.tolist(), strict=True), range(len(x)), strict=True))
+    told = x.columns["telemetry.product.last"].texts()
+    # The morning after a day asks of its lot; a day without a lot leaves the one before.
+    assert told[asked["m03", build._day("2026-01-09")[0]]] == "x"
+    assert told[asked["m03", build._day("2026-01-06")[0]]] == told[asked["m03", build._day("2026-01-05")[0]]]
+    (found,) = build.orphans(producing, build.cleaned(producing, build.raw(producing, store)), None)
+    assert (found["check"], found["by"], found["passed"], found["rows"]) == ("Context", "context", False, 240)
+    assert (
+        found["orphans"] == found["first"] == sum((n + day) % 7 == 0 for n in range(12) for day in range(20))
+    )
+
+
+def test_late_context_changes_the_days_that_can_look_back_on_it(producing, daily, sent, tmp_path):
+    store = sent(producing, days(daily.files, 0, 20) + lots(tmp_path))
+    before = keys(producing, store)
+    late = tmp_path / "lots-late.csv"
+    late.write_text("machine,time,lot,product\nm00,2026-01-10T05:00:00,other,z\n")
+    store.ingest([late])
+    # Three days of window, half a one of tolerance, and one for the day's own length.
+    assert changed(before, keys(producing, store)) == [f"2026-01-{day}" for day in (10, 11, 12, 13, 14, 15)]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_comes_first_rows_or_context_the_features_are_the_same(producing, daily, tmp_path, seed):
+    files = days(daily.files, 0, 20) + lots(tmp_path, late_days=2)
+    whole = Store.open(tmp_path / "whole", producing.data)
+    whole.ingest(files)
+    expected, _ = build.matrix(producing, whole, plan.Plan(whole))
+    random.Random(seed).shuffle(files)
+    store = Store.open(tmp_path / "grown", producing.data)
+    for begin in range(0, len(files), 15):
+        store.ingest(files[begin : begin + 15])
+        found, _ = build.matrix(producing, store, plan.Plan(store))
+    same(words_apart(found), words_apart(expected))
+    assert texts(found) == texts(expected) and None in texts(found) and "x" in texts(found)
+
+
+def texts(x):
+    return x.columns["telemetry.product.last"].texts()
+
+
+def words_apart(x):
+    columns = {name: column for name, column in x.columns.items() if not isinstance(column, data.Words)}
+    return dataclasses.replace(x, columns=columns)
+
+
+def test_sabotage_keys_that_leave_context_out_keep_what_is_stale(producing, daily, tmp_path, monkeypatch):
+    real = Store.partitions
+    monkeypatch.setattr(Store, "partitions", lambda self, table: {} if table == "lots" else real(self, table))
+    with pytest.raises(AssertionError):
+        test_whatever_comes_first_rows_or_context_the_features_are_the_same(producing, daily, tmp_path, 0)
+
+
+def test_context_corrected_after_a_cut_leaves_what_was_known_at_it(producing, daily, sent, tmp_path):
+    store = sent(producing, days(daily.files, 0, 20) + lots(tmp_path))
+    x, _, key = learned(producing, store, CUT)
+    corrected = tmp_path / "lots-corrected.csv"
+    corrected.write_text(
+        "machine,time,seen,lot,product\nm03,2026-01-08T05:30:00,2026-01-30T00:00:00,l3-7,z\n"
+        "m00,2026-01-15T05:30:00,2026-01-30T00:00:00,l0-14,z\n"
+    )
+    store.ingest([corrected, *days(daily.files, 20, 31)])
+    again, _, again_key = learned(producing, store, CUT)
+    same(words_apart(again), words_apart(x))
+    assert texts(again) == texts(x) and again_key == key
+    found = build.tables(producing, store, None, None, None)["telemetry"]
+    assert "z" in found.known(None).words("product").texts()
+    assert "z" not in found.known(CUT).words("product").texts()
+    # The lot of the 15th was told only afterwards; of the eleven days that came then there are no lots.
+    for cut, orphans in ((CUT, 3), (None, 2 + 11)):
+        (told,) = build.orphans(producing, build.cleaned(producing, build.raw(producing, store)), cut)
+        assert told["machines"]["m00"][0] == orphans
+
+
+def test_context_that_comes_late_asks_no_further_question(producing, daily, sent, tmp_path):
+    page = part.replace(
+        producing, features=part.replace(producing.features, asked=features.Each("telemetry"))
+    )
+    store = sent(page, days(daily.files, 0, 20) + lots(tmp_path, late_days=2))
+    x, _ = build.matrix(page, store, plan.Plan(store))
+    assert len(x) == 240 and len(build.tables(page, store, None, None, None)["telemetry"]) > 400
+
+
+def test_what_is_absent_of_context_is_absent_of_what_takes_it(producing, daily, sent, tmp_path):
+    file = tmp_path / "lots-poor.csv"
+    file.write_text("machine,time,lot\nm00,2026-01-02T05:30:00,l\n")
+    store = sent(producing, [*days(daily.files, 0, 5), file])
+    x, _ = build.matrix(producing, store, plan.Plan(store))
+    assert "no column 'product'" in x.stopped["telemetry.product.last"]

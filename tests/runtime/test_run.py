@@ -296,3 +296,40 @@ def test_the_reference_is_described_again_when_what_describes_it_changed(daily, 
         run.plan, "code", lambda *rooms: code(*rooms) + "#" * ("runtime/watching.py" in rooms)
     )
     assert key() != before
+
+
+def test_a_run_tells_its_slices_by_context_and_how_much_of_it_is_missing(daily, inbox, quick, tmp_path):
+    lots = data.Table(
+        "lots", columns={"lot": "category", "product": "category"}, time="time", unique=("lot",)
+    )
+    near = data.Context("telemetry", of="lots", columns=("product",), within=units.hours(12), orphans=0.05)
+    fleet = part.replace(daily.page.data, tables=(*daily.page.data.tables, lots), context=(near,))
+    fleet = part.replace(fleet, expect=(data.Missing("telemetry.product", at_most=0.2),))
+    columns = (*COLUMNS, features.Last("telemetry.product", at_most=units.days(2)))
+    page = part.replace(
+        daily.page,
+        data=fleet,
+        features=part.replace(daily.page.features, columns=columns),
+        model=part.replace(
+            daily.page.model,
+            slices="telemetry.product.last",
+            challenger=model.Chain((model.Encode("telemetry.product.last"), model.Logistic())),
+        ),
+    )
+    assert list(page.problems()) == []
+    folder = inbox(60)
+    rows = [
+        f"m{n:02d},{np.datetime64('2026-01-01') + day}T05:30:00,l{n}-{day},{'xy'[n % 2]}"
+        for day in range(60) for n in range(12) if n != 3 or day % 2
+    ]  # fmt: skip
+    (folder / "lots.csv").write_text("\n".join(["machine,time,lot,product", *rows]) + "\n")
+    found = run.run(page, run.Bound(tmp_path / "store", folder)).json()
+    for product in "xy":
+        assert len(found["contest"]["challenger"][f"{product}.log_loss"]) == 3
+    missing, context = found["data"]["expectations"]
+    assert (missing["figure"], missing["passed"]) == (30 / 720, True)
+    assert (context["check"], context["figure"], context["passed"]) == ("Context", 30 / 720, True)
+    assert context["machines"] == {"m03": [30, 60]} and "most: m03 30 of 60" in context["why"]
+    strict = part.replace(page, data=part.replace(fleet, context=(part.replace(near, orphans=0.01),)))
+    again = run.run(strict, run.Bound(tmp_path / "store", folder)).json()
+    assert not again["data"]["expectations"][1]["passed"]

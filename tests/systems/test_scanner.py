@@ -57,6 +57,44 @@ def test_its_input_is_written_and_its_ceiling_is_a_probability(tmp_path, monkeyp
     assert found.shape == (2,) and ((found >= 0) & (found <= 1)).all() and np.isfinite(found).all()
 
 
+def test_telemetry_takes_the_product_from_measured_lots_that_come_a_day_late(tmp_path):
+    """The fleet's own overlay metrology as context: late by hours, for some lots without a product at all."""
+    from flyball.fab import fleet
+    from flyball.runtime import build, plan, store
+
+    small = fab.Fab("tiny", machines=4, days=60)
+    lots = data.Table("overlay", columns={"product": "category"}, time="time", unique=("at",))
+    near = data.Context("telemetry", of="overlay", columns=("product",), within=units.hours(2), orphans=0.5)
+    telemetry = data.Table("telemetry", columns={"vibration": "mm/s"}, time="time", unique=("at",))
+    page = part.replace(
+        PAGE,
+        data=data.Fleet("machine", data.WallClock(), (telemetry, lots), context=(near,)),
+        features=features.AsOf(features.Every(DAY), (features.Last("telemetry.product", at_most=days(3)),)),
+    )
+    fab.write(small, tmp_path / "files", only=("telemetry", "overlay"), with_truth=False)
+    kept = store.Store.open(tmp_path / "store", page.data)
+    kept.ingest([tmp_path / "files"])
+    raw = build.cleaned(page, build.raw(page, kept))
+    joined = build.joined(page, raw)["telemetry"]
+    settled = joined.known(None)
+    assert len(settled) == len(raw["telemetry"].known(None)) < len(joined)
+    # Whatever was joined is what the machine exposed within the two hours before.
+    names = {name: number for number, name in enumerate(fleet.plan(small).names)}
+    made, told = fleet.production(small).product, settled.words("product").texts()
+    agree = []
+    for code, at, product in zip(settled.segments().tolist(), settled.at.tolist(), told, strict=True):
+        hour = (at - fab.START_US) // int(units.hours(1))
+        if product:
+            lately = made[names[settled.keys[code]], max(0, hour - 3) : hour + 1]
+            agree.append(product in {f"P{number:02d}" for number in lately})
+    assert len(agree) > 200 and np.mean(agree) > 0.98, (len(agree), np.mean(agree))
+    # A lot is measured hours after it was exposed: when a row is first seen next to nothing is known of it.
+    (found,) = build.orphans(page, raw, None)
+    assert found["orphans"] < found["first"] and not found["passed"] and len(found["machines"]) == 4
+    x, _ = build.matrix(page, kept, plan.Plan(kept))
+    assert set(x.columns["telemetry.product.last"].texts()) > {"P00", None}
+
+
 def stage(name, **changes):
     return lambda: part.replace(PAGE, **{name: part.replace(getattr(PAGE, name), **changes)})
 

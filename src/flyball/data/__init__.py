@@ -3,6 +3,7 @@
 from flyball.data.binding import Binding
 from flyball.data.bindings import Bindings
 from flyball.data.clean import Clip, HoldGaps
+from flyball.data.context import Context
 from flyball.data.dictionaries import Dictionary
 from flyball.data.expect import Between, Missing, SameUnit
 from flyball.data.frames import Frames
@@ -27,7 +28,7 @@ from flyball.data.stage import (
 from flyball.data.twins import Twins
 
 __all__ = [
-    "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Counter", "Dictionary", "Finding",
-    "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Query", "Retention", "Rows", "SameUnit",
-    "Table", "Tables", "Twins", "WallClock", "Words",
+    "Between", "Binding", "Bindings", "Check", "Cleaner", "Clip", "Clock", "Context", "Counter", "Dictionary",
+    "Finding", "Fleet", "Frames", "HoldGaps", "Images", "Late", "Layout", "Missing", "Query", "Retention",
+    "Rows", "SameUnit", "Table", "Tables", "Twins", "WallClock", "Words",
 ]  # fmt: skip

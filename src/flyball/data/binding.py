@@ -90,7 +90,7 @@ class Binding(part.Part):
             yield from self._unknown(page)
 
     def _unknown(self, fleet: Any) -> Iterator[errors.Problem]:
-        columns = fleet.columns()
+        columns = fleet.arriving()
         known = {*columns, *(name.partition(".")[2] for name in columns), fleet.key, "key", "at", "seen"}
         known |= {table.time for table in fleet.tables if table.time}
         for place in ("names", "units", "codes"):

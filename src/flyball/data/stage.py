@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from flyball.data.context import Context
     from flyball.data.images import Images
     from flyball.data.retention import Retention
 
@@ -140,7 +141,8 @@ class Fleet(part.Part):
 
     `key` names the column of the files that says which machine a row is from.  `images` says of an image column to
     what size it is decoded and what is too large; a column of which nothing is said has the defaults of `Images`.
-    `retain` says how much of the past a store keeps; without it all of it.
+    `retain` says how much of the past a store keeps; without it all of it.  `context` joins columns of other tables
+    to the cleaned rows, in order: from then on they are named like any other column.
     """
 
     key: str
@@ -150,6 +152,7 @@ class Fleet(part.Part):
     expect: tuple[Check, ...] = ()
     images: tuple[Images, ...] = ()
     retain: Retention | None = None
+    context: tuple[Context, ...] = ()
 
     def image(self, column: str) -> Images | None:
         """Return what is said of an image column ("table.column"), None if nothing."""
@@ -161,7 +164,18 @@ class Fleet(part.Part):
 
     def columns(self) -> dict[str, str]:
         """Return "table.column" -> unit or kind, for every column that can be named on the page."""
-        return {f"{t.name}.{c}": kind for t in self.tables for c, kind in t.columns.items()}
+        return self._known(self.context)
+
+    def arriving(self) -> dict[str, str]:
+        """Return "table.column" -> unit or kind, for every column that files bring; those of context are not."""
+        return self._known(())
+
+    def _known(self, context: tuple[Context, ...]) -> dict[str, str]:
+        found = {f"{t.name}.{c}": kind for t in self.tables for c, kind in t.columns.items()}
+        for joined in context:
+            kinds = {f"{joined.to}.{name}": found.get(f"{joined.of}.{name}") for name in joined.columns}
+            found |= {name: kind for name, kind in kinds.items() if kind is not None}
+        return found
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         seen: set[str] = set()
@@ -171,10 +185,15 @@ class Fleet(part.Part):
             seen.add(table.name)
         if not self.tables:
             yield errors.Problem("tables", "no table", "declare at least one data.Table")
-        for name in ("clean", "expect", "images"):
+        own = part.replace(self, context=())
+        for index, joined in enumerate(self.context):
+            for problem in joined.taken(self._known(self.context[:index])):
+                yield problem._replace(place=f"context[{index}].{problem.place}")
+        # Rows are cleaned before context is joined to them, so that each table is cleaned once, and alone.
+        for name, fleet in (("clean", own), ("expect", self), ("images", own)):
             for index, inner in enumerate(getattr(self, name)):
                 for column in inner.reads():
-                    for problem in unknown(self, column):
+                    for problem in unknown(fleet, column):
                         yield problem._replace(place=f"{name}[{index}]")
 
 
@@ -354,7 +373,10 @@ class Rows:
             values.append(plain)
         order = np.flatnonzero(whole)
         segments = self.segments()
-        order = order[np.lexsort((self.seen[order], *(value[order] for value in values), segments[order]))]
+        if self.unique != ("at",):  # by these the rows are sorted already
+            order = order[
+                np.lexsort((self.seen[order], *(value[order] for value in values), segments[order]))
+            ]
         older, newer = order[:-1], order[1:]
         same = segments[older] == segments[newer]
         for value in values:

@@ -123,6 +123,10 @@ def _empty(asof: stage.AsOf, fleet: data.Fleet, name: str) -> data.Rows:
     if table is None:
         hint = errors.did_you_mean(name, [table.name for table in fleet.tables])
         raise errors.DeclarationError(f"the features read table {name!r} and the fleet has none: {hint}")
+    for joined in fleet.context:
+        if joined.to == name and asof.reads() & {f"{name}.{column}" for column in joined.columns}:
+            what = f"{name} takes context from {joined.of}, and a stream joins none yet"
+            raise errors.DeclarationError(f"{what}: compute these features in batch")
     columns: dict[str, Any] = {}
     wanted = {stage.split(column)[1] for column in asof.reads() if stage.split(column)[0] == name}
     for column in sorted(wanted | (set(table.unique) - {"at"})):

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flyball import data, errors, part, units
+from flyball.data import context
 from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.labels import stage as labels
@@ -48,7 +49,7 @@ def partitions(page: System, store: Store) -> tuple[Partition, ...]:
     base = plan.key(
         part.replace(page.data, retain=None), page.features, plan.code("data", "features", "kernels"),
         plan.versions(("numpy", "polars")),
-        tuple(sorted(store.absent().items())),
+        tuple(sorted(absent(page, store).items())),
     )  # fmt: skip
     names = sorted(held)
     wall = isinstance(page.data.clock, data.WallClock)
@@ -99,8 +100,8 @@ def _within(own: Mapping[str, str], names: list[str], days: list[tuple[int, int]
 def tables(
     page: System, store: Store, since: int | None, until: int | None, names: frozenset[str] | None
 ) -> data.Tables:
-    """Return every table of the page, cleaned as declared; `names` limits the store's partitions."""
-    return cleaned(page, raw(page, store, since, until, names))
+    """Return every table of the page, cleaned and joined as declared; `names` limits the store's partitions."""
+    return joined(page, cleaned(page, raw(page, store, since, until, names)))
 
 
 def raw(
@@ -110,11 +111,36 @@ def raw(
     return {t.name: store.rows(t.name, since=since, until=until, partitions=names) for t in page.data.tables}
 
 
+def absent(page: System, store: Store) -> dict[str, str]:
+    """Return {"table.column": reason} for every column that some file did not have, and that context took of it."""
+    found = store.absent()
+    for joined in page.data.context:
+        for name in joined.columns:
+            if (why := found.get(f"{joined.of}.{name}")) is not None:
+                found[f"{joined.to}.{name}"] = why
+    return found
+
+
 def cleaned(page: System, found: data.Tables) -> data.Tables:
-    """Return tables as the page's cleaners leave them."""
+    """Return tables as the page's cleaners leave them, each by itself."""
     for cleaner in page.data.clean:
         found = {name: cleaner.clean(name, rows) for name, rows in found.items()}
     return found
+
+
+def joined(page: System, found: data.Tables) -> data.Tables:
+    """Return cleaned tables with the page's context joined to their rows."""
+    return context.joined(page.data.context, found)
+
+
+def orphans(page: System, found: data.Tables, as_of: int | None) -> list[dict[str, Any]]:
+    """Return what each context of the page comes to at the cut: its share of orphans, and the counts."""
+    told = []
+    for part_ in page.data.context:
+        finding, counts = part_.judge(found[part_.to], found[part_.of], as_of)
+        told.append({**vars(finding), "by": "context", **counts})
+        found = context.joined((part_,), found)
+    return told
 
 
 def counted(page: System, store: Store) -> list[data.Finding]:
@@ -187,10 +213,10 @@ def learned(
     )
 
     def label(folder: Path) -> None:
-        found = tables(page, store, None, None, None)
+        found = cleaned(page, raw(page, store))
         asked = asked_by(page, found, x.moments, as_of)
         kept = compact(x.take(asked))
-        y = page.labels.label(found, kept.moments, as_of)
+        y = page.labels.label(joined(page, found), kept.moments, as_of)
         write_answers(folder / "y.npz", y)
         np.save(folder / "asked.npy", asked)
         (folder / "content").write_text(content(kept, y))
@@ -287,7 +313,7 @@ def _by_day(
     begins = np.array([item.since for item in batch], dtype=np.int64)
     ends = np.array([item.until for item in batch], dtype=np.int64)
     span = lookback(page)
-    found = tables(page, store, None if span is None else int(begins[0]) - span, int(ends[-1]), None)
+    found = cleaned(page, raw(page, store, None if span is None else int(begins[0]) - span, int(ends[-1])))
     moments = page.features.asked.moments(found, int(begins[0]), int(ends[-1]))
     day = np.searchsorted(begins, moments.at, side="right") - 1
     day[moments.at >= ends[day]] = -1
@@ -300,7 +326,8 @@ def _by_machine(
     import numpy as np
 
     fleetwide = any(cleaner.fleetwide() for cleaner in page.data.clean)
-    found = tables(page, store, None, None, None if fleetwide else frozenset(item.name for item in batch))
+    names = None if fleetwide else frozenset(item.name for item in batch)
+    found = cleaned(page, raw(page, store, names=names))
     moments = page.features.asked.moments(found)
     place = {item.name: number for number, item in enumerate(batch)}
     group = np.array([place.get(store.partition_of(name), -1) for name in moments.keys], dtype=np.int64)
@@ -310,10 +337,13 @@ def _by_machine(
 def _parted(
     page: System, store: Store, batch: Sequence[Partition], found: data.Tables, moments: features.Moments, group: Ints
 ) -> Iterator[tuple[Partition, features.Matrix]]:  # fmt: skip
-    """Yield the rows of one matrix by partition: `group` (n,) is the place in the batch of each, -1 for none."""
+    """Yield the rows of one matrix by partition: `group` (n,) is the place in the batch of each, -1 for none.
+
+    Context is joined only now: late context makes another version of a row, and asks no further question.
+    """
     import numpy as np
 
-    x = page.features.compute(found, moments, store.absent())
+    x = page.features.compute(joined(page, found), moments, absent(page, store))
     order = np.argsort(group, kind="stable")
     bounds = np.searchsorted(group[order], np.arange(len(batch) + 1))
     for number, item in enumerate(batch):
@@ -326,6 +356,7 @@ def lookback(page: System) -> int | None:
     if span is None:
         return None
     margin = max((cleaner.lookback() for cleaner in page.data.clean), default=0)
+    margin += sum(int(joined.within) for joined in page.data.context)
     disorder = max((int(table.arrives) for table in page.data.tables), default=0)
     return span + margin + disorder + int(units.DAY)
 

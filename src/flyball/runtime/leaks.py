@@ -47,7 +47,7 @@ def ahead(
     for at in _spread(np.unique(x.moments.at[chosen]), INSTANTS).tolist():
         then = x.take(chosen[x.moments.at[chosen] == at])
         known = {name: rows.take(rows.seen <= at) for name, rows in tables.items()}
-        again = page.features.compute(build.cleaned(page, known), then.moments, absent)
+        again = page.features.compute(build.joined(page, build.cleaned(page, known)), then.moments, absent)
         for name, column in then.columns.items():
             _refuse(page, name, then.moments, column, again.columns.get(name))
         compared += len(then)

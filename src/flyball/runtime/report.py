@@ -211,9 +211,12 @@ def _data(told: dict[str, Any]) -> str:
     rows += [(f"stopped: {name}", reason) for name, reason in receipt["stopped_features"].items()]
     rows += [(f"cleaned: {one['column']}", f"{one['figure']:g} {one['why']}") for one in receipt["cleaned"]]
     checks = [
-        (one["column"], one["figure"], one["limit"], bool(one["passed"])) for one in receipt["expectations"]
+        (one["column"], one["figure"], one["limit"], bool(one["passed"]), one.get("why", ""))
+        for one in receipt["expectations"]
     ]
-    return table(("", ""), rows) + (table(("expected of", "figure", "limit", ""), checks) if checks else "")
+    return table(("", ""), rows) + (
+        table(("expected of", "figure", "limit", "", ""), checks) if checks else ""
+    )
 
 
 def _gates(told: dict[str, Any]) -> str:

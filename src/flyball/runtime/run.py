@@ -99,7 +99,7 @@ def _carry(
     # Everything up to the cut of the training has a key of its own, so that what arrives later leaves it alone.
     x, upstream = build.until(asked, learned), build.key_until(partitions, learned)
     x, y, content = build.learned(page, kept, steps, x, upstream, learned)
-    findings = _expectations(page, kept, steps, build.key_until(partitions, None), tables)
+    findings = _expectations(page, kept, steps, build.key_until(partitions, None), tables, as_of)
     _leaks(page, kept, steps, x, content)
     upstream = plan.key(
         content, _split(page, steps, x, y, tables, content, upstream), bound.seed, bound.ceiling_key
@@ -154,20 +154,25 @@ class _Lazily(Mapping[str, data.Rows]):
 
 
 def _expectations(
-    page: System, kept: store.Store, steps: plan.Plan, upstream: str, tables: data.Tables
+    page: System, kept: store.Store, steps: plan.Plan, upstream: str, tables: data.Tables, as_of: int | None
 ) -> list[Mapping[str, Any]]:  # fmt: skip
-    """Judge the page's expectations and its cleaners' counts; what fails is told, in the report and the JSON."""
-    key = plan.key(page.data, upstream, plan.code("data"), "expect", "counts")
+    """Judge the page's expectations, its context and its cleaners' counts; what fails is told, in report and JSON."""
+    cut = as_of if page.data.context else None
+    # Rows that take context have versions that no file brought: these are judged as they stand at the cut.
+    versions = {joined.to for joined in page.data.context}
+    key = plan.key(page.data, upstream, plan.code("data"), "expect", "counts", cut)
 
     def judge(folder: Path) -> None:
         found = [
             finding
             for check in page.data.expect
             for name in tables
-            for finding in check.judge(name, tables[name])
+            for finding in check.judge(name, tables[name].known(cut) if name in versions else tables[name])
         ]
         told = [{**vars(finding), "by": "check"} for finding in found]
         told += [{**vars(finding), "by": "cleaner"} for finding in build.counted(page, kept)]
+        if page.data.context:
+            told += build.orphans(page, build.cleaned(page, build.raw(page, kept)), cut)
         (folder / "findings.json").write_text(json.dumps(told))
 
     found: list[Mapping[str, Any]] = json.loads(
@@ -187,7 +192,7 @@ def _leaks(page: System, kept: store.Store, steps: plan.Plan, x: features.Matrix
     )
 
     def look(folder: Path) -> None:
-        looked = leaks.ahead(page, x, lambda: build.raw(page, kept), kept.absent())
+        looked = leaks.ahead(page, x, lambda: build.raw(page, kept), build.absent(page, kept))
         (folder / "leaks.json").write_text(json.dumps({"moments": looked}))
 
     steps.carry("leaks", key, look)

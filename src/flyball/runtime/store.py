@@ -540,7 +540,7 @@ class Store:
                         f"{self.folder} holds {table.name}.{column} as {was!r}, the page declares {kind!r}: "
                         f"declare it as before, or start a new store and ingest the files again"
                     )
-        now = before | self.fleet.columns()
+        now = before | self.fleet.arriving()
         if now != before or not told.exists():
             self.state("columns", now)
 
