@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # No library reports anything about us to anybody.
 export DO_NOT_TRACK := 1
 
-.PHONY: setup run test check fuzz proof docs clean
+.PHONY: setup run test check fuzz proof torture docs clean
 
 setup: $(STAMP)
 
@@ -48,10 +48,14 @@ fuzz: setup
 # The long evidence: ours beside the peers, results equal before times are taken.
 BENCHES := startup asof kernels avx512 wheel logs images fab pipeline drives wafer turbofan
 
-proof: $(BENCHES:%=bench-%)
+proof: $(BENCHES:%=bench-%) torture
 
 bench-%: setup
 	$(BIN)/flyball bench $*
+
+# Every fault of the list with 32 seeds each: most of an hour.
+torture: setup
+	$(BIN)/flyball torture ingest --tier minutes --out benchmarks/results/torture.json
 
 # The generated regions of README.md and docs: benchmark tables, part menus, the tree.
 docs: setup

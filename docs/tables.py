@@ -1,7 +1,7 @@
 """Fills the generated regions of README.md and docs/*.md: benchmark tables, part menus, the tree.
 
-A region begins with `<!-- results: NAME -->`, `<!-- parts: ROOM -->` or `<!-- tree -->` and ends with `<!-- end -->`.
-`results: NAME.PART` is the rows of one part of a subject, such as one operator of the kernels.
+A region begins with `<!-- results: NAME -->`, `<!-- faults: NAME -->`, `<!-- parts: ROOM -->` or `<!-- tree -->` and
+ends with `<!-- end -->`.  `results: NAME.PART` is the rows of one part of a subject, such as one operator of the kernels.
 `python docs/tables.py` rewrites them, `python docs/tables.py --check` says which are out of date and exits 1.
 """
 
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 HOME = Path(__file__).parent.parent
-REGION = re.compile(r"<!-- (results|parts|tree)(?:: ([\w.-]+))? -->\n.*?<!-- end -->", re.DOTALL)
+REGION = re.compile(r"<!-- (results|faults|parts|tree)(?:: ([\w.-]+))? -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def results(name: str) -> str:
@@ -42,6 +42,22 @@ def results(name: str) -> str:
     where = f"{told['machine']['cpu']}, {told['machine']['cores']} cores"
     versions = ", ".join(f"{library} {version}" for library, version in told["versions"].items())
     return "\n".join([*lines, "", f"`flyball bench {name}` on {where}; {versions}."])
+
+
+def faults(what: str) -> str:
+    """Return the table of `flyball torture WHAT`: every fault, how often it was tried and the promise kept."""
+    command = f"flyball torture {what} --tier minutes --out benchmarks/results/torture.json"
+    file = HOME / "benchmarks" / "results" / "torture.json"
+    if not file.is_file():
+        return f"Not tried yet: `{command}`."
+    told = json.loads(file.read_text())
+    lines = ["| row | fault | trials | kept | back in, s | acknowledged bytes lost |", "|---|---|---|---|---|---|"]
+    for row in told["rows"]:
+        kept = row["passed"] if row["passed"] == row["run"] else f"**{row['passed']}**"
+        back, lost = f"{row['worst_recovery_s']:.2f}", row["acknowledged_bytes_lost"]
+        lines.append(f"| {row['row']} | {row['fault']} | {row['run']} | {kept} | {back} | {lost} |")
+    lines += [f"| {one['row']} | {one['fault']} | open | {one['why']} | | |" for one in told["open"]]
+    return "\n".join([*lines, "", f"`{command}`; \"back in\" is the worst of all trials."])
 
 
 def figure(value: float | None) -> str:
@@ -84,7 +100,7 @@ def filled(text: str) -> str:
 
     def fill(match: re.Match[str]) -> str:
         kind, name = match.group(1), match.group(2) or ""
-        body = {"results": results, "parts": parts, "tree": tree}[kind](name)
+        body = {"results": results, "faults": faults, "parts": parts, "tree": tree}[kind](name)
         return f"<!-- {kind}{': ' + name if name else ''} -->\n{body}\n<!-- end -->"
 
     return REGION.sub(fill, text)

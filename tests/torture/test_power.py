@@ -5,7 +5,7 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flyball.torture import power
+from flyball.torture import layer, power, warm, work
 
 
 def record(what, path, other="", offset=0, content=b""):
@@ -86,3 +86,28 @@ def test_all_writes_forced_are_the_file_as_a_file_would_have_them(writes):
             plain[offset : offset + len(more)] = more
     file.force()
     assert file.forced == bytes(plain) and file.pending == []
+
+
+def files(folder, above=""):
+    """Return {path: content} of a folder as it is when everything was forced."""
+    found = {}
+    for name, what in folder.now.items():
+        if isinstance(what, power.Folder):
+            found |= files(what, f"{above}{name}/")
+        else:
+            what.force()
+            found[above + name] = what.forced
+    return found
+
+
+def test_the_trace_of_an_ingest_explains_every_byte_of_the_store_so_nothing_writes_past_the_layer(tmp_path):
+    work.lots(tmp_path / "in", 1, 2)
+    store, trace, running = tmp_path / "store", tmp_path / "trace", warm.shared()
+    store.mkdir()
+    disk = power.Disk(store)
+    running.control.arm(store, layer.COUNT, trace=trace)
+    assert running.go(store, tmp_path / "in", trace)["acknowledged"] == ["lot-000", "lot-001"]
+    for act in power.acts(trace.read_bytes()):
+        disk.play(act)
+    there = {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    assert len(there) > 20 and files(disk.top) == there
