@@ -1,7 +1,8 @@
 """Fills the generated regions of README.md and docs/*.md: benchmark tables, part menus, the tree.
 
 A region begins with `<!-- results: NAME -->`, `<!-- faults: NAME -->`, `<!-- parts: ROOM -->` or `<!-- tree -->` and
-ends with `<!-- end -->`.  `results: NAME.PART` is the rows of one part of a subject, such as one operator of the kernels.
+ends with `<!-- end -->`.  `results: NAME.PART` is the rows of one part of a subject, such as one operator of the
+kernels.
 `python docs/tables.py` rewrites them, `python docs/tables.py --check` says which are out of date and exits 1.
 """
 
@@ -51,13 +52,16 @@ def faults(what: str) -> str:
     if not file.is_file():
         return f"Not tried yet: `{command}`."
     told = json.loads(file.read_text())
-    lines = ["| row | fault | trials | kept | back in, s | acknowledged bytes lost |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| row | fault | trials | kept | back in, s | acknowledged bytes lost |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in told["rows"]:
         kept = row["passed"] if row["passed"] == row["run"] else f"**{row['passed']}**"
         back, lost = f"{row['worst_recovery_s']:.2f}", row["acknowledged_bytes_lost"]
         lines.append(f"| {row['row']} | {row['fault']} | {row['run']} | {kept} | {back} | {lost} |")
     lines += [f"| {one['row']} | {one['fault']} | open | {one['why']} | | |" for one in told["open"]]
-    return "\n".join([*lines, "", f"`{command}`; \"back in\" is the worst of all trials."])
+    return "\n".join([*lines, "", f'`{command}`; "back in" is the worst of all trials.'])
 
 
 def figure(value: float | None) -> str:
