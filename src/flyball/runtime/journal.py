@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.runtime import durable
+from flyball.runtime import durable, seals
 
 if TYPE_CHECKING:
     import polars as pl
@@ -134,7 +134,7 @@ class Journal:
             for table, files in staged.items()
         }
         try:
-            durable.write(intent, _sealed({"commit": number, "tables": tables, "lists": lists}))
+            durable.write(intent, seals.sealed({"commit": number, "tables": tables, "lists": lists}))
         except BaseException:
             if not intent.exists():  # once the intent has its name, the files are the commit's
                 self.drop(staged)
@@ -218,7 +218,7 @@ class Journal:
         told = _unsealed(done.read_bytes())
         lists = dict(told.get("lists", {})) | changes
         lists |= {table: self._now(table) for table in (self.tables() if tables is None else tables)}
-        durable.write(done, _sealed({**told, "lists": lists}))
+        durable.write(done, seals.sealed({**told, "lists": lists}))
 
     def read(
         self, table: str, files: Sequence[File] | None = None, columns: Sequence[str] | None = None,
@@ -489,20 +489,9 @@ class Journal:
                 path.unlink(missing_ok=True)
 
 
-def _sealed(told: Mapping[str, Any]) -> bytes:
-    """Return what is noted of a commit, with the digest of it: a bit of it that flips is told."""
-    text = json.dumps(told, sort_keys=True)
-    return json.dumps({**told, "digest": hashlib.sha256(text.encode()).hexdigest()}).encode()
-
-
 def _unsealed(content: bytes) -> dict[str, Any]:
     """Return what is noted of a commit.  Raises ValueError for what was not noted so."""
-    told = json.loads(content)
-    if not isinstance(told, dict):
-        raise ValueError("no note of a commit")
-    digest = told.pop("digest", None)  # one from before there were digests has none
-    if digest is not None and digest != hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest():
-        raise ValueError("not the note that was written")
+    told = seals.unsealed(content)
     if not isinstance(told.get("tables"), dict) or not isinstance(told.get("commit"), int):
         raise ValueError("no note of a commit")
     return told

@@ -7,13 +7,12 @@ wrote.  A store of a later number is refused before anything of it is read or wr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flyball import errors
-from flyball.runtime import journal, taking
+from flyball.runtime import journal, seals, taking
 
 if TYPE_CHECKING:
     from flyball.runtime.store import Store
@@ -33,7 +32,7 @@ def number(folder: Path) -> int:
     if not told.exists():
         return 1 if (folder / journal.LAST / "_delta_log").is_dir() else 0
     try:
-        found = json.loads(told.read_bytes())["format"]
+        found = seals.unsealed(told.read_bytes())["format"]
         if not isinstance(found, int) or found < 1:
             raise ValueError
     except (ValueError, KeyError, TypeError):

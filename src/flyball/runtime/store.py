@@ -38,6 +38,7 @@ from flyball.runtime import (
     journal,
     migration,
     retention,
+    seals,
     streams,
     taking,
 )
@@ -510,15 +511,14 @@ class Store:
         if value is not None:
             with durable.guard(f"write {path}"):
                 durable.folder(path.parent)
-            durable.write(path, json.dumps(value, indent=1, sort_keys=True, default=str).encode())
+            durable.write(path, seals.sealed(value, indent=1, sort_keys=True))
             return dict(value)
         if not path.exists():
             return {}
         try:
-            found: dict[str, Any] = json.loads(path.read_bytes())
+            return seals.unsealed(path.read_bytes())
         except ValueError:
             raise errors.StoreError(f"{path} is damaged: restore it from a copy") from None
-        return found
 
     def audit(self, act: str, told: Mapping[str, Any]) -> None:
         """Add an act to the audit."""
