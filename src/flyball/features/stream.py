@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
+from flyball.data import context
 from flyball.data import stage as data
 from flyball.features import stage, values
 
@@ -27,6 +28,8 @@ class Stream:
     the batch, always; for features without one (the last value, the first) as long as `beyond` is 0: it
     counts corrections of rows that happened `disorder` or longer before a moment already asked.  `late`
     counts rows said to be seen at or before a moment already asked: the answer given then did not know them.
+    Context is joined as in batch: push the rows of its tables too; context that is late corrects the rows it is for.
+    Only a row that misses a value of its table's `unique` may lose a context that was corrected since.
 
     >>> from flyball import features
     >>> from flyball.units import days
@@ -50,7 +53,9 @@ class Stream:
     ) -> None:
         self.asof, self.fleet, self.disorder = asof, fleet, int(disorder)
         self.late = self.beyond = 0
-        self._empty = {name: _empty(asof, fleet, name) for name in asof.tables()}
+        self._context, wanted = _context(asof, fleet)
+        tables = dict.fromkeys((*asof.tables(), *(joined.of for joined in self._context)))
+        self._empty = {name: _empty(wanted, fleet, name) for name in tables}
         self._asked: dict[str, int] = {}
         self._held: dict[str, dict[str, data.Rows]] = {}
         if state is not None:
@@ -73,12 +78,12 @@ class Stream:
                 continue
             held = self._held.setdefault(key, {})
             old = held.get(table, self._empty[table])
-            held[table] = _merge(self._empty[table], key, old, new)
             asked = self._asked.get(key)
+            before = 0 if asked is None else self._corrected(table, held, asked - self.disorder)
+            held[table] = _merge(self._empty[table], key, old, new)
             if asked is not None:
                 self.late += int((new.seen <= asked).sum())
-                closed = asked - self.disorder
-                self.beyond += _corrected(held[table], closed) - _corrected(old, closed)
+                self.beyond += self._corrected(table, held, asked - self.disorder) - before
 
     def ask(self, key: str, moment: int, absent: Mapping[str, str] = MappingProxyType({})) -> stage.Matrix:
         """Return the features of one machine at a moment, one row; an error before its last moment."""
@@ -88,11 +93,15 @@ class Stream:
                 f"{key!r} was asked at {asked} and is asked at {moment}: ask in order of time"
             )
         held = self._held.get(key, {})
-        x = self.asof.compute({**self._empty, **held}, stage.Moments.of([key], [moment]), absent)
+        found = self._joined(held)
+        x = self.asof.compute(found, stage.Moments.of([key], [moment]), absent)
         self._asked[key] = moment
         for table, rows in held.items():
-            held[table] = rows.take(self._needed(table, rows, moment))
+            held[table] = rows.take(self._needed(table, held, found[table], moment))
         return x
+
+    def _joined(self, held: data.Tables) -> data.Tables:
+        return context.joined(self._context, {**self._empty, **held})
 
     def state(self) -> dict[str, Any]:
         """Return all that is held, in plain values that JSON can write."""
@@ -101,35 +110,69 @@ class Stream:
         }
         return {"late": self.late, "beyond": self.beyond, "asked": dict(self._asked), "held": held}
 
-    def _needed(self, table: str, rows: data.Rows, moment: int) -> Flags:
+    def _corrected(self, table: str, held: data.Tables, closed: int) -> int:
+        """Return how many rows that happened by then have been corrected, in a table or those it is context of."""
+        reached = {table}
+        for joined in self._context:
+            reached |= {joined.to} if joined.of in reached else set()
+        found = self._joined(held)
+        read = [found[name] for name in reached if name in self.asof.tables()]
+        return sum(int(((rows.until < data.FOREVER) & (rows.at <= closed)).sum()) for rows in read)
+
+    def _needed(self, table: str, held: data.Tables, found: data.Rows, moment: int) -> Flags:
+        """Return which of the rows held of a table a later question may need; `found` are they with their context."""
         import numpy as np
 
         # A fact corrected by now will never hold again; one not seen yet may correct others when it is.
+        rows = held[table]
         current = np.asarray(rows.until > moment)
         now = rows.take(current)
         keep = now.seen > moment
+        shown = now if found is rows else found.take(found.until > moment)
         for feature in self.asof.columns:
             if table in feature.tables():
-                keep |= feature.keeps(table, now, moment - self.disorder)
+                kept = feature.keeps(table, shown, moment - self.disorder)
+                keep |= kept if shown is now else np.isin(now.at, shown.at[kept])
+        for joined in self._context:
+            if joined.of == table:
+                keep |= now.at >= self._since(joined.to, held, moment) - int(joined.within)
         current[current] = keep
         return current
 
+    def _since(self, table: str, held: data.Tables, moment: int) -> int:
+        """Return the first moment of which a table may hold a row, or get one that still counts."""
+        spans = [feature.lookback() or 0 for feature in self.asof.columns if table in feature.tables()]
+        first = moment - self.disorder - max(spans, default=0)
+        for joined in self._context:
+            if joined.of == table:
+                first = min(first, self._since(joined.to, held, moment) - int(joined.within))
+        rows = held.get(table)
+        return first if rows is None or not len(rows) else min(first, int(rows.at[0]))
 
-def _empty(asof: stage.AsOf, fleet: data.Fleet, name: str) -> data.Rows:
-    """Return a table without rows, with the columns that the features read of it."""
+
+def _context(asof: stage.AsOf, fleet: data.Fleet) -> tuple[tuple[context.Context, ...], set[str]]:
+    """Return the fleet's contexts that the features need, and the columns that are read, of context too."""
+    needed: list[context.Context] = []
+    wanted = set(asof.reads())
+    for joined in reversed(fleet.context):
+        if wanted & {f"{joined.to}.{name}" for name in joined.columns}:
+            needed.insert(0, joined)
+            wanted |= {f"{joined.of}.{name}" for name in joined.columns}
+    return tuple(needed), wanted
+
+
+def _empty(wanted: set[str], fleet: data.Fleet, name: str) -> data.Rows:
+    """Return a table without rows, with the columns that are read of it and that files bring."""
     import numpy as np
 
     table = fleet.table(name)
     if table is None:
         hint = errors.did_you_mean(name, [table.name for table in fleet.tables])
         raise errors.DeclarationError(f"the features read table {name!r} and the fleet has none: {hint}")
-    for joined in fleet.context:
-        if joined.to == name and asof.reads() & {f"{name}.{column}" for column in joined.columns}:
-            what = f"{name} takes context from {joined.of}, and a stream joins none yet"
-            raise errors.DeclarationError(f"{what}: compute these features in batch")
     columns: dict[str, Any] = {}
-    wanted = {stage.split(column)[1] for column in asof.reads() if stage.split(column)[0] == name}
-    for column in sorted(wanted | (set(table.unique) - {"at"})):
+    read = {stage.split(column)[1] for column in wanted if stage.split(column)[0] == name}
+    joined = {column for one in fleet.context if one.to == name for column in one.columns}
+    for column in sorted((read - joined) | (set(table.unique) - {"at"})):
         kind = table.columns.get(column)
         if kind == "image":
             raise errors.DeclarationError(f"{name}.{column} is an image: a stream holds numbers and texts")
@@ -159,11 +202,6 @@ def _floats(rows: data.Rows, name: str) -> Floats:
     import numpy as np
 
     return values.floats(rows, name) if name in rows.columns else np.full(len(rows), np.nan)
-
-
-def _corrected(rows: data.Rows, closed: int) -> int:
-    """Return how many rows that happened by then have been corrected."""
-    return int(((rows.until < data.FOREVER) & (rows.at <= closed)).sum())
 
 
 def _written(rows: data.Rows) -> dict[str, Any]:
