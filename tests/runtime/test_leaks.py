@@ -128,3 +128,41 @@ def test_the_area_is_that_of_scikit_learn():
     for _ in range(20):
         event, values = rng.random(60) < 0.3, rng.integers(0, 8, 60).astype(float)
         assert leaks._area(values, event) == pytest.approx(roc_auc_score(event, values))
+
+
+def test_context_that_was_seen_later_is_no_leak_unless_it_is_joined_before(
+    daily, sent, tmp_path, monkeypatch
+):
+    lots = data.Table("lots", columns={"dose": "number"}, time="time", unique=("at",))
+    near = data.Context("telemetry", of="lots", columns=("dose",), within=units.hours(2), orphans=1.0)
+    page = part.replace(
+        daily.page,
+        data=part.replace(daily.page.data, tables=(*daily.page.data.tables, lots), context=(near,)),
+        features=part.replace(daily.page.features, columns=(features.Last("telemetry.dose", at_most=units.days(3)),)),
+    )  # fmt: skip
+    late = tmp_path / "lots.csv"
+    dates = [np.datetime64("2026-01-01") + day for day in range(20)]
+    late.write_text(
+        "machine,time,seen,dose\n"
+        + "".join(f"m{n:02d},{d}T05:00:00,{d + 2}T00:30:00,{n}\n" for d in dates for n in range(12))
+    )
+    store = sent(page, [late, *(file for day in list(daily.files)[:20] for file in daily.files[day])])
+
+    def look(name):
+        monkeypatch.setattr(build, "partitions", lambda page, store, real=build.partitions: tuple(
+            dataclasses.replace(item, key=plan.key(item.key, name)) for item in real(page, store)
+        ))  # fmt: skip
+        x, _ = build.matrix(page, store, plan.Plan(store))
+        return leaks.ahead(page, x, lambda: build.raw(page, store), build.absent(page, store))
+
+    assert look("as it is") > 100
+    real = data.Context.join
+    monkeypatch.setattr(
+        data.Context,
+        "join",
+        lambda self, rows, source: real(
+            self, rows, dataclasses.replace(source, seen=np.minimum(source.seen, source.at))
+        ),
+    )
+    with pytest.raises(errors.LeakError, match=r"'telemetry.dose.last' of m\d\d at"):
+        look("whenever it was seen")
