@@ -145,6 +145,7 @@ def test_a_trial_says_what_would_go_and_touches_nothing(page, daily, sent):
     before = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*") if path.name != "lock"}
     told = store.retain(data.Retention(rows=units.days(7)), trial=True)
     assert told.rows["telemetry"] > 0 and told.since == FIRST + 12 * DAY
+    assert any("would go" in line for line in told.lines())
     after = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*") if path.name != "lock"}
     assert before == after and ats(store)[0] == 0
 

@@ -52,6 +52,7 @@ class Kept:
     images: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     held: str = ""
+    trial: bool = False
 
     @property
     def changed(self) -> bool:
@@ -71,7 +72,10 @@ class Kept:
             rows = ", ".join(
                 f"{count} rows of {table}" for table, count in sorted(self.rows.items()) if count
             )
-            yield f"  let go of: {self.steps} results, {self.images} images" + (f", {rows}" if rows else "")
+            yield (
+                f"  {'would go' if self.trial else 'let go of'}: {self.steps} results, {self.images} images"
+                + (f", {rows}" if rows else "")
+            )
         if self.held:
             yield f"  {self.held}"
 
@@ -145,7 +149,7 @@ class _Round:
 
     def __init__(self, store: Store, rule: data.Retention, trial: bool) -> None:
         self.store, self.rule, self.trial = store, rule, trial
-        self.told = Kept(size(store), rule.at_most, since(store))
+        self.told = Kept(size(store), rule.at_most, since(store), trial=trial)
         self.live = live(store)
         self.tables = [
             table for table in store.fleet.tables
