@@ -69,13 +69,9 @@ class Kept:
         since = "all days" if self.since is None else f"days from {_day(self.since)} on"
         yield f"{self.bytes / 2**20:.1f}{cap} MiB, {since}"
         if self.changed:
-            rows = ", ".join(
-                f"{count} rows of {table}" for table, count in sorted(self.rows.items()) if count
-            )
-            yield (
-                f"  {'would go' if self.trial else 'let go of'}: {self.steps} results, {self.images} images"
-                + (f", {rows}" if rows else "")
-            )
+            gone = [f"{self.steps} results, {self.images} images"]
+            gone += [f"{count} rows of {table}" for table, count in sorted(self.rows.items()) if count]
+            yield f"  {'would go' if self.trial else 'let go of'}: {', '.join(gone)}"
         if self.held:
             yield f"  {self.held}"
 
