@@ -108,6 +108,10 @@ def test_places_are_read_and_wrong_ones_told():
     with pytest.raises(errors.DeclarationError, match="MQTT_PASSWORD") as error:
         messages.Place.read("mqtt://me:secret@h/a")
     assert "secret" not in str(error.value)
+    for wrong in ("mqtt://me:se#cret@h/a", "mqtt://me:se/cret@h/a"):
+        with pytest.raises(errors.DeclarationError) as error:
+            messages.Place.read(wrong)
+        assert "cret" not in str(error.value)
 
 
 def test_json_rows_by_table_and_machine_and_what_is_none_is_set_apart():
@@ -157,6 +161,21 @@ def test_data_before_a_birth_and_damaged_payloads_are_set_apart():
     assert len(reasons) == 4
     for part in ("was not born", "alias 9", "no Sparkplug payload", "without its number"):
         assert any(part in why for why in reasons), (part, reasons)
+
+
+def test_one_message_that_cannot_be_stops_no_other():
+    late = sparkplug._messages()["Payload"]()
+    late.timestamp, late.seq = NOW, 2
+    late.metrics.add(name="power", timestamp=2**63, datatype=10).double_value = 1.0
+    endless = told(0).replace(b'"sequence": 0', b'"sequence": 1e999')
+    born = Payload(NOW, 0, (Metric("bdSeq", None, NOW, float("inf"), False),))
+    sent, _ = read(
+        *birth(), ("spBv1.0/north/DDATA/cell/A-001", late.SerializeToString()), ("fab/A/A-001/telemetry", endless),
+        ("spBv1.0/north/NBIRTH/other", sparkplug.packed(born)),
+        ("fab/A/A-001/telemetry", told(1, mode="\ud800")), ("fab/A/A-001/telemetry", told(2, power=2.5)),
+    )  # fmt: skip
+    assert len(bad(sent)) == 4
+    assert any("2.5" in str(one.raw.frame.to_dicts()) for one in sent)
 
 
 def test_more_than_half_around_is_missing_and_never_taken_for_known():

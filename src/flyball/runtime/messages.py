@@ -71,13 +71,12 @@ class Place(NamedTuple):
         Place(host='broker', port=1883, topics='fab/+/+/telemetry', secure=False)
         """
         scheme, _, rest = text.partition("://")
+        if "@" in rest:
+            raise errors.DeclarationError(
+                f"{scheme}: a name or password does not belong into the address: set MQTT_USERNAME and MQTT_PASSWORD"
+            )
         address, _, topics = rest.partition("/")
         told = urllib.parse.urlsplit(f"//{address}")
-        if told.username is not None or told.password is not None:
-            raise errors.DeclarationError(
-                f"{scheme}://{told.hostname}: a name or password does not belong there: set MQTT_USERNAME and "
-                "MQTT_PASSWORD"
-            )
         try:
             port = told.port or {"mqtt": 1883, "mqtts": 8883}[scheme]
         except (KeyError, ValueError):
@@ -198,9 +197,15 @@ class Reader:
         for place, message in enumerate(messages, 1):
             try:
                 self._read(message, marks, now_us)
-            except errors.DataError as error:
-                text = shorten(f"{message.topic} {message.content[:500]!r}")
-                self._bad.append(Bad(place, str(error), text))
+            except errors.DeclarationError:
+                raise
+            except (errors.DataError, ValueError, ArithmeticError, TypeError, KeyError) as error:
+                # Whatever a message says, the others go on; it is set apart with what was wrong.
+                told = (
+                    str(error) if isinstance(error, errors.DataError) else f"a value that cannot be ({error})"
+                )
+                text = shorten(f"{message.topic!r} {message.content[:500]!r}")
+                self._bad.append(Bad(place, told.encode("utf-8", "replace").decode(), text))
         placed: set[streams.Span] = set()
         for (table, name), found in self._rows.items():
             content = "\n".join(json.dumps(row) for row in found.values()).encode()
@@ -225,7 +230,7 @@ class Reader:
             told = json.loads(message.content)
             source, epoch, sequence = (told.pop(name) for name in HEAD)
             span = streams.Span(str(source), str(epoch), int(sequence), int(sequence))
-        except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        except (ValueError, RecursionError, AttributeError, KeyError, TypeError, OverflowError):
             raise errors.DataError("no JSON with source, epoch and sequence, and not Sparkplug B") from None
         if self._is_known(span, marks):
             return
@@ -309,7 +314,11 @@ class Reader:
                 row: dict[str, Any] = {site.site_name(table.name, self.fleet.key): key}
                 if table.time is not None:
                     row[site.site_name(table.name, table.time)] = when
-                self._add(table.name, name, (key, when), row | {metric_name: metric.value}, span)
+                if metric.kind == sparkplug.UNREAD:
+                    self._note(f"values of {shorten(metric_name)!r}, which is no number and no text")
+                    continue
+                value = node.value(topic.device, metric_name, metric)
+                self._add(table.name, name, (key, when), row | {metric_name: value}, span)
         if any(metric.historical for _, metric in found):
             self._note("messages with history that was stored")
         for one in sorted({n for n, _ in found} - on_page) if topic.kind in sparkplug.DATA else ():
@@ -317,6 +326,9 @@ class Reader:
 
     def _add(self, table: str, name: str, at: Any, row: Mapping[str, Any], span: streams.Span) -> None:
         """Put a row (or, of one that is there, what is new of it) among those of a table and sender."""
+        json.dumps(
+            row, ensure_ascii=False
+        ).encode()  # a text that is none is told here, of this message alone
         self._rows.setdefault((table, name), {}).setdefault(at, {}).update(row)
         self._spans.setdefault((table, name), []).append(span)
 

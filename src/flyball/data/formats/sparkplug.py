@@ -15,6 +15,10 @@ from flyball import errors, extras
 
 SPACE = "spBv1.0"
 BIRTHS, DATA, DEATHS = ("NBIRTH", "DBIRTH"), ("NDATA", "DDATA"), ("NDEATH", "DDEATH")
+#: The kind of a metric that holds no number and no text (a template, a data set, bytes).
+UNREAD = -1
+#: No machine's clock stands beyond the year 2200.
+LATEST_MS = 7_258_118_400_000
 #: Messages of a node are numbered modulo this.
 AROUND = 256
 
@@ -45,13 +49,17 @@ class Topic(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """One value: its name ("" when only the alias is given), when it was so (ms), and the value, None for null."""
+    """One value: its name ("" when only the alias is given), when it was so (ms), and the value, None for null.
+
+    `kind` is its datatype: 0 when only the birth tells it, UNREAD for one that holds no number and no text.
+    """
 
     name: str
     alias: int | None
     at_ms: int
     value: float | int | bool | str | None
     historical: bool
+    kind: int = 0
 
 
 class Payload(NamedTuple):
@@ -126,12 +134,29 @@ def packed(told: Payload) -> bytes:
 def _metric(one: Any, at_ms: int) -> Metric:
     when = one.timestamp if one.HasField("timestamp") else at_ms
     alias = one.alias if one.HasField("alias") else None
-    return Metric(one.name, alias, when, None if one.is_null else _value(one), one.is_historical)
+    if not 0 < when < LATEST_MS:
+        raise errors.DataError(f"metric {one.name!r} says no time that can be ({when} ms)")
+    kind = one.datatype if one.datatype <= _TEXTS[-1] and not one.HasField("bytes_value") else UNREAD
+    value = None if one.is_null or kind == UNREAD else _value(one)
+    return Metric(one.name, alias, when, value, one.is_historical, kind)
+
+
+def signed(number: int, kind: int) -> int:
+    """Return an integer as its datatype means it: signed ones come as the same bits without a sign.
+
+    >>> signed(254, 1), signed(4294967294, 1), signed(254, 5), signed(4294967291, 3)
+    (-2, -2, 254, -5)
+    """
+    bits = _SIGNED.get(kind, 0)
+    if not bits:
+        return number
+    top = 1 << bits
+    low = number % top
+    return low - top if 2 * low >= top else low
 
 
 def _value(one: Any) -> float | int | bool | str | None:
     """Return a metric's value by the field that holds it; the datatype, which data may leave out, gives the sign."""
-    kind = one.datatype
     for name in ("double_value", "float_value"):
         if one.HasField(name):
             found = getattr(one, name)
@@ -142,13 +167,7 @@ def _value(one: Any) -> float | int | bool | str | None:
             return plain
     for name in ("int_value", "long_value"):
         if one.HasField(name):
-            number = int(getattr(one, name))
-            bits = _SIGNED.get(kind, 0)
-            return number - 2**bits if bits and number >= 2 ** (bits - 1) and number < 2**bits else number
-    if one.HasField("bytes_value") or kind > _TEXTS[-1]:
-        raise errors.DataError(
-            f"metric {one.name!r} of datatype {kind} is not read: send it as a number or a text"
-        )
+            return signed(int(getattr(one, name)), one.datatype)
     return None
 
 
@@ -190,6 +209,7 @@ class Node:
     last: int = -1
     last_ms: int = 0
     names: dict[str, dict[int, str]] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
     missing: int = 0
 
@@ -210,11 +230,12 @@ class Node:
         found = [metric.value for metric in told.metrics if metric.name == "bdSeq"]
         self.birth = int(found[0]) if found and isinstance(found[0], (int, float)) else -1
         self.epoch, self.last, self.last_ms = f"{self.birth}@{told.at_ms}", told.seq or 0, told.at_ms
-        self.names, self.stale = {}, []
+        self.names, self.kinds, self.stale = {}, {}, []
 
     def learn(self, device: str, told: Payload) -> None:
         """Learn the names that a birth gives to aliases."""
         self.names[device] = {m.alias: m.name for m in told.metrics if m.alias is not None and m.name}
+        self.kinds[device] = {m.name: m.kind for m in told.metrics if m.name}
         self.stale = [one for one in self.stale if one != device]
 
     def named(self, device: str, metric: Metric) -> str:
@@ -225,6 +246,12 @@ class Node:
         if name is None:
             raise errors.DataError(f"data before its birth: nothing says what alias {metric.alias} means")
         return name
+
+    def value(self, device: str, name: str, metric: Metric) -> float | int | bool | str | None:
+        """Return a metric's value; of a whole number without a datatype the birth tells the sign."""
+        if isinstance(metric.value, int) and not isinstance(metric.value, bool) and metric.kind == 0:
+            return signed(metric.value, self.kinds.get(device, {}).get(name, 0))
+        return metric.value
 
     def dies(self, device: str, told: Payload) -> bool:
         """Note a death; say whether it was of this birth: one of an earlier birth may come late, and means nothing."""
