@@ -102,7 +102,7 @@ def payload(content: bytes) -> Payload:
 def packed(told: Payload) -> bytes:
     """Return the bytes of a payload: for senders of one's own, and for tests; numbers go as double or int64.
 
-    >>> told = Payload(1, 3, (Metric("power", 7, 1, 2.5, False),))
+    >>> told = Payload(1, 3, (Metric("power", 7, 1, 2.5, False, 10),))
     >>> payload(packed(told)) == told
     True
     """
