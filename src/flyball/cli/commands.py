@@ -319,7 +319,7 @@ def torture(
         raise errors.DeclarationError(f"no tier {tier!r}, " + errors.did_you_mean(tier, trial.TIERS))
     seeds = [seed] if seed is not None else list(range(trial.TIERS[tier]))
     with shown.progress(as_json) as progress:
-        told = trials.table(seeds, row or (), progress)
+        told = {"tier": tier if seed is None else f"seed {seed}", **trials.table(seeds, row or (), progress)}
     if out is not None:
         out.write_text(json.dumps(told, indent=1) + "\n")
     shown.say(told, as_json, lambda: trial.lines(told))
