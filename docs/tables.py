@@ -47,10 +47,10 @@ def results(name: str) -> str:
 
 def faults(what: str) -> str:
     """Return the table of `flyball torture WHAT`: every fault, how often it was tried and the promise kept."""
-    command = f"flyball torture {what} --tier minutes --out benchmarks/results/torture.json"
+    command = f"flyball torture {what} --tier {{}} --out benchmarks/results/torture.json"
     file = HOME / "benchmarks" / "results" / "torture.json"
     if not file.is_file():
-        return f"Not tried yet: `{command}`."
+        return f"Not tried yet: `{command.format('minutes')}`."
     told = json.loads(file.read_text())
     lines = [
         "| row | fault | trials | kept | back in, s | acknowledged bytes lost |",
@@ -61,7 +61,7 @@ def faults(what: str) -> str:
         back, lost = f"{row['worst_recovery_s']:.2f}", row["acknowledged_bytes_lost"]
         lines.append(f"| {row['row']} | {row['fault']} | {row['run']} | {kept} | {back} | {lost} |")
     lines += [f"| {one['row']} | {one['fault']} | open | {one['why']} | | |" for one in told["open"]]
-    return "\n".join([*lines, "", f'`{command}`; "back in" is the worst of all trials.'])
+    return "\n".join([*lines, "", f'`{command.format(told["tier"])}`; "back in" is the worst of all trials.'])
 
 
 def figure(value: float | None) -> str:
