@@ -19,9 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flyball import data
+from flyball import data, durable
 from flyball.data import images
-from flyball.runtime import durable
 from flyball.runtime.intake import Intake
 from flyball.runtime.store import Store
 

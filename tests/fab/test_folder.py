@@ -9,9 +9,8 @@ import sys
 
 import pytest
 
-from flyball import errors, fab
+from flyball import durable, errors, fab
 from flyball.fab import folder
-from flyball.runtime import durable
 
 FEW = fab.Fab("tiny", seed=4, machines=2, days=3)
 
@@ -95,7 +94,7 @@ def test_a_killed_process_leaves_what_the_next_completes(tmp_path, whole):
 import os, signal
 from flyball import fab
 from flyball.fab import folder
-from flyball.runtime import durable
+from flyball import durable
 import pathlib
 steps = []
 def hook(operation, path):

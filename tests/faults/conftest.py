@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flyball import data, units
-from flyball.runtime import durable
+from flyball import data, durable, units
 from flyball.runtime.store import Store
 
 FLEET = data.Fleet(

@@ -9,8 +9,8 @@ import textwrap
 
 import pytest
 
-from flyball import errors
-from flyball.runtime import durable, journal
+from flyball import durable, errors
+from flyball.runtime import journal
 from flyball.runtime.store import Store
 
 
@@ -179,7 +179,7 @@ def test_a_step_that_fails_leaves_old_or_new_and_says_so(
 
 KILLED = """
 import os, signal, sys
-from flyball.runtime import durable
+from flyball import durable
 from flyball.runtime.store import Store
 sys.path.insert(0, {tests!r})
 import conftest

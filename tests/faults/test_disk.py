@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from flyball import errors
-from flyball.runtime import durable
+from flyball import durable, errors
 from flyball.runtime.store import Store
 
 LIMITED = """

@@ -8,12 +8,14 @@ import textwrap
 
 import pytest
 
-from flyball.runtime import durable, landing
+from flyball import durable
+from flyball.runtime import landing
 from flyball.runtime.store import Store
 
 WATCHED = """
 import os, signal, sys
-from flyball.runtime import durable, landing
+from flyball import durable
+from flyball.runtime import landing
 from flyball.runtime.store import Store
 sys.path.insert(0, {tests!r})
 import conftest

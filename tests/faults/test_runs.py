@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from flyball import errors, evidence, systems
-from flyball.runtime import durable, measure, run, runs
+from flyball import durable, errors, evidence, systems
+from flyball.runtime import measure, run, runs
 from flyball.runtime.store import Store
 from flyball.serving import release
 
@@ -22,7 +22,7 @@ ALONE = {**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "MPLBA
 PROCESS = """
 import os, resource, signal, sys
 from flyball import cli
-from flyball.runtime import durable
+from flyball import durable
 at, limit, arguments = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 left = iter(range(at, -1, -1))
 def hook(operation, path):

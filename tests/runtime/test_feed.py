@@ -4,9 +4,9 @@ import time
 import numpy as np
 import pytest
 
-from flyball import data, errors
+from flyball import data, durable, errors
 from flyball.data import images
-from flyball.runtime import durable, feed
+from flyball.runtime import feed
 from flyball.runtime.intake import Intake, Taken
 from flyball.runtime.store import Store
 

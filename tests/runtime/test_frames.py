@@ -5,9 +5,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from flyball import errors
+from flyball import durable, errors
 from flyball.data import images
-from flyball.runtime import durable, frames, journal
+from flyball.runtime import frames, journal
 
 
 @pytest.fixture

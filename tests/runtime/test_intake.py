@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flyball import data, errors
+from flyball import data, durable, errors
 from flyball.data import images
-from flyball.runtime import durable
 from flyball.runtime import intake as intakes
 from flyball.runtime.intake import Intake
 from flyball.runtime.store import Store

@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from flyball import data, errors, units
+from flyball import data, durable, errors, units
 from flyball.data import arrivals, bundles
-from flyball.runtime import durable, ingest, landing
+from flyball.runtime import ingest, landing
 from flyball.runtime.store import Store
 
 TELEMETRY = data.Table("telemetry", columns={"power": "kW"}, arrives=units.hours(1), unique=("at",))

@@ -2,8 +2,8 @@ import shutil
 
 import pytest
 
-from flyball import data, errors, features, feedback, labels, model, monitoring, part, serving, units
-from flyball.runtime import contest, durable, loop, package, run
+from flyball import data, durable, errors, features, feedback, labels, model, monitoring, part, serving, units
+from flyball.runtime import contest, loop, package, run
 from flyball.runtime.store import Store
 
 

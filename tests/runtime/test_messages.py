@@ -11,11 +11,11 @@ import time
 import pytest
 from tests.fab.brokers import needs_broker, running
 
-from flyball import data, errors
+from flyball import data, durable, errors
 from flyball.data.formats import sparkplug
 from flyball.data.formats.sparkplug import Metric, Payload
 from flyball.fab import fleet, live, mqtt
-from flyball.runtime import durable, messages, streams
+from flyball.runtime import messages, streams
 from flyball.runtime.store import Store
 
 FLEET = data.Fleet(

@@ -4,8 +4,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from flyball import data, errors, units
-from flyball.runtime import durable, look, migration, streams
+from flyball import data, durable, errors, units
+from flyball.runtime import look, migration, streams
 from flyball.runtime.store import Store
 
 NOW = 1_767_225_600_000_000 + 9 * 86_400_000_000

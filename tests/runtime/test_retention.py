@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from flyball import cli, data, errors, features, part, units
-from flyball.runtime import durable, retention, run, runs
+from flyball import cli, data, durable, errors, features, part, units
+from flyball.runtime import retention, run, runs
 from flyball.runtime.intake import Intake
 from flyball.runtime.store import Store
 

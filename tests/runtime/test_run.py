@@ -4,8 +4,8 @@ import threading
 import numpy as np
 import pytest
 
-from flyball import cli, data, errors, features, model, part, units
-from flyball.runtime import build, durable, run, runs
+from flyball import cli, data, durable, errors, features, model, part, units
+from flyball.runtime import build, run, runs
 from flyball.runtime.store import Store
 
 CUT = 1_770_249_600_000_000  # 2026-02-05

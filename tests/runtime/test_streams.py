@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyball import data, errors, units
+from flyball import data, durable, errors, units
 from flyball.data.formats.raw import Bad, Raw, nothing
-from flyball.runtime import durable, streams
+from flyball.runtime import streams
 from flyball.runtime.store import Store
 
 NOW = 1_767_225_600_000_000

@@ -13,7 +13,7 @@ import hashlib
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from flyball import errors
+from flyball import durable, errors
 from flyball.fab import (
     daily,
     events,
@@ -31,7 +31,6 @@ from flyball.fab import (
     truth,
     upgrades,
 )
-from flyball.runtime import durable
 
 if TYPE_CHECKING:
     import os

@@ -11,9 +11,8 @@ import json
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from flyball import errors, part
+from flyball import durable, errors, part
 from flyball.fab import files, fleet
-from flyball.runtime import durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

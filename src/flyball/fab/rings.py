@@ -9,10 +9,9 @@ from __future__ import annotations
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from flyball import errors
+from flyball import durable, errors
 from flyball.fab import fleet, windows
 from flyball.kernels import ring
-from flyball.runtime import durable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, errors, extras, part
+from flyball import data, durable, errors, extras, part
 from flyball.data import bindings
 from flyball.data.formats.raw import Bad, Raw
-from flyball.runtime import durable, landing, streams
+from flyball.runtime import landing, streams
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from flyball import errors
+from flyball import durable, errors
 from flyball.data import images
-from flyball.runtime import durable
 
 if TYPE_CHECKING:
     from flyball.runtime.intake import Intake, Sent, Taken

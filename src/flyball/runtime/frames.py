@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball import errors
+from flyball import durable, errors
 from flyball.data import frames as late
 from flyball.data import images, shards
-from flyball.runtime import durable, journal
+from flyball.runtime import journal
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,8 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from flyball import errors
-from flyball.runtime import audit, look, runs
+from flyball import audit, errors
+from flyball.runtime import look, runs
 from flyball.runtime.store import Store
 from flyball.serving import release
 

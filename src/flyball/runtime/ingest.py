@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball import data, errors
+from flyball import data, durable, errors
 from flyball.data import arrivals, bindings
 from flyball.data.formats.raw import PLAIN
-from flyball.runtime import claims, durable, unpacking
+from flyball.runtime import claims, unpacking
 from flyball.runtime.claims import Landed
 from flyball.runtime.receipt import Receipt
 from flyball.runtime.taking import Taking

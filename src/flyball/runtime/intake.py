@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Union
 
-from flyball import errors
+from flyball import durable, errors
 from flyball.data import images
 from flyball.data.formats.raw import Bad
-from flyball.runtime import durable, frames, journal, memory, retention, taking
+from flyball.runtime import frames, journal, memory, retention, taking
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array

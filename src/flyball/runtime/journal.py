@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import errors
-from flyball.runtime import durable, seals
+from flyball import durable, errors, seals
 
 if TYPE_CHECKING:
     import polars as pl

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from flyball import data, errors, part
+from flyball import data, durable, errors, part
 from flyball.data import arrivals
-from flyball.runtime import durable, receipt
+from flyball.runtime import receipt
 from flyball.runtime.claims import Landed
 from flyball.runtime.store import Store
 

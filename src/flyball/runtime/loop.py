@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, errors, evidence
-from flyball.runtime import durable, store
+from flyball import data, durable, errors, evidence
 from flyball.runtime import run as running
+from flyball.runtime import store
 
 if TYPE_CHECKING:
     from flyball.runtime.run import Bound

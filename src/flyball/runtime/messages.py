@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flyball import data, errors, extras, part
+from flyball import data, durable, errors, extras, part
 from flyball.data import bindings
 from flyball.data.formats import jsonl, sparkplug
 from flyball.data.formats.raw import Bad, nothing, shorten
-from flyball.runtime import durable, landing, streams
+from flyball.runtime import landing, streams
 
 if TYPE_CHECKING:
     from flyball.runtime.store import Store

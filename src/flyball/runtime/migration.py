@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flyball import errors
-from flyball.runtime import journal, seals, taking
+from flyball import errors, seals
+from flyball.runtime import journal, taking
 
 if TYPE_CHECKING:
     from flyball.runtime.store import Store

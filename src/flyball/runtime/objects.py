@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import errors, extras
+from flyball import durable, errors, extras
 from flyball.data import arrivals, bundles
-from flyball.runtime import claims, durable, landing
+from flyball.runtime import claims, landing
 
 if TYPE_CHECKING:
     from flyball.data.stage import Fleet

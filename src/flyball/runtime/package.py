@@ -197,7 +197,7 @@ def _json(file: Path, value: Any) -> None:
 
 def publish(variant: Variant, folder: Path, releases: Path) -> Path:
     """Copy a variant into the store's releases under its digest, verified before it is seen there."""
-    from flyball.runtime import durable
+    from flyball import durable
 
     target = releases / variant.digest
     if not target.exists():

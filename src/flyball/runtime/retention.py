@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, units
-from flyball.runtime import durable, frames, journal, runs
+from flyball import data, durable, units
+from flyball.runtime import frames, journal, runs
 
 if TYPE_CHECKING:
     from flyball.runtime.store import Store

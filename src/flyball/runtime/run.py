@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data
+from flyball import data, durable
 from flyball.evidence import Outcome
 from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import unpack
 from flyball.monitoring import losses as losses_room
-from flyball.runtime import build, durable, leaks, package, plan, result, runs, store, watching
+from flyball.runtime import build, leaks, package, plan, result, runs, store, watching
 from flyball.runtime import contest as contests
 from flyball.runtime import held as kept_as
 from flyball.serving import release

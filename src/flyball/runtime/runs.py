@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from flyball.runtime import durable
+from flyball import durable
 
 #: A run that has not been heard of for this long on another machine is taken for dead.
 LEASE_S = 120.0

@@ -25,23 +25,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, errors, extras
+from flyball import audit, data, durable, errors, extras, seals
 from flyball.data import arrivals
 from flyball.data.formats import cells
 from flyball.data.formats.raw import PLAIN
-from flyball.runtime import (
-    audit,
-    claims,
-    durable,
-    frames,
-    ingest,
-    journal,
-    migration,
-    retention,
-    seals,
-    streams,
-    taking,
-)
+from flyball.runtime import claims, frames, ingest, journal, migration, retention, streams, taking
 from flyball.runtime.claims import Landed
 from flyball.runtime.receipt import Receipt
 

@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from flyball import data
+from flyball import data, durable
 from flyball.data import bindings
-from flyball.runtime import durable
 from flyball.runtime.receipt import Receipt
 from flyball.runtime.taking import Taking
 

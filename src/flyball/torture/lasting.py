@@ -198,7 +198,8 @@ def _day(store: Any, folder: Path, day: int, rng: Any) -> Any:
 
 def _release(store: Any, day: int) -> None:
     """Publish what a run would: a release that was trained on the last three days, and the record that tells of it."""
-    from flyball.runtime import durable, runs
+    from flyball import durable
+    from flyball.runtime import runs
 
     digest = f"{day:064x}"
     since = work.FIRST + (day - 2) * int(units.DAY)

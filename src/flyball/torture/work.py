@@ -51,7 +51,7 @@ def lots(folder: Path, seed: int, many: int) -> None:
 
 def go(folder: Path, inbox: Path, acknowledge: Callable[[str], None]) -> None:
     """Take in every lot of an inbox, a message with each, and say of each when it is durable."""
-    from flyball.runtime import durable
+    from flyball import durable
     from flyball.runtime.store import Store
 
     sabotage = os.environ.get("FLYBALL_SABOTAGE", "")  # what a promise looks like that is not kept

@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from flyball import errors
-from flyball.runtime import audit
+from flyball import audit, errors
 
 
 @pytest.fixture

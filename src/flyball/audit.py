@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flyball import errors
-from flyball.runtime import durable
+from flyball import durable, errors
 
 FIRST = "0" * 64
 

@@ -3,8 +3,7 @@ import multiprocessing
 
 import pytest
 
-from flyball import errors
-from flyball.runtime import durable
+from flyball import durable, errors
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flyball.runtime import seals
+from flyball import seals
 
 
 @given(
