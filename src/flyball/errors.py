@@ -13,8 +13,17 @@ FlyballError
 ├── GateError             a gate cannot be judged (a failed gate is a value, not an error)
 │   └── LeakError         something knew the future: better than the ceiling, or a planted column
 ├── TrustError            what was signed is not what is here
-│   └── TamperedError     a digest does not match its content
+│   ├── TamperedError     a digest does not match its content
+│   ├── FormatError       a file of a kind that can run code, or that leads out of its folder
+│   ├── SignatureError    unsigned, signed by a wrong key, or by too few
+│   ├── RollbackAttackError   older than what is here, though signed
+│   ├── FreezeAttackError     what is signed has expired, or nothing new came for too long
+│   ├── MixAndMatchError      parts that were never signed as one set
+│   ├── EndlessDataError      more bytes than were announced or allowed
+│   ├── SlowRetrievalError    bytes that come too slowly to be an update
+│   └── WrongTargetError  rightly signed, for another kind of machine or other features
 ├── RolloutError          a release cannot go where it was sent
+│   └── UnreachableError  nobody answers where updates come from
 └── MissingExtraError     an optional library is not installed
 ```
 
@@ -99,8 +108,44 @@ class TamperedError(TrustError):
     """The content of a file does not match its recorded digest."""
 
 
+class FormatError(TrustError):
+    """A file of a kind that can run code when it is read, or that leads out of its folder."""
+
+
+class SignatureError(TrustError):
+    """Not signed, signed by a key that may not, or by fewer than must (arbitrary software attack)."""
+
+
+class RollbackAttackError(TrustError):
+    """Rightly signed, but older than what this machine already knows."""
+
+
+class FreezeAttackError(TrustError):
+    """What is signed has expired: somebody holds back what is newer, or a clock is wrong."""
+
+
+class MixAndMatchError(TrustError):
+    """Each part is signed, but they were never signed as one set."""
+
+
+class EndlessDataError(TrustError):
+    """More bytes came than were announced or allowed."""
+
+
+class SlowRetrievalError(TrustError):
+    """Bytes come more slowly than any link in use: somebody keeps an update from ending."""
+
+
+class WrongTargetError(TrustError):
+    """Rightly signed, but for another kind of machine, other features, or another site."""
+
+
 class RolloutError(FlyballError, RuntimeError):
     """A release cannot go where it was sent."""
+
+
+class UnreachableError(RolloutError):
+    """Nobody answers where updates come from; what runs goes on."""
 
 
 class MissingExtraError(FlyballError, ImportError):

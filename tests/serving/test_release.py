@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import tarfile
 
 import pytest
 from hypothesis import given
@@ -214,3 +215,69 @@ def test_predictors_inside_each_other_end_somewhere(tmp_path):
     release.write_packed(tmp_path / "model", packed)
     with pytest.raises(errors.TrustError, match="deeper"):
         release.read_packed(tmp_path / "model")
+
+
+def test_a_packed_release_has_the_same_bytes_and_unpacks_to_the_same_release(plain, tmp_path):
+    for name in ("a.tar", "b.tar"):
+        release.pack(plain, tmp_path / name)
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+    (tmp_path / "new").mkdir()
+    release.unpack(tmp_path / "a.tar", tmp_path / "new", plain.name)
+    assert release.verify(tmp_path / "new", plain.name) == release.verify(plain)
+
+
+@pytest.mark.parametrize(
+    "name", ["../out.txt", "/out.txt", "a/./b.txt", "a//b.txt", "page.txt", "a\\b.txt", "é\n"]
+)
+def test_a_member_that_is_no_plain_new_file_is_refused(plain, tmp_path, name):
+    release.pack(plain, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar", "a") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    (tmp_path / "new").mkdir()
+    with pytest.raises(errors.TamperedError):
+        release.unpack(tmp_path / "a.tar", tmp_path / "new", plain.name)
+    assert not (tmp_path / "out.txt").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_a_member_that_is_no_file_is_refused(plain, tmp_path, kind):
+    release.pack(plain, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar", "a") as tar:
+        told = tarfile.TarInfo("model/more")
+        told.type, told.linkname = kind, "page.txt"
+        tar.addfile(told)
+    (tmp_path / "new").mkdir()
+    with pytest.raises(errors.TamperedError):
+        release.unpack(tmp_path / "a.tar", tmp_path / "new", plain.name)
+
+
+def test_a_torn_archive_is_refused(plain, tmp_path):
+    release.pack(plain, tmp_path / "a.tar")
+    content = (tmp_path / "a.tar").read_bytes()
+    for cut in (100, 700, 1500):
+        (tmp_path / "torn.tar").write_bytes(content[:cut])
+        place = tmp_path / f"new{cut}"
+        place.mkdir()
+        with pytest.raises(errors.TamperedError):
+            release.unpack(tmp_path / "torn.tar", place, plain.name)
+
+
+def test_a_hard_link_and_a_swapped_kind_are_not_admitted(plain, tmp_path):
+    release.admit(plain)
+    os.link(plain / "page.txt", tmp_path / "other")
+    with pytest.raises(errors.FormatError, match="hard link"):
+        release.admit(plain)
+    draft = tmp_path / "draft"
+    (draft / "model").mkdir(parents=True)
+    (draft / "model" / "model.pkl").write_bytes(b"\x80\x04.")
+    with pytest.raises(errors.FormatError, match="pickle"):
+        release.admit(draft, release.sealed(draft))
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A sealed release with nothing but what a machine admits."""
+    draft = tmp_path / "plain"
+    release.write_packed(draft / "model", model.Packed("rule", {"columns": ["x"]}))
+    (draft / "page.txt").write_text("System(...)\n")
+    return draft.rename(tmp_path / release.sealed(draft))

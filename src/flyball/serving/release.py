@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flyball import errors
 from flyball.model import stage as model
+from flyball.serving import formats
 
 MANIFEST, PACKED = "manifest.json", "packed.json"
 FORMAT = 1
@@ -58,6 +61,67 @@ def verify(folder: Path, digest: str | None = None) -> Mapping[str, str]:
                 f"{present[name]}: content is not what was released: refuse this release"
             )
     return listed
+
+
+def admit(folder: Path, digest: str | None = None) -> Mapping[str, str]:
+    """Verify a release and look at what its files are: the check of a machine that takes it in.
+
+    Raises TamperedError as `verify` does, FormatError for a file of a kind that can run code or that leads out of
+    the folder, and for a hard link: somebody else could change the file under its other name.
+    """
+    listed = verify(folder, digest)
+    for name in listed:
+        if (folder / name).stat().st_nlink > 1:
+            raise errors.FormatError(f"{folder / name}: a hard link: refuse this release, or copy it anew")
+        formats.check(folder / name)
+    return listed
+
+
+def pack(folder: Path, file: Path) -> None:
+    """Write a release folder as one tar file, the same bytes for the same release."""
+    verify(folder)
+    with tarfile.open(file, "w:", format=tarfile.USTAR_FORMAT) as tar:
+        for name in (MANIFEST, *_files(folder)):
+            told = tarfile.TarInfo(name)
+            told.size = (folder / name).stat().st_size
+            with (folder / name).open("rb") as content:
+                tar.addfile(told, content)
+
+
+def unpack(file: Path, folder: Path, digest: str) -> None:
+    """Write the files of a packed release into an empty folder and admit it under the digest.
+
+    Raises TamperedError for whatever is no plain file below the folder, and for too much of anything.
+    """
+    taken = 0
+    try:
+        with tarfile.open(file, "r:") as tar:
+            for count, told in enumerate(tar, 1):
+                taken += told.size
+                if count > MOST_FILES or told.size > MOST_BYTES or taken > 2 * MOST_BYTES:
+                    raise errors.EndlessDataError(f"{file}: larger than a release may be: refuse it")
+                place = folder / told.name
+                plain = told.isreg() and not told.sparse and _inside(told.name)
+                if not plain or place.exists():
+                    raise errors.TamperedError(
+                        f"{file}: {told.name!a}: no plain file of a release: refuse it"
+                    )
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with place.open("xb") as sink:
+                    shutil.copyfileobj(tar.extractfile(told), sink)  # type: ignore[arg-type]
+    except (tarfile.TarError, EOFError, UnicodeError) as error:
+        raise errors.TamperedError(f"{file}: damaged ({error}): refuse it") from None
+    admit(folder, digest)
+
+
+def _inside(name: str) -> bool:
+    """Return whether a name is a plain path below its folder, written in one way only.
+
+    >>> [_inside(name) for name in ("model/a.onnx", "../a", "/a", "a//b", "./a", "")]
+    [True, False, False, False, False, False]
+    """
+    pieces = name.split("/")
+    return name.isprintable() and "\\" not in name and all(piece not in ("", ".", "..") for piece in pieces)
 
 
 def write_packed(folder: Path, packed: model.Packed) -> None:

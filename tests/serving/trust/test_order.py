@@ -1,0 +1,47 @@
+import pytest
+
+from flyball import errors
+from flyball.serving.trust import Policy
+from flyball.serving.trust import order as orders
+
+
+def test_orders_and_policies_read_back(ordered, policy):
+    order = ordered("wave", groups=("all",), back_from=(3, 4), why="worse on exe", approved=("ana",))
+    assert orders.read(order.json()) == order
+    assert orders.read_policy(policy.json()) == policy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage": "everywhere"},
+        {"number": 0},
+        {"version": True},
+        {"release": "ab"},
+        {"groups": "all"},
+        {"why": None},
+        {"extra": 1},
+    ],
+)
+def test_an_order_that_is_none_is_refused(ordered, change):
+    with pytest.raises(errors.TrustError):
+        orders.read(ordered().json() | change)
+
+
+def test_a_missing_field_is_told(ordered):
+    told = ordered().json()
+    del told["release"]
+    with pytest.raises(errors.TrustError, match="release"):
+        orders.read(told)
+
+
+def test_groups_and_freezes(policy):
+    assert policy.groups_of("s2") == ("all", "first", "kind:nxe", "machine:s2")
+    assert policy.groups_of("stranger") == ()
+    frozen = Policy("f", {}, freezes=((10, 20),))
+    assert [frozen.frozen(now) for now in (9, 10, 19, 20)] == [False, True, True, False]
+
+
+def test_a_policy_that_names_a_stranger_is_refused(policy):
+    with pytest.raises(errors.TrustError, match="no machine 's9'"):
+        orders.read_policy(policy.json() | {"canary": ["s9"]})
