@@ -1,0 +1,77 @@
+"""A small release, made in a second: what trials of serving are held with."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flyball import data, labels, model
+from flyball.features import arrays
+from flyball.features import stage as features
+from flyball.serving import release
+
+if TYPE_CHECKING:
+    from flyball.model import stage as models
+
+LEARNERS: dict[str, Callable[[], models.Learner]] = {
+    "trees": lambda: model.BoostedTrees(trees=20),
+    "logistic": lambda: model.Logistic(),
+}
+
+
+def matrix(n: int = 300, seed: int = 0) -> features.Matrix:
+    """Return n questions of as many machines: three numbers, c0 to c2, and a category, `kind`, some of it missing.
+
+    >>> list(matrix(2).columns)
+    ['c0', 'c1', 'c2', 'kind']
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    moments = features.Moments.of([f"m{i:04d}" for i in range(n)], [0] * n)
+    x = rng.normal(size=(n, 3))
+    kind = data.stage.Words.of([("a", "b", None)[i] for i in rng.integers(3, size=n)])
+    return features.Matrix(moments, {**{f"c{i}": x[:, i].copy() for i in range(3)}, "kind": kind})
+
+
+def fitted(learner: str = "trees", seed: int = 0) -> models.Predictor:
+    """Return a predictor that learned something from the small matrix."""
+    import numpy as np
+
+    x = matrix(seed=seed)
+    value = (x.columns["c0"] + 0.5 * np.random.default_rng(1).normal(size=len(x)) > 0.5).astype(np.float64)  # type: ignore[operator]
+    known = np.ones(len(x), dtype=bool)
+    y = labels.stage.Answers(value, known, data.stage.Words.of([None] * len(x)), np.ones(len(x)))
+    return LEARNERS[learner]().fit(x, y, labels.Probability(), seed)
+
+
+def made(
+    folder: Path,
+    learner: str = "trees",
+    seed: int = 0,
+    golden: int = 32,
+    wrong: float = 0.0,
+    broken: bool = False,
+) -> Path:
+    """Make a release in a folder and return its folder there, named by its digest.
+
+    `wrong` is by how much the answers differ from its golden vectors; a `broken` one is sealed and cannot be loaded.
+    """
+    import numpy as np
+
+    predictor = fitted(learner, seed)
+    draft = folder / f"draft-{random.Random(seed).getrandbits(32):08x}"
+    release.write_packed(draft / "model", predictor.pack())
+    if broken:
+        file = draft / "model" / release.PACKED
+        file.write_text(json.dumps({**json.loads(file.read_text()), "runner": "none of this version"}))
+    some = matrix(seed=seed).take(np.arange(golden))
+    arrays.write_matrix(draft / "golden.npz", some, decode=True)
+    answers = predictor.predict(some)
+    with (draft / "golden_answers.npz").open("wb") as sink:
+        np.savez(sink, answers=answers + wrong, source=answers)
+    (draft / "data.json").write_text(json.dumps({"seed": seed}))
+    return draft.rename(folder / release.sealed(draft))
