@@ -204,3 +204,22 @@ def test_a_planted_column_fails_the_contest_without_a_ceiling(daily, world, fast
 def test_a_test_split_is_one_fold(daily, world, faster):
     with pytest.raises(errors.DeclarationError, match="one fold, this one gave 2"):
         held(daily.page, world, test=daily.page.model.choose)
+
+
+def test_slices_of_several_columns_are_told_with_their_column(daily, world, faster):
+    x, y, _ = world
+    from flyball import data
+
+    sites = data.Words.of(["left" if code % 2 else "right" for code in x.moments.codes])
+    x = features.Matrix(x.moments, {**x.columns, "site": sites, "half": sites}, x.stopped)
+    rows = np.flatnonzero(y.known)[:200]
+    answers = {name: np.full(len(rows), p) for name, p in (("baseline", 0.5), ("challenger", 0.4))}
+    judged = contest.Judged(rows, y.value[rows], answers)
+    page = part.replace(daily.page, model=part.replace(daily.page.model, slices=("site", "half")))
+    found = contest.measure(page, x, judged, "")
+    assert {"site=left.difference.log_loss", "half=right.difference.log_loss"} <= set(found)
+    assert "challenger.site=left.log_loss" in found
+    gate = model.NotWorse("log_loss", than=1.0, per="site")
+    assert [verdict.passed for verdict in gate.judge(found)] == [True, True]
+    one = part.replace(page, model=part.replace(page.model, slices="site"))
+    assert "left.difference.log_loss" in contest.measure(one, x, judged, "")

@@ -19,6 +19,8 @@ def test_a_release_is_measured_in_a_process_of_its_own(folder):
     assert 0 < found["p50_ms"].value <= found["p99_ms"].value <= found["p999_ms"].value < 1000
     assert found["p99_ms"].unit == "ms" and found["p99_ms"].n >= 500
     assert found["resident_bytes"].value > 1e7 and found["load_s"].value > 0
+    assert found["cold_start_s"].value > found["load_s"].value and found["cold_start_s"].unit == "s"
+    assert 0 < found["cpu_s"].value < 0.1 and "first_at_s" not in found
     assert found["size_bytes"].value == sum(
         f.stat().st_size for f in (folder / "model").rglob("*") if f.is_file()
     )

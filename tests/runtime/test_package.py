@@ -185,7 +185,9 @@ def test_a_compressed_variant_of_a_refitted_model_is_judged_without_its_test_row
     """The refit has learned from the test rows: its variant must not be judged on them."""
 
     seen = []
-    compressor = SimpleNamespace(compress=lambda one, rows: f"small {one}")
+    compressor = SimpleNamespace(
+        compress=lambda one, rows: f"small {one}", wants=lambda: None, title=lambda: "Small"
+    )
     held = SimpleNamespace(predictors={"challenger": "tested"}, trained=np.arange(3), measured={})
     page = SimpleNamespace(model=SimpleNamespace(compress=(compressor,), gates=()))
     told = {"p99_ms": evidence.Measurement("p99_ms", 1.0, 1.0, 1.0)}
@@ -197,3 +199,30 @@ def test_a_compressed_variant_of_a_refitted_model_is_judged_without_its_test_row
     x = SimpleNamespace(take=lambda rows: rows)
     package.ship(page, held, x, None, {}, Path("folder"), 0)
     assert seen == ["small tested"]
+
+
+def test_variants_of_one_kind_are_told_apart_and_get_the_rows_they_want(won):
+    asked = []
+
+    class Counting(Half):
+        def compress(self, predictor, calibration):
+            asked.append(len(calibration))
+            return constant(0.5)
+
+        def wants(self):
+            return None if len(asked) < 4 else 7
+
+    page, held, x, _ = won
+    page = part.replace(
+        page, model=part.replace(page.model, compress=(Counting(), Counting(), Counting(), Never()))
+    )
+    source = held.predictors["challenger"]
+    found = package._compressed(page, held, x, source, source)
+    assert list(found) == ["Counting", "Counting-2", "Counting-3"]
+    assert asked == [len(held.trained)] * 4 + [7] * 2
+
+
+def test_a_law_of_physics_is_probed_on_what_ships(won, tmp_path, measured):
+    gates = (model.Physics(low=0.0, high=1.0), model.Physics(low=0.9))
+    (variant,) = shipped(won, tmp_path, gates=gates)
+    assert [verdict.passed for verdict in variant.verdicts] == [True, True, False]

@@ -45,6 +45,13 @@ def truth(x):
 LEARNERS = {"logistic": lambda: model.Logistic(), "trees": lambda: model.BoostedTrees(trees=20)}
 
 
+class Native(model.Learner):
+    """Boosted trees in the form that needs no onnxruntime."""
+
+    def fit(self, x, y, kind, seed):
+        return model.NativeTrees().compress(LEARNERS["trees"]().fit(x, y, kind, seed), x)
+
+
 def made(folder, learner, golden=32):
     """A small release under its digest, with golden vectors."""
     x = rows()
@@ -89,6 +96,7 @@ def test_a_process_measures_itself(tmp_path, name):
     told = json.loads(done.stdout)
     assert told["golden_error"] <= 1e-6
     assert 0 < told["p50_ms"] <= told["p99_ms"] <= told["p999_ms"]
+    assert 0 < told["cpu_s"] < 0.1
     assert told["resident_bytes"] < MOST, f"{told['resident_bytes'] / 2**20:.1f} MiB"
 
 
@@ -105,6 +113,20 @@ def test_it_imports_numpy_and_one_runner_and_nothing_of_the_laboratory(tmp_path,
     loaded = set(json.loads(done.stdout))
     assert "numpy" in loaded
     assert not loaded & set(FORBIDDEN)
+
+
+def test_trees_need_no_onnxruntime_and_less_memory(tmp_path):
+    code = (
+        "import sys, json, pathlib\nfrom flyball.site import scorer\n"
+        "told = scorer.timed(pathlib.Path(sys.argv[1]))\n"
+        "print(json.dumps([told['resident_bytes'], told['agreement'], 'onnxruntime' in sys.modules]))"
+    )
+    ours, theirs = (
+        json.loads(process(made(tmp_path / name, learner), code=code).stdout)
+        for name, learner in (("native", Native()), ("onnx", LEARNERS["trees"]()))
+    )
+    assert (ours[2], theirs[2]) == (False, True)
+    assert ours[0] < theirs[0] - 10 * 2**20 and ours[1] == 0.0
 
 
 def test_a_tampered_release_is_refused_in_one_line(tmp_path):

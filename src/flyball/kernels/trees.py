@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.kernels import backend, checks, lightgbm_text, reference, xgboost_json
+from flyball.kernels import backend, checks, lightgbm_text, onnx_graph, reference, xgboost_json
 from flyball.kernels.ensemble import Ensemble
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Trees:
     float32 for XGBoost), and so are the answers made of them wherever the C library is the one that the training
     library uses. Which trees to use (an early stopped model's best iteration) is decided when the model is saved.
 
-    Made by `from_lightgbm`, `from_xgboost` or `from_bytes`. Trees pickle, and are safe to share between threads.
+    Made by `from_lightgbm`, `from_xgboost`, `from_onnx` or `from_bytes`. Trees pickle, and are safe to share between
+    threads.
     Sources: QuickScorer (Lucchese et al. 2015), RapidScorer (Ye et al. 2018).
 
     >>> import numpy as np
@@ -82,6 +83,14 @@ class Trees:
         if not isinstance(model, bytes | bytearray | str | dict):
             raise ValueError(f"model: needs a model's bytes, text, dict or path, not {type(model).__name__}")
         return cls(xgboost_json.read(bytes(model) if isinstance(model, bytearray) else model))
+
+    @classmethod
+    def from_onnx(cls, model: bytes) -> Trees:
+        """Return the trees of an ONNX graph that is one ensemble of trees, summed in float32 as onnxruntime does.
+
+        Needs the package onnx here, and nothing of it where the trees answer.  DataError says what has no such form.
+        """
+        return cls(onnx_graph.read(model))
 
     @property
     def features(self) -> int:

@@ -12,12 +12,14 @@ from flyball.model.flag import Flag
 from flyball.model.given import Given
 from flyball.model.int8 import Int8
 from flyball.model.latest import Latest
-from flyball.model.limits import Agreement, Latency, Memory, Size
+from flyball.model.limits import Agreement, Cost, Latency, Memory, Size
 from flyball.model.linear import Logistic, Ridge
 from flyball.model.log import Log
 from flyball.model.machines import ByMachine
+from flyball.model.native import NativeTrees
 from flyball.model.nets import Conv, Dense, Recurrent
 from flyball.model.normalise import Normalise
+from flyball.model.physics import Physics
 from flyball.model.quantiles import Quantiles
 from flyball.model.rate import Rate
 from flyball.model.regimes import Regimes
@@ -46,8 +48,9 @@ from flyball.model.weibull import WeibullAge
 
 __all__ = [
     "Agreement", "AsTested", "Beats", "Blend", "BoostedTrees", "ByMachine", "Candidates", "Chain",
-    "Compressor", "Conformal", "Contest", "Conv", "Costs", "Dense", "Encode", "Flag", "Fold", "Gate", "Given", "Int8",
-    "Latency", "Latest", "Learner", "Log", "Logistic", "Measured", "Memory", "Normalise", "NotWorse", "Packed",
-    "Predictor", "Prior", "Quantiles", "Rate", "Recurrent", "Refit", "Regimes", "Ridge", "Rolling", "Ship",
-    "Size", "Split", "Step", "ThreeSigma", "Threshold", "Training", "Transform", "WeibullAge",
+    "Compressor", "Conformal", "Contest", "Conv", "Cost", "Costs", "Dense", "Encode", "Flag", "Fold", "Gate",
+    "Given", "Int8", "Latency", "Latest", "Learner", "Log", "Logistic", "Measured", "Memory", "NativeTrees",
+    "Normalise", "NotWorse", "Packed", "Physics", "Predictor", "Prior", "Quantiles", "Rate", "Recurrent",
+    "Refit", "Regimes", "Ridge", "Rolling", "Ship", "Size", "Split", "Step", "ThreeSigma", "Threshold",
+    "Training", "Transform", "WeibullAge",
 ]  # fmt: skip

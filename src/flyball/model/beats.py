@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from flyball import errors, evidence
+from flyball import errors, evidence, part
 from flyball.model.stage import Gate, Measured
 
 
@@ -37,24 +38,68 @@ class Beats(Gate):
 class NotWorse(Gate):
     """Holds when the lower 95 % bound of the paired difference is above -`than`: no worse by more than that.
 
-    For a metric that is not what the contest is about but must not be paid with.
+    For a metric that is not what the contest is about but must not be paid with.  `per` names a column of the
+    contest's slices: then it must hold for each site, product or whatever the column tells, one verdict each, so that
+    no site pays for the mean.  A slice of fewer than `least` machines, or where the metric is not defined, cannot be
+    judged: the last verdict names it.
 
     >>> measured = {"difference.brier": evidence.Measurement("difference.brier", 0.0, -0.01, 0.01)}
     >>> [verdict.passed for verdict in NotWorse("brier", than=0.02).judge(measured)]
     [True]
+    >>> measured = {f"{site}.difference.brier": evidence.Measurement("difference.brier", 0.0, low, 0.1, 9)
+    ...             for site, low in (("a", -0.01), ("b", -0.3))}
+    >>> [verdict.passed for verdict in NotWorse("brier", than=0.02, per="site").judge(measured)]
+    [True, False]
     """
 
     metric: str
     than: float = 0.0
     on: str = "test"
     against: str = "baseline"
+    per: str | None = None
+    least: int = 2
 
     def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
-        """Return one verdict per opponent."""
-        return tuple(_verdict(repr(self), one, -self.than) for one in _opponents(measured, self))
+        """Return one verdict per opponent, and per slice where each must hold; GateError when none can be judged."""
+        if self.per is None:
+            return tuple(_verdict(repr(self), one, -self.than) for one in _opponents(measured, self))
+        told = _slices(measured, self)
+        judged = {name: m for name, m in told.items() if m.n >= self.least and not math.isnan(m.low)}
+        if not judged:
+            raise errors.GateError(
+                f"no slice of {self.per!r} can be judged by {self.metric}: {len(told)} told"
+            )
+        verdicts = [
+            _verdict(repr(self), part.replace(m, name=name), -self.than) for name, m in judged.items()
+        ]
+        left = [f"{name} ({told[name].n} machines)" for name in told if name not in judged]
+        if left:
+            last = verdicts[-1]
+            verdicts[-1] = part.replace(last, why=f"{last.why}; cannot be judged: {', '.join(left)}")
+        return tuple(verdicts)
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from _problems(self, page)
+        if self.per is not None and self.per not in page.model.sliced():
+            hint = errors.did_you_mean(self.per, page.model.sliced())
+            yield errors.Problem("per", f"{self.per!r} is no column of model.slices", hint)
+
+
+def _slices(measured: Measured, gate: NotWorse) -> dict[str, evidence.Measurement]:
+    """Return the paired differences of every slice of the gate's column, by the name they were measured under.
+
+    Of several columns a slice is named with its column; of a single one all slices are meant.
+    """
+    start = "rolling." if gate.on == "rolling" else ""
+    others = ".*" if gate.against == "all" else ""
+    pattern = re.compile(rf"{re.escape(start)}(?P<slice>.+)\.difference{others}\.{re.escape(gate.metric)}")
+    found = {}
+    for name, m in measured.items():
+        hit = pattern.fullmatch(name)
+        if hit and (gate.on == "rolling") == name.startswith("rolling."):
+            found[name] = (hit["slice"], m)
+    mine = {name: m for name, (slice_, m) in found.items() if slice_.startswith(f"{gate.per}=")}
+    return mine or {name: m for name, (_, m) in found.items()}
 
 
 def _opponents(measured: Measured, gate: Beats | NotWorse) -> list[evidence.Measurement]:

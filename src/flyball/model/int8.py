@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import extras
 from flyball.features import stage as features
-from flyball.model import blend, chain, conformal, onnx, onnx_nets
+from flyball.model import onnx, onnx_nets, variant
 from flyball.model.stage import Compressor, Predictor
 
 if TYPE_CHECKING:
@@ -34,20 +34,9 @@ class Int8(Compressor):
 
     def compress(self, predictor: Predictor, calibration: features.Matrix) -> Predictor | None:
         """Return the quantised variant, its chain, blend or interval around it kept; None when there is none."""
-        if isinstance(predictor, chain.Chained):
-            inner = self.compress(predictor.last, predictor.prepared(calibration))
-            return None if inner is None else chain.Chained(predictor.steps, inner)
-        if isinstance(predictor, conformal.Interval):
-            inner = self.compress(predictor.inner, calibration)
-            return None if inner is None else conformal.Interval(
-                inner, predictor.knots, predictor.widths, predictor.bounds
-            )  # fmt: skip
-        if isinstance(predictor, blend.Blended):
-            members = [self.compress(member, calibration) for member in predictor.members]
-            if all(member is None for member in members):
-                return None
-            kept = tuple(new or old for new, old in zip(members, predictor.members, strict=True))
-            return blend.Blended(kept, predictor.weights, predictor.geometric)
+        return variant.through(predictor, calibration, self._turned)
+
+    def _turned(self, predictor: Predictor, calibration: features.Matrix) -> Predictor | None:
         if isinstance(predictor, onnx.OnnxPredictor) and predictor.settings["family"] in FAMILIES:
             return self._quantised(predictor, calibration)
         return None

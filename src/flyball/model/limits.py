@@ -74,6 +74,37 @@ class Size(Gate):
         yield from _unitless("at_most", self.at_most, units.Bytes, "MiB(75)")
 
 
+class Cost(Gate):
+    """Holds when a million predictions cost at most so much, at the price of an hour of one core.
+
+    Counted are the CPU seconds that an answer took in the scoring process, asked one row at a time; prices are in any
+    one currency, and only as good as the price of the hour: state your own.
+
+    >>> measured = {"cpu_s": evidence.Measurement("cpu_s", 0.0002, 0.0002, 0.0002, unit="s")}
+    >>> [round(verdict.figure, 5) for verdict in Cost(at_most=0.01, core_hour=0.04).judge(measured)]
+    [0.00222]
+    """
+
+    at_most: float
+    core_hour: float = 0.04
+
+    def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
+        """Return one verdict, in the currency of the core's hour, per million predictions."""
+        name = "cpu_s"
+        if name not in measured:
+            raise errors.GateError(f"{name} was not measured, {errors.did_you_mean(name, measured)}")
+        price = measured[name].value / 3600 * self.core_hour * 1e6
+        passed = not math.isnan(price) and price <= self.at_most
+        why = f"a million answers at {measured[name].value:.3g} CPU s cost {price:.4g}, at most {self.at_most:.4g}"
+        return (evidence.Verdict(repr(self), price, self.at_most, passed, why),)
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield a price that is none."""
+        for name in ("at_most", "core_hour"):
+            if not getattr(self, name) > 0:
+                yield errors.Problem(name, f"a price of {getattr(self, name):g}", "give more than zero")
+
+
 class Agreement(Gate):
     """Holds when no answer of what ships is further than this from the model that the contest judged.
 

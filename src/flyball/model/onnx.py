@@ -57,16 +57,16 @@ class OnnxPredictor(Predictor):
         import numpy as np
 
         if not len(x):
-            return np.zeros(self._shape(0))
+            return np.zeros(shape(self.settings, 0))
         size = CHUNKS.get(self.settings["family"], 1_024)
         pieces = [x] if len(x) <= size else [x.take(slice(at, at + size)) for at in range(0, len(x), size)]
         workers = min(len(pieces), max(1, int(os.environ.get("OMP_NUM_THREADS", "1") or 1)))
         if workers == 1:
-            return self._answers(np.concatenate([self._run(piece) for piece in pieces]))
+            return answers(self.settings, np.concatenate([self._run(piece) for piece in pieces]))
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(workers) as pool:
-            return self._answers(np.concatenate(list(pool.map(self._run, pieces))))
+            return answers(self.settings, np.concatenate(list(pool.map(self._run, pieces))))
 
     def _run(self, x: features.Matrix) -> Array:
         names = [one.name for one in self._session.get_inputs()]
@@ -75,30 +75,6 @@ class OnnxPredictor(Predictor):
                 f"the graph takes {len(names)} tensors, its settings make {len(self._makers)}"
             )
         return self._session.run(None, dict(zip(names, self.tensors(x), strict=True)))[0]  # type: ignore[no-any-return]
-
-    def _shape(self, n: int) -> tuple[int, ...]:
-        kind = self.settings["kind"]
-        return {
-            "probability": (n,),
-            "classes": (n, len(self.settings.get("classes", ()))),
-            "quantity": (n, 3),
-        }[kind]
-
-    def _answers(self, raw: Array) -> Floats:
-        import numpy as np
-
-        out = np.asarray(raw, dtype=np.float64)
-        if self.settings["kind"] == "probability":
-            p = np.clip(out[:, -1] if out.ndim == 2 else out, 0.0, 1.0)
-            shift = float(np.exp(self.settings.get("shift", 0.0)))
-            return p if shift == 1.0 else p * shift / (p * shift + 1 - p)
-        if self.settings["kind"] == "classes":
-            out = np.clip(out, 0.0, 1.0)
-            return np.asarray(out / out.sum(axis=1, keepdims=True))
-        heads = out.reshape(len(out), -1) * self.settings.get("scale", 1.0) + self.settings.get("offset", 0.0)
-        mix = self.settings.get("mix", (1.0,))
-        value = heads[:, : len(mix)] @ np.asarray(mix, dtype=np.float64)
-        return as_quantity(value, self.settings.get("low"), self.settings.get("high"))
 
     def influence(self) -> Mapping[str, float]:
         """Return how much each column counted in training, where the family can say."""
@@ -112,6 +88,30 @@ class OnnxPredictor(Predictor):
     def unpack(packed: Packed) -> OnnxPredictor:
         """Return the predictor that was packed."""
         return OnnxPredictor(packed.files["model.onnx"], packed.settings)
+
+
+def shape(settings: Mapping[str, Any], n: int) -> tuple[int, ...]:
+    """Return the shape of n answers of the kind that the settings tell."""
+    width = len(settings.get("classes", ()))
+    return {"probability": (n,), "classes": (n, width), "quantity": (n, 3)}[settings["kind"]]
+
+
+def answers(settings: Mapping[str, Any], raw: Array) -> Floats:
+    """Return what a graph gave as answers, float64, in the shape of the kind that the settings tell."""
+    import numpy as np
+
+    out = np.asarray(raw, dtype=np.float64)
+    if settings["kind"] == "probability":
+        p = np.clip(out[:, -1] if out.ndim == 2 else out, 0.0, 1.0)
+        shift = float(np.exp(settings.get("shift", 0.0)))
+        return p if shift == 1.0 else p * shift / (p * shift + 1 - p)
+    if settings["kind"] == "classes":
+        out = np.clip(out, 0.0, 1.0)
+        return np.asarray(out / out.sum(axis=1, keepdims=True))
+    heads = out.reshape(len(out), -1) * settings.get("scale", 1.0) + settings.get("offset", 0.0)
+    mix = settings.get("mix", (1.0,))
+    value = heads[:, : len(mix)] @ np.asarray(mix, dtype=np.float64)
+    return as_quantity(value, settings.get("low"), settings.get("high"))
 
 
 def as_quantity(value: Any, low: float | None = None, high: float | None = None) -> Floats:

@@ -111,10 +111,19 @@ class Compressor(part.Part):
         """Return the variant; None when this kind of model has none.  Calibration rows are training rows."""
         raise NotImplementedError
 
+    def wants(self) -> int | None:
+        """Return how many calibration rows it is given at most; None: all that the model may learn from."""
+        return 1000
+
+    def title(self) -> str:
+        """Return what the variant is called, a plain file name."""
+        return type(self).__name__
+
 
 #: What was measured, by name: "challenger.average_precision", "difference.average_precision" (challenger minus
 #: baseline, paired), "difference.<peer>.<metric>", "rolling.difference...." (over the choose folds), "p99_ms",
-#: "resident_bytes", "size_bytes", "agreement" (largest difference to the source model).
+#: "resident_bytes", "size_bytes", "cold_start_s", "cpu_s" (of one answer), "agreement" (largest difference to the
+#: source model), and what a gate measures of the predictor itself ("physics....").
 Measured = Mapping[str, evidence.Measurement]
 
 
@@ -124,6 +133,13 @@ class Gate(part.Part):
     def judge(self, measured: Measured) -> tuple[evidence.Verdict, ...]:
         """Return the verdicts (one per figure it looks at); raises GateError when a figure was not measured."""
         raise NotImplementedError
+
+    def probe(self, predictor: Predictor, x: features.Matrix) -> Measured:
+        """Return what this gate needs to know of a predictor beyond what is always measured; most need nothing.
+
+        `x` holds rows that nobody learned from; the runtime calls this for each variant before it is judged.
+        """
+        return {}
 
 
 class Ship(part.Part):
@@ -144,7 +160,8 @@ class Contest(part.Part):
     `choose` (inner folds) tunes everything, threshold included; `test` is read once and reported.  `peers` are
     further learners reported beside the two, on the same rows.  `metrics` are names of `model.metrics`; the first
     one decides.  `slices` names a category column of the features: every metric is told for each of its values as
-    well, "FD001.rmse".  `costs` are the prices by which net savings are counted.
+    well, "FD001.rmse"; of several columns each value is told with its column, "site=A.rmse".  `costs` are the prices
+    by which net savings are counted.
     """
 
     baseline: Learner
@@ -157,14 +174,19 @@ class Contest(part.Part):
     ship: Ship = Refit()
     peers: Mapping[str, Learner] = part.field(default_factory=part.Frozen)
     seed: int = 0
-    slices: str | None = None
+    slices: str | tuple[str, ...] | None = None
     costs: Costs | None = None
+
+    def sliced(self) -> tuple[str, ...]:
+        """Return the columns by whose values the figures are told, none where there is no such column."""
+        return (self.slices,) if isinstance(self.slices, str) else tuple(self.slices or ())
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         kind = page.labels.kind()
-        if self.slices is not None and self.slices not in page.features.names():
-            hint = errors.did_you_mean(self.slices, page.features.names())
-            yield errors.Problem("slices", f"no column {self.slices!r} among the features", hint)
+        for column in self.sliced():
+            if column not in page.features.names():
+                hint = errors.did_you_mean(column, page.features.names())
+                yield errors.Problem("slices", f"no column {column!r} among the features", hint)
         for name, learner in (
             ("baseline", self.baseline),
             ("challenger", self.challenger),

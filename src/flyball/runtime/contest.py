@@ -137,24 +137,23 @@ def measure(
     """Return every metric of every contestant with its interval, and the paired differences to the challenger.
 
     With the answers `y` of all rows an event is known by when it came.  Where the page slices, also of each slice
-    alone: "challenger.FD001.rmse", "FD001.difference.rmse".
+    alone: "challenger.FD001.rmse", "FD001.difference.rmse" ("site=A.difference.rmse" of several columns).
     """
     import numpy as np
 
     out = _measured(page, x, y, judged, prefix, "")
-    if page.model.slices is None or page.model.slices in x.stopped:
-        return out
-    column = x.columns[page.model.slices]
-    if not isinstance(column, data.Words):
-        raise errors.DeclarationError(f"model.slices: {page.model.slices!r} is no category")
-    for code, label in enumerate(column.labels):
-        rows = np.flatnonzero(column.codes[judged.rows] == code)
-        if len(rows):
-            folds = None if judged.folds is None else judged.folds[rows]
-            answers = {name: told[rows] for name, told in judged.answers.items()}
-            out |= _measured(
-                page, x, y, Judged(judged.rows[rows], judged.truth[rows], answers, folds), prefix, f"{label}."
-            )
+    for name in (name for name in page.model.sliced() if name not in x.stopped):
+        column = x.columns[name]
+        if not isinstance(column, data.Words):
+            raise errors.DeclarationError(f"model.slices: {name!r} is no category")
+        for code, label in enumerate(column.labels):
+            rows = np.flatnonzero(column.codes[judged.rows] == code)
+            if len(rows):
+                folds = None if judged.folds is None else judged.folds[rows]
+                answers = {who: answered[rows] for who, answered in judged.answers.items()}
+                some = Judged(judged.rows[rows], judged.truth[rows], answers, folds)
+                slice_ = f"{label}." if isinstance(page.model.slices, str) else f"{name}={label}."
+                out |= _measured(page, x, y, some, prefix, slice_)
     return out
 
 

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from flyball.system import System
 
 GOLDEN = 64
-#: At most so many training rows calibrate a compressed variant.
-CALIBRATION = 1000
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,7 @@ def ship(
     source, tested = _shipped(page, held, x, y, seed), held.predictors["challenger"]
     # A variant of a refitted model has learned from the test rows: what is judged on them is the same variant of the
     # model that was tested.
-    variants = {"source": (source, tested)}
-    calibration = x.take(_some(held.trained, CALIBRATION))
-    for compressor in page.model.compress:
-        smaller, judged = (compressor.compress(one, calibration) for one in (source, tested))
-        if smaller is not None and judged is not None:
-            variants[type(compressor).__name__] = (smaller, judged)
+    variants = {"source": (source, tested)} | _compressed(page, held, x, source, tested)
     out = []
     for name, (predictor, judged) in variants.items():
         place = folder / name
@@ -69,9 +62,32 @@ def ship(
         measured = dict(held.measured) | measure.scorer(place, digest)
         if name != "source":
             measured |= _again(page, held, judged, x, y)
+        for gate in page.model.gates:
+            measured |= gate.probe(predictor, x.take(held.test.rows))
         verdicts = tuple(verdict for gate in page.model.gates for verdict in gate.judge(measured))
         out.append(Variant(name, digest, measured, verdicts))
     return sorted(out, key=lambda variant: variant.measured["p99_ms"].value)
+
+
+def _compressed(
+    page: System, held: contests.Held, x: features.Matrix, source: model.Predictor, tested: model.Predictor
+) -> dict[str, tuple[model.Predictor, model.Predictor]]:
+    """Return what each compressor makes of the model that ships and of the one that was tested, by its title.
+
+    Two of one title are told apart by a number.
+    """
+    out: dict[str, tuple[model.Predictor, model.Predictor]] = {}
+    for compressor in page.model.compress:
+        wanted = compressor.wants()
+        rows = x.take(held.trained if wanted is None else _some(held.trained, wanted))
+        smaller, judged = (compressor.compress(one, rows) for one in (source, tested))
+        if smaller is None or judged is None:
+            continue
+        taken = sum(
+            name.rpartition("-")[0] == compressor.title() or name == compressor.title() for name in out
+        )
+        out[f"{compressor.title()}-{taken + 1}" if taken else compressor.title()] = (smaller, judged)
+    return out
 
 
 def trained_on(page: System, x: features.Matrix, y: labels.Answers) -> dict[str, Any]:

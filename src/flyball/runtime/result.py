@@ -106,6 +106,8 @@ class Result:
             "p999_ms",
             "resident_bytes",
             "size_bytes",
+            "cpu_s",
+            "cold_start_s",
             "agreement",
             "golden_error",
             "load_s",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 WARM_UP, ASKED = 20, 2000
 #: So long it goes on asking when other work takes the core in between, and so many alone are needed at least.
 LONGEST_S, LEAST = 20.0, 200
+#: Questions over which CPU seconds are counted, and after how many of those seconds it is enough.
+COUNTED, COUNTED_S = 500, 0.5
 
 
 class Scorer:
@@ -50,7 +52,7 @@ class Scorer:
 
 
 def timed(folder: Path, digest: str | None = None) -> dict[str, Any]:
-    """Return latency (ms, one row a question), resident memory, and agreement, taken in this process.
+    """Return latency (ms, one row a question), CPU seconds, resident memory, and agreement, taken in this process.
 
     Raises TrustError for a release that is not what it claims to be, DataError for one without golden vectors.
     """
@@ -63,6 +65,8 @@ def timed(folder: Path, digest: str | None = None) -> dict[str, Any]:
         raise errors.DataError(f"{folder}: no golden vectors: nothing to be measured on")
     rows = [x.take(np.array([row])) for row in range(len(x))]
     loaded = time.perf_counter() - begun
+    scorer.answer(rows[0])
+    first = time.monotonic()
     for number in range(WARM_UP):
         scorer.answer(rows[number % len(rows)])
     taken, preempted = _asked_alone(scorer, rows)
@@ -71,7 +75,9 @@ def timed(folder: Path, digest: str | None = None) -> dict[str, Any]:
         "p50_ms": float(np.quantile(taken, 0.50)) * 1e3,
         "p99_ms": float(np.quantile(taken, 0.99)) * 1e3,
         "p999_ms": float(np.quantile(taken, 0.999)) * 1e3,
+        "cpu_s": _cpu_seconds(scorer, rows),
         "load_s": loaded,
+        "first_at_s": first,
         "resident_bytes": _resident(),
         "golden_error": _apart(single, answers),
         "agreement": _apart(single, source),
@@ -104,6 +110,16 @@ def _asked_alone(scorer: Scorer, rows: list[features.Matrix]) -> tuple[list[floa
             f"other work took the core during all but {len(taken)} of {asked} questions: measure on a quieter machine"
         )
     return taken, 1 - len(taken) / asked
+
+
+def _cpu_seconds(scorer: Scorer, rows: list[features.Matrix]) -> float:
+    """Return the CPU seconds of one answer, of all threads: what it costs, whoever else is on the machine."""
+    begun = time.process_time()
+    for asked in range(1, COUNTED + 1):
+        scorer.answer(rows[asked % len(rows)])
+        if time.process_time() - begun > COUNTED_S:
+            break
+    return (time.process_time() - begun) / asked
 
 
 def _apart(a: Array, b: Array) -> float:
