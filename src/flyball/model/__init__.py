@@ -7,10 +7,12 @@ from flyball.model.chain import Chain
 from flyball.model.conformal import Conformal
 from flyball.model.constant import Prior
 from flyball.model.costs import Costs
+from flyball.model.distilled import Distilled
 from flyball.model.encode import Encode
 from flyball.model.flag import Flag
 from flyball.model.given import Given
 from flyball.model.int8 import Int8
+from flyball.model.inturn import InTurn
 from flyball.model.latest import Latest
 from flyball.model.limits import Agreement, Cost, Latency, Memory, Size
 from flyball.model.linear import Logistic, Ridge
@@ -19,7 +21,9 @@ from flyball.model.machines import ByMachine
 from flyball.model.native import NativeTrees
 from flyball.model.nets import Conv, Dense, Recurrent
 from flyball.model.normalise import Normalise
+from flyball.model.openvino import OpenVino
 from flyball.model.physics import Physics
+from flyball.model.pruned import Pruned
 from flyball.model.quantiles import Quantiles
 from flyball.model.rate import Rate
 from flyball.model.regimes import Regimes
@@ -48,9 +52,9 @@ from flyball.model.weibull import WeibullAge
 
 __all__ = [
     "Agreement", "AsTested", "Beats", "Blend", "BoostedTrees", "ByMachine", "Candidates", "Chain",
-    "Compressor", "Conformal", "Contest", "Conv", "Cost", "Costs", "Dense", "Encode", "Flag", "Fold", "Gate",
-    "Given", "Int8", "Latency", "Latest", "Learner", "Log", "Logistic", "Measured", "Memory", "NativeTrees",
-    "Normalise", "NotWorse", "Packed", "Physics", "Predictor", "Prior", "Quantiles", "Rate", "Recurrent",
-    "Refit", "Regimes", "Ridge", "Rolling", "Ship", "Size", "Split", "Step", "ThreeSigma", "Threshold",
-    "Training", "Transform", "WeibullAge",
+    "Compressor", "Conformal", "Contest", "Conv", "Cost", "Costs", "Dense", "Distilled", "Encode", "Flag",
+    "Fold", "Gate", "Given", "InTurn", "Int8", "Latency", "Latest", "Learner", "Log", "Logistic", "Measured",
+    "Memory", "NativeTrees", "Normalise", "NotWorse", "OpenVino", "Packed", "Physics", "Predictor", "Prior",
+    "Pruned", "Quantiles", "Rate", "Recurrent", "Refit", "Regimes", "Ridge", "Rolling", "Ship", "Size",
+    "Split", "Step", "ThreeSigma", "Threshold", "Training", "Transform", "WeibullAge",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from flyball.model.stage import Packed, Predictor, Transform
 # What carries each runner: its module and class, imported when one is met.
 _RUNNERS: Mapping[str, tuple[str, str]] = {
     "onnxruntime": ("onnx", "OnnxPredictor"),
+    "openvino": ("openvino", "OpenVinoPredictor"),
     "trees": ("native", "TreesPredictor"),
     "chain": ("chain", "Chained"),
     "blend": ("blend", "Blended"),

@@ -77,16 +77,14 @@ def _compressed(
     Two of one title are told apart by a number.
     """
     out: dict[str, tuple[model.Predictor, model.Predictor]] = {}
+    met: dict[str, int] = {}
     for compressor in page.model.compress:
-        wanted = compressor.wants()
+        wanted, title = compressor.wants(), compressor.title()
         rows = x.take(held.trained if wanted is None else _some(held.trained, wanted))
         smaller, judged = (compressor.compress(one, rows) for one in (source, tested))
-        if smaller is None or judged is None:
-            continue
-        taken = sum(
-            name.rpartition("-")[0] == compressor.title() or name == compressor.title() for name in out
-        )
-        out[f"{compressor.title()}-{taken + 1}" if taken else compressor.title()] = (smaller, judged)
+        if smaller is not None and judged is not None:
+            met[title] = met.get(title, 0) + 1
+            out[title if met[title] == 1 else f"{title}-{met[title]}"] = (smaller, judged)
     return out
 
 
