@@ -34,3 +34,28 @@ def patched(tmp_path):
         return str(place)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def router(releases):
+    """A router that serves the small release of trees."""
+    from flyball.site import router
+
+    with router.Router() as one:
+        one.switch(releases["trees"], releases["trees"].name)
+        yield one
+
+
+@pytest.fixture(scope="session")
+def endpoint(router):
+    """An endpoint on free ports, with caps small enough to be met."""
+    from flyball.site import endpoint, endpoint_access
+
+    with endpoint.Endpoint(router, "pump", endpoint_access.Bind(port=0, grpc_port=0)) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def request_of():
+    """The body of a request that asks for rows, as Python objects."""
+    return small.request

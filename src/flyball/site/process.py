@@ -203,15 +203,16 @@ class Process:
         Raises DataError for rows that the release cannot answer; RetryError when there is no answer within
         `timeout_s` or the scorer ended.
         """
-        return wire.read_answer(self._waited(self.submit(x), timeout_s))
+        return wire.read_answer(self.waited(self.submit(x), timeout_s))
 
     def health(self, timeout_s: float = 10.0) -> Health:
         """Return how the golden vectors of the release are answered; raises as `answer` does."""
-        frame = self._waited(self.send(b"", [], wire.Kind.CHECK), timeout_s)
+        frame = self.waited(self.send(b"", [], wire.Kind.CHECK), timeout_s)
         return Health(**wire.heard(frame.description))
 
     @staticmethod
-    def _waited(future: Future[wire.Frame], timeout_s: float) -> wire.Frame:
+    def waited(future: Future[wire.Frame], timeout_s: float) -> wire.Frame:
+        """Wait for the answer to a question that was submitted; raises as `answer` does."""
         try:
             return future.result(timeout_s)
         except TimeoutError:

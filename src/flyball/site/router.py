@@ -132,10 +132,15 @@ class Router:
 
     def submit(self, x: features.Matrix) -> Future[wire.Frame]:
         """Ask without waiting for the answer (see `Process.submit`); waits a short while for a scorer to be back."""
-        return self.send(*wire.write_matrix(x))
+        return self.send(*wire.write_matrix(x))[1]
 
-    def send(self, description: bytes, body: list[bytes], wait_s: float | None = None) -> Future[wire.Frame]:
-        """Send a question that was written before; raises RetryError when no scorer is there within `wait_s`."""
+    def send(
+        self, description: bytes, body: list[bytes], wait_s: float | None = None
+    ) -> tuple[str, Future[wire.Frame]]:
+        """Send a question that was written before; return the digest of the release that is asked, and the answer.
+
+        Raises RetryError when no scorer is there within `wait_s` (by default that of the router).
+        """
         until = time.monotonic() + (self.wait_s if wait_s is None else wait_s)
         with self._changed:
             while True:
@@ -156,13 +161,13 @@ class Router:
             self._answers += 1
         # Its place is taken: the process does not stop before this is answered, whoever switches meanwhile.
         current.pass_on(number, description, body)
-        return future
+        return current.digest, future
 
     def answer(self, x: features.Matrix, timeout_s: float = 1.0) -> Array:
         """Return the answers of the rows; raises as `Process.answer` does."""
         begun = time.monotonic()
         future = self.submit(x)
-        return wire.read_answer(Process._waited(future, max(0.0, begun + timeout_s - time.monotonic())))
+        return wire.read_answer(Process.waited(future, max(0.0, begun + timeout_s - time.monotonic())))
 
     def close(self) -> None:
         """Stop answering: what waits is answered, the scorer ends."""

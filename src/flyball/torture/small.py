@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flyball import data, labels, model
 from flyball.features import arrays
@@ -75,3 +75,19 @@ def made(
         np.savez(sink, answers=answers + wrong, source=answers)
     (draft / "data.json").write_text(json.dumps({"seed": seed}))
     return draft.rename(folder / release.sealed(draft))
+
+
+def request(x: features.Matrix, **more: Any) -> dict[str, Any]:
+    """Return the small matrix as a request of the Open Inference Protocol.
+
+    >>> [one["name"] for one in request(matrix(2))["inputs"]]
+    ['c0', 'c1', 'c2', 'kind']
+    """
+    inputs = []
+    for name, column in x.columns.items():
+        words = isinstance(column, data.stage.Words)
+        values = column.texts() if words else column.tolist()  # type: ignore[union-attr]
+        inputs.append(
+            {"name": name, "datatype": "BYTES" if words else "FP64", "shape": [len(x)], "data": values}
+        )
+    return {"inputs": inputs, **more}
