@@ -22,18 +22,7 @@ def releases(tmp_path_factory):
 @pytest.fixture
 def patched(tmp_path):
     """An interpreter for scorers that runs some code first: `patched(code)` is its path."""
-    import sys
-
-    def made(code):
-        place = tmp_path / f"python-{len(list(tmp_path.iterdir()))}"
-        body = f"import sys\nfrom flyball.site import answering, process, scorer\n{code}\n"
-        body += "raise SystemExit(process.main(sys.argv[-2:]))\n"
-        (tmp_path / f"{place.name}.py").write_text(body)
-        place.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/{place.name}.py "$@"\n')
-        place.chmod(0o755)
-        return str(place)
-
-    return made
+    return lambda code: small.interpreter(tmp_path / "patched", code)
 
 
 @pytest.fixture(scope="session")
@@ -53,9 +42,3 @@ def endpoint(router):
 
     with endpoint.Endpoint(router, "pump", endpoint_access.Bind(port=0, grpc_port=0)) as one:
         yield one
-
-
-@pytest.fixture(scope="session")
-def request_of():
-    """The body of a request that asks for rows, as Python objects."""
-    return small.request

@@ -26,7 +26,7 @@ class Bind:
     >>> Bind().problem()
     ''
     >>> Bind("0.0.0.0").problem()
-    "0.0.0.0 is reached from other machines: give certificate, key and tokens, or bind to 127.0.0.1"
+    '0.0.0.0 is reached from other machines: give certificate, key and tokens, or bind to 127.0.0.1'
     """
 
     host: str = "127.0.0.1"
