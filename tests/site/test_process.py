@@ -215,3 +215,16 @@ def test_it_imports_numpy_and_one_runner_and_nothing_else(running, patched, tmp_
 def test_called_wrongly_it_says_how(capsys):
     assert process.main([]) == 2
     assert "RELEASE_FOLDER DIGEST" in capsys.readouterr().err
+
+
+def test_what_has_its_place_is_sent_and_answered_though_it_is_being_stopped(running):
+    one = running()
+    number, future = one.admit()
+    stopping = threading.Thread(target=one.stop)
+    stopping.start()
+    while not one._stopping:
+        threading.Event().wait(0.001)
+    one.pass_on(number, *wire.write_matrix(small.matrix(3)))
+    assert len(wire.read_answer(future.result(10))) == 3
+    stopping.join()
+    assert one.exited.code == 0

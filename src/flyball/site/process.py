@@ -74,7 +74,7 @@ class Process:
         self._child: subprocess.Popen[bytes] | None = None
         self._waiting: dict[int, tuple[float, Future[wire.Frame]]] = {}
         self._number, self._stopping, self._shut = 0, False, False
-        self._lock, self._sending, self._gone = threading.Lock(), threading.Lock(), threading.Event()
+        self._lock, self._sending, self._gone = threading.Condition(), threading.Lock(), threading.Event()
 
     def start(self) -> Mapping[str, Any]:
         """Start the process and wait until it is ready; return what it said: pid, load_s, resident_bytes.
@@ -188,8 +188,7 @@ class Process:
         try:
             whole = wire.packed(kind, number, description, body)
         except errors.DataError:
-            with self._lock:
-                self._waiting.pop(number, None)
+            self._forget(number, None)
             raise
         try:
             with self._sending:
@@ -223,18 +222,22 @@ class Process:
 
         Returns None when it never ran.
         """
+        until = time.monotonic() + wait_s
         with self._lock:
             self._stopping = True
+            # What took its place may not be sent yet: who hangs up before that leaves it without an answer.
+            self._lock.wait_for(lambda: not self._waiting or self._shut, wait_s)
         if self._child is None:
             return None
-        if self._sending.acquire(timeout=wait_s):  # a sender may be stuck with a scorer that hangs
+        left = max(0.0, until - time.monotonic())
+        if self._sending.acquire(timeout=left):  # a sender may be stuck with a scorer that hangs
             try:
                 self._channel.end.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
             finally:
                 self._sending.release()
-        if not self._gone.wait(wait_s):
+        if not self._gone.wait(max(0.0, until - time.monotonic())):
             self._child.kill()
             self._gone.wait()
         return self.exited
@@ -260,6 +263,8 @@ class Process:
     def _forget(self, number: int, error: Exception | None, frame: wire.Frame | None = None) -> None:
         with self._lock:
             _, future = self._waiting.pop(number, (0.0, None))
+            if self._stopping and not self._waiting:
+                self._lock.notify_all()
         if future is None or not future.set_running_or_notify_cancel():
             return
         if error is not None:
@@ -278,6 +283,7 @@ class Process:
             code = self._child.wait()
         with self._lock:
             self._shut, expected, left = True, self._stopping, list(self._waiting)
+            self._lock.notify_all()
         with self._sending:  # nobody writes to a number that may soon be another file's
             self._channel.end.close()
         self.exited = Exit(code, expected, self._last_words())
