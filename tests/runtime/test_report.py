@@ -139,6 +139,7 @@ def test_every_kind_of_answer_has_a_whole_report(tmp_path, kind):
         "How good is the answer?",
         *(["What it would save"] if probable else []),
         "May it ship?",
+        "What does an answer cost?",
         "Can the answer be believed?",
         "The alerts a planner would have had",
         "What the answer rests on",

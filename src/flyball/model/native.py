@@ -60,7 +60,11 @@ class TreesPredictor(Predictor):
 
         if not len(x):
             return np.zeros(onnx.shape(self.settings, 0))
-        return onnx.answers(self.settings, self._trees.predict(self._maker.make(x)))
+        return self.score([self._maker.make(x)])
+
+    def score(self, given: list[Array]) -> Array:
+        """Return the answers to the one tensor that trees take, in the shape of the kind."""
+        return onnx.answers(self.settings, self._trees.predict(given[0]))
 
     def influence(self) -> Mapping[str, float]:
         """Return how much each column counted in training."""

@@ -68,13 +68,24 @@ class OnnxPredictor(Predictor):
         with ThreadPoolExecutor(workers) as pool:
             return answers(self.settings, np.concatenate(list(pool.map(self._run, pieces))))
 
-    def _run(self, x: features.Matrix) -> Array:
+    def score(self, given: list[Array]) -> Array:
+        """Return the answers to tensors as `tensors` makes them, in the shape of the kind."""
+        return answers(self.settings, self._told(given))
+
+    @cached_property
+    def _names(self) -> list[str]:
         names = [one.name for one in self._session.get_inputs()]
         if len(names) != len(self._makers):
             raise errors.DataError(
                 f"the graph takes {len(names)} tensors, its settings make {len(self._makers)}"
             )
-        return self._session.run(None, dict(zip(names, self.tensors(x), strict=True)))[0]  # type: ignore[no-any-return]
+        return names
+
+    def _told(self, given: list[Array]) -> Array:
+        return self._session.run(None, dict(zip(self._names, given, strict=True)))[0]  # type: ignore[no-any-return]
+
+    def _run(self, x: features.Matrix) -> Array:
+        return self._told(self.tensors(x))
 
     def influence(self) -> Mapping[str, float]:
         """Return how much each column counted in training, where the family can say."""
@@ -102,11 +113,11 @@ def answers(settings: Mapping[str, Any], raw: Array) -> Floats:
 
     out = np.asarray(raw, dtype=np.float64)
     if settings["kind"] == "probability":
-        p = np.clip(out[:, -1] if out.ndim == 2 else out, 0.0, 1.0)
+        p = np.maximum(np.minimum(out[:, -1] if out.ndim == 2 else out, 1.0), 0.0)
         shift = float(np.exp(settings.get("shift", 0.0)))
         return p if shift == 1.0 else p * shift / (p * shift + 1 - p)
     if settings["kind"] == "classes":
-        out = np.clip(out, 0.0, 1.0)
+        out = np.maximum(np.minimum(out, 1.0), 0.0)  # as np.clip, in a fifth of its time for one row
         return np.asarray(out / out.sum(axis=1, keepdims=True))
     heads = out.reshape(len(out), -1) * settings.get("scale", 1.0) + settings.get("offset", 0.0)
     mix = settings.get("mix", (1.0,))

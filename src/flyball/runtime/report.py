@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import extras, labels
-from flyball.runtime import plots, practice, practice_plots
+from flyball.runtime import frontier, plots, practice, practice_plots
 
 if TYPE_CHECKING:
     from flyball.runtime.result import Result
@@ -47,6 +47,7 @@ def write(found: Result, file: Path) -> None:
         _section("How good is the answer?", _figures(told), lambda: plots.contest(found)),
         _section("What it would save", _practice(found, told), lambda: practice_plots.draw(found)),
         _section("May it ship?", _gates(told)),
+        _section("What does an answer cost?", frontier.text(found, table), lambda: frontier.draw(found)),
         _section("Can the answer be believed?", _calibration_note(found), lambda: plots.calibration(found)),
         _section("The alerts a planner would have had", _alerts(found), lambda: plots.alerts(found)),
         _section("What the answer rests on", "", lambda: plots.influence(found)),

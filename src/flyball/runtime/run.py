@@ -367,6 +367,7 @@ def _report(found: result.Result, kept: store.Store, steps: plan.Plan) -> None:
         plan.code(
             "model",
             "runtime/report.py",
+            "runtime/frontier.py",
             "runtime/plots.py",
             "runtime/practice.py",
             "runtime/practice_plots.py",
