@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flyball import errors
-from flyball.serving import formats
+from flyball.serving import formats, release
 
 onnx = pytest.importorskip("onnx")
 
@@ -35,6 +35,12 @@ def graph(where=None):
     return onnx.helper.make_model(made)
 
 
+def npy(array):
+    out = io.BytesIO()
+    np.save(out, array, allow_pickle=True)
+    return out.getvalue()
+
+
 def npz(**arrays):
     out = io.BytesIO()
     np.savez(out, **arrays)
@@ -55,6 +61,9 @@ CODE = {
     "model.npz": torch_file(),
     "weights.bin": torch_file(),
     "golden.npz": npz(x=np.array([Bomb()], dtype=object)),
+    "mean.npy": npy(np.array([Bomb()], dtype=object)),
+    "fields.npy": npy(np.zeros(2, dtype=[("a", float), ("b", object)])),
+    "scale.npy": pickle.dumps(Bomb()),
     "model.h5": b"\x89HDF\r\n\x1a\n",
     "model.keras": torch_file(),
     "model.onnx": pickle.dumps(Bomb(), protocol=2),
@@ -109,6 +118,7 @@ def test_what_a_release_holds_passes(tmp_path):
     for name, content in {
         "model.onnx": graph().SerializeToString(),
         "golden.npz": npz(x=np.arange(3.0), names=np.array(["a", "b"])),
+        "mean.npy": npy(np.arange(3.0)),
         "packed.json": json.dumps({"runner": "rule"}).encode(),
         "page.txt": b"System()",
         "module.py": b"def f(): pass\n",
@@ -117,6 +127,11 @@ def test_what_a_release_holds_passes(tmp_path):
     }.items():
         (tmp_path / name).write_bytes(content)
         formats.check(tmp_path / name)
+
+
+def test_the_release_of_a_run_passes_whole(pumps):
+    (made,) = [path for path in (pumps.store / "releases").iterdir() if (path / "page.txt").is_file()]
+    assert "model/mean.npy" in release.admit(made)
 
 
 @pytest.mark.parametrize("cut", [1, 7, 60, 100])

@@ -91,6 +91,12 @@ def _arrays(file: Path) -> None:
                 _array(content.read(2**16))
 
 
+def _lone(file: Path) -> None:
+    """Look at the header of one array in a file of its own: what the predictors of `model` pack their numbers in."""
+    with file.open("rb") as content:
+        _array(content.read(2**16))
+
+
 def _array(start: bytes) -> None:
     import ast
 
@@ -175,6 +181,6 @@ def _varint(content: memoryview, at: int) -> tuple[int, int]:
 
 
 _KINDS: Mapping[str, Callable[[Path], object]] = {
-    ".json": _json, ".txt": _text, ".md": _text, ".py": _module, ".npz": _arrays, ".onnx": _onnx, ".xml": _xml,
-    ".bin": _weights,
+    ".json": _json, ".txt": _text, ".md": _text, ".py": _module, ".npy": _lone, ".npz": _arrays, ".onnx": _onnx,
+    ".xml": _xml, ".bin": _weights,
 }  # fmt: skip
