@@ -195,15 +195,16 @@ def _library(name: str, version: str, refer: bool = True) -> dict[str, Any]:
 def _licences(name: str, version: str) -> list[dict[str, Any]]:
     """Return the licence of an installed library; none is told of a version that is not the installed one."""
     try:
-        told = metadata.metadata(name)
+        # Where the backport of importlib.metadata is imported too, it answers, and raises for a field that is not there.
+        told: Any = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return []
-    if told["Version"] != version:
+    if told.get("Version") != version:
         return []
-    if told["License-Expression"]:
+    if told.get("License-Expression"):
         return [{"expression": told["License-Expression"]}]
     classes = [one for one in told.get_all("Classifier") or () if one.startswith("License ::")]
-    named = sorted({one.rpartition(" :: ")[2] for one in classes}) or [told["License"] or ""]
+    named = sorted({one.rpartition(" :: ")[2] for one in classes}) or [told.get("License") or ""]
     # Some hold the whole text of a licence in the field for its name.
     return [{"license": {"name": one}} for one in named if one and len(one) <= 100 and "\n" not in one]
 
