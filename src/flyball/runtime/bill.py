@@ -195,7 +195,7 @@ def _library(name: str, version: str, refer: bool = True) -> dict[str, Any]:
 def _licences(name: str, version: str) -> list[dict[str, Any]]:
     """Return the licence of an installed library; none is told of a version that is not the installed one."""
     try:
-        # Where the backport of importlib.metadata is imported too, it answers, and raises for a field that is not there.
+        # Where the backport of importlib.metadata is imported too, it answers, and raises for a missing field.
         told: Any = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return []
