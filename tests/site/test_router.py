@@ -115,8 +115,8 @@ def test_one_that_stops_at_its_golden_vectors_is_not_healthy(made, releases, pat
         "import time\nscorer.Scorer.answer = lambda self, x: time.sleep(60) if x.moments.at[0] else None\n"
     )
     hangs += "answering.checked = lambda held, golden: time.sleep(60)"
-    with pytest.raises(errors.RolloutError, match="not healthy: no answer within 2 s"):
-        made(patched(hangs), limits=router.Limits(ready_s=2.0)).switch(*at(releases["one"]))
+    with pytest.raises(errors.RolloutError, match=r"not healthy: no answer within 0\.5 s"):
+        made(patched(hangs), limits=router.Limits(health_s=0.5)).switch(*at(releases["one"]))
 
 
 def test_a_killed_scorer_is_back_and_whoever_asks_meanwhile_waits(made, releases):

@@ -35,7 +35,8 @@ class Limits:
     """What a scorer must keep to before and while it answers.
 
     `golden_error` is the largest difference on the golden vectors; `p99_ms` and `resident_bytes` are not held where
-    they are None; a question unanswered for `silent_s` means that it hangs.  After `exits` unexpected exits within
+    they are None; it is ready within `ready_s` and has answered its golden vectors within `health_s`, or it is not
+    healthy; a question unanswered for `silent_s` means that it hangs.  After `exits` unexpected exits within
     `within_s` seconds it is started no more, and told.
     """
 
@@ -46,6 +47,7 @@ class Limits:
     exits: int = 3
     within_s: float = 60.0
     ready_s: float = 30.0
+    health_s: float = 30.0
 
 
 class Count(NamedTuple):
@@ -109,7 +111,7 @@ class Router:
             new = self._made(folder, digest)
             try:
                 new.start()
-                health = new.health(self.limits.ready_s)
+                health = new.health(self.limits.health_s)
                 _judge(digest, health, self.limits)
             except errors.FlyballError as error:
                 new.stop(0.0)

@@ -108,9 +108,9 @@ def bad(seed: int, folder: Path, sabotage: str = "") -> Told:
     def start(place: Path, digest: str, **more: Any) -> process.Process:
         return process.Process(place, digest, pythons.get(digest, sys.executable), **more)
 
-    limits = router.Limits(p99_ms=50.0, ready_s=3.0, resident_bytes=256 * 2**20)
+    limits = router.Limits(p99_ms=50.0, ready_s=6.0, resident_bytes=256 * 2**20)
     if sabotage:
-        limits = router.Limits(golden_error=float("inf"), ready_s=3.0, resident_bytes=256 * 2**20)
+        limits = router.Limits(golden_error=float("inf"), ready_s=6.0, resident_bytes=256 * 2**20)
     back, longest = threading.Event(), 0.0
 
     def go_back(digest: str, exits: Any) -> None:
