@@ -268,9 +268,7 @@ def main(arguments: list[str]) -> int:
             told = _answers(Path(arguments[0]), arguments[1])
     except errors.FlyballError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return (
-            5 if isinstance(error, errors.TrustError) else 4 if isinstance(error, errors.RolloutError) else 3
-        )
+        return 5 if isinstance(error, errors.TrustError | errors.RolloutError) else 3
     print(json.dumps(told))
     return 0
 
