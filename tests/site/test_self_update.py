@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -176,6 +177,29 @@ def test_a_power_cut_at_any_step_of_the_switch_leaves_the_old_or_the_new_version
     assert says(home) in ("flyball 1.0", "flyball 1.1")
     self_update.update(wheels, digest, home)
     assert says(home) == "flyball 1.1" and (home / "previous").is_symlink()
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from flyball.site import self_update
+real = self_update._run
+def run(command, longest_s):
+    if "install" in command:  # pip has begun, and goes on when its parent is gone
+        import subprocess
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(command, longest_s)
+self_update._run = run
+self_update.update(pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3]))
+"""
+
+
+def test_an_update_that_is_killed_leaves_the_old_version_and_does_not_spoil_the_next(home, tmp_path):
+    wheels, digest = smiths.bundle(tmp_path / "wheels", "1.1", HERE)
+    killed = subprocess.run([sys.executable, "-c", KILLED, wheels, digest, home], check=False)
+    assert (killed.returncode, says(home), versions(home)) == (-signal.SIGKILL, "flyball 1.0", ["1.0", "1.1"])
+    now = self_update.update(wheels, digest, home)
+    assert says(home) == "flyball 1.1" and (home / "current").resolve() == now
 
 
 def test_a_full_disk_stops_the_update_and_nothing_else(home, tmp_path, monkeypatch):

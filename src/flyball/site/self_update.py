@@ -5,8 +5,8 @@ from wheels that came as one sealed folder and from nothing else; it is asked fo
 vectors of the release that serves before anything points at it.  `current` is a link that is renamed over: a power
 cut leaves the old version or the new one.  A version that failed is not tried again.
 
-    HOME/versions/VERSION-DIGEST/   one virtual environment each
-    HOME/current, HOME/previous     links to two of them
+    HOME/versions/VERSION-DIGEST-ANY/   one virtual environment each
+    HOME/current, HOME/previous         links to two of them
 
 `HOME/current/bin/flyball` is what the service starts.  Run as a program, this module is the health check that the
 new version carries out on itself:
@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -60,8 +61,10 @@ def update(wheels: Path, digest: str, home: Path, served: Served | None = None, 
         said = _refused(home).get(digest)
         if said is not None:
             raise errors.RolloutError(f"flyball {version} failed here before ({said}): send a mended one")
-        place = home / VERSIONS / f"{version}-{digest[:12]}"
-        if not _is_whole(place, digest):
+        place = _found(home, digest)
+        if place is None:
+            # A name of its own each time: what a killed update left running still writes into its own folder.
+            place = home / VERSIONS / f"{version}-{digest[:12]}-{secrets.token_hex(4)}"
             _tidy(home)
             _room(home, wheels)
             with _or_gone(place):
@@ -228,8 +231,10 @@ def _room(home: Path, wheels: Path) -> None:
         raise errors.StoreError(f"{home}: {free} bytes free, {needed} needed: free space; what runs goes on")
 
 
-def _is_whole(place: Path, digest: str) -> bool:
-    return _whole(place).get("digest") == digest
+def _found(home: Path, digest: str) -> Path | None:
+    """Return where these wheels are installed whole and were healthy, or None."""
+    places = sorted((home / VERSIONS).iterdir())
+    return next((place for place in places if _whole(place).get("digest") == digest), None)
 
 
 def _whole(place: Path) -> dict[str, Any]:
