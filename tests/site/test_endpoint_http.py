@@ -86,7 +86,7 @@ def test_an_error_tells_nothing_of_the_inside(ask, router, monkeypatch, caplog):
 
 
 def test_too_large_a_body_is_not_read(ask):
-    status, headers, told = ask(INFER, bytes(2**20 + 1))
+    status, headers, told = ask(INFER, b"", "POST", {"content-length": str(2**20 + 1)})
     assert status == 413 and headers["connection"] == "close" and "1048576" in told["error"]
 
 

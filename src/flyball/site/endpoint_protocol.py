@@ -120,8 +120,10 @@ def _together(one: Tensor, schema: Schema) -> dict[str, data.Column]:
         refuse("input 'x' stands for numbers alone, and the model has other columns: name each")
     if len(one.shape) != 2 or one.shape[1] != len(schema.inputs):
         refuse(f"input 'x' is not of shape [n, {len(schema.inputs)}]")
+    import numpy as np
+
     block = numbers(one.values, one.datatype, one.name).reshape(one.shape)
-    return {name: block[:, place].copy() for place, name in enumerate(schema.inputs)}
+    return dict(zip(schema.inputs, np.ascontiguousarray(block.T), strict=True))
 
 
 def _column(one: Tensor, want: Input, rows: int, caps: Caps) -> data.Column:
