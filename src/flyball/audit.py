@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,15 @@ class Audit:
     (['run'], 1)
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], int] | None = None) -> None:
         self.path = path
+        self._clock = clock or (lambda: time.time_ns() // 1000)
 
     def append(self, act: str, told: Mapping[str, Any]) -> None:
         """Add an act; it is on the disk when this returns.  The caller holds the store's lock."""
         self._mend()
         previous = self._last()
-        entry = {"act": act, "at": time.time_ns() // 1000, "told": told, "previous": previous}
+        entry = {"act": act, "at": self._clock(), "told": told, "previous": previous}
         body = json.dumps(entry, sort_keys=True, separators=(",", ":"))
         line = json.dumps({**entry, "hash": _hash(body)}, sort_keys=True, separators=(",", ":"))
         durable.append(self.path, line.encode() + b"\n")

@@ -68,3 +68,47 @@ class Outcome(part.Part):
     truth: float
     state: str = "known"
     until: int = 0
+
+
+class Exposure(part.Part):
+    """What one machine told of one release over one span: counts, never rows.
+
+    `stage` is "shadow", "canary" or "wave"; times are in microseconds.  `slow` counts answers above the latency
+    limit, `crashes` unexpected ends of the scorer, `violations` answers outside the declared physics, `disagreed`
+    decisions that differ from those of the release that serves on the same row.  `difference` and `squares` are the
+    sum and the sum of squares of `outcomes` paired losses, candidate less serving, each within -1 and 1.
+
+    >>> Exposure("s1", "nxe", "ab" * 32, "shadow", 0, 10, answers=5).crashes
+    0
+    """
+
+    machine: str
+    kind: str
+    release: str
+    stage: str
+    since: int
+    until: int
+    answers: int = 0
+    slow: int = 0
+    crashes: int = 0
+    violations: int = 0
+    disagreed: int = 0
+    outcomes: int = 0
+    difference: float = 0.0
+    squares: float = 0.0
+
+
+class Step(part.Part):
+    """What a rollout decided: hold, promote, pause or roll back; at which stage, why, and who is to blame.
+
+    >>> Step("rollback", "canary", "disagreement 0.21 on exe, limit 0.05", kinds=("exe",)).action
+    'rollback'
+    """
+
+    action: str
+    stage: str
+    why: str
+    figure: float = 0.0
+    limit: float = 0.0
+    kinds: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()

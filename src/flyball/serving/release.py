@@ -124,6 +124,11 @@ def _inside(name: str) -> bool:
     return name.isprintable() and "\\" not in name and all(piece not in ("", ".", "..") for piece in pieces)
 
 
+def digest(folder: Path) -> str:
+    """Return the digest of a sealed folder's manifest, which is its name."""
+    return _digest(folder / MANIFEST)
+
+
 def write_packed(folder: Path, packed: model.Packed) -> None:
     """Write a packed predictor as `packed.json` and its files, inner ones in numbered folders.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors, evidence, part
@@ -48,7 +48,29 @@ class Decision(part.Part):
 
 
 class Rollout(part.Part):
-    """Abstract: how a release is staged over the machines."""
+    """Abstract: how a release is staged over the machines, from what they tell; state in and out is plain JSON."""
+
+    def groups(self, page: str, machines: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        """Return the machines of the canary and of each wave; `machines` maps a machine to its kind."""
+        raise NotImplementedError
+
+    def stages(self) -> tuple[str, ...]:
+        """Return the stages in their order."""
+        raise NotImplementedError
+
+    def start(self, now: int) -> Mapping[str, Any]:
+        """Return the state of a rollout that begins at `now` (microseconds)."""
+        raise NotImplementedError
+
+    def next(
+        self,
+        state: Mapping[str, Any],
+        exposures: Iterable[evidence.Exposure],
+        due: Mapping[str, str],
+        now: int,
+    ) -> tuple[Mapping[str, Any], evidence.Step]:
+        """Return the new state and what to do, after what machines told of the candidate since the last call."""
+        raise NotImplementedError
 
 
 class Edge(part.Part):

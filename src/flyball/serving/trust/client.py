@@ -23,13 +23,14 @@ from flyball.serving.trust.repository import CANDIDATES, POLICY
 
 if TYPE_CHECKING:
     from tuf.api.metadata import TargetFile
-    from tuf.ngclient import Updater
 
     from flyball.serving.trust.mirror import Mirror
 
 ROLES = ("timestamp", "snapshot", "targets", CANDIDATES)
 #: No release is larger, whatever a signature says of it.
 LARGEST = 2**31
+#: The time that is sure is written down when it has grown by so much, in microseconds: not at every look.
+REMEMBER = 600_000_000
 
 
 class Trusted:
@@ -48,7 +49,7 @@ class Trusted:
         if not (folder / "root.json").is_file():
             raise errors.TrustError(f"{folder}: no root of trust: bring the site's root.json by hand")
         self._sweep()
-        self._updater: Updater | None = None
+        self._parsed: dict[str, Any] = {}
         self._latest = self._read_latest()
 
     def update(self, mirror: Mirror, now: int) -> bool:
@@ -86,7 +87,6 @@ class Trusted:
                 updater.get_targetinfo(f"{CANDIDATES}/-/-")  # loads what the online key signed
         finally:
             self._take(scratch)
-        self._updater = updater
         self._remember(now)
         return self._content() != before
 
@@ -151,6 +151,12 @@ class Trusted:
             content.seek(0)
             durable.write(place, iter(lambda: content.read(2**20), b""))
 
+    def fresh(self, now: int) -> None:
+        """Raise FreezeAttackError when the set that is here has expired by `now`: nothing new may come of it."""
+        if not all((self._set / f"{role}.json").is_file() for role in ("root", *ROLES)):
+            raise errors.UnreachableError(f"{self.folder}: no signed set has come yet")
+        self._fresh(max(now, self._latest))
+
     def age(self, now: int) -> int:
         """Return how long ago, in microseconds, the set was last known to be fresh."""
         return max(0, now - self._latest) if self._latest else 0
@@ -161,12 +167,9 @@ class Trusted:
         return self._latest
 
     def _targets(self, role: str) -> dict[str, Any]:
-        from tuf.api.metadata import Metadata, Targets
-
-        file = self._set / f"{role}.json"
-        if not file.is_file():
+        if not (self._set / f"{role}.json").is_file():
             return {}
-        return dict(Metadata[Targets].from_file(str(file)).signed.targets)
+        return dict(self._metadata(role).signed.targets)
 
     def _unchanged(self, mirror: Mirror) -> bool:
         """Return whether the mirror still has the timestamp that is here and no new root: nothing can be new."""
@@ -186,18 +189,22 @@ class Trusted:
 
     def _fresh(self, now: int) -> None:
         """Raise FreezeAttackError when any role of the set that is here has expired."""
-        from tuf.api.metadata import Metadata
-
         moment = datetime.fromtimestamp(now / 1e6, UTC)
         for role in ("root", *ROLES):
-            found: Metadata[Any] = Metadata.from_file(str(self._set / f"{role}.json"))
+            found = self._metadata(role)
             if found.signed.is_expired(moment):
                 raise _frozen(f"{role} expired at {found.signed.expires:%Y-%m-%d %H:%M}", now)
 
     def _version(self) -> int:
+        return int(self._metadata("root").signed.version)
+
+    def _metadata(self, role: str) -> Any:
+        """Return a role of the set that is here; read once, until another set takes its place."""
         from tuf.api.metadata import Metadata
 
-        return int(Metadata.from_file(str(self._set / "root.json")).signed.version)
+        if role not in self._parsed:
+            self._parsed[role] = Metadata.from_file(str(self._set / f"{role}.json"))
+        return self._parsed[role]
 
     def _root(self, scratch: Path) -> bytes:
         """Return the root to start from: the newest that was verified, else the one that was brought by hand."""
@@ -207,6 +214,7 @@ class Trusted:
     def _take(self, scratch: Path) -> None:
         """Put a verified set in the place of the old one: both are whole at any moment."""
         with durable.guard(f"write {self._set}"):
+            self._parsed = {}
             durable.sync_tree(scratch)
             old = self.folder / "old"
             shutil.rmtree(old, ignore_errors=True)
@@ -239,7 +247,7 @@ class Trusted:
 
     def _remember(self, now: int) -> None:
         """Keep the latest time that was sure, so that a clock set back makes nothing fresh again."""
-        if now > self._latest:
+        if now > self._latest + REMEMBER or (now > self._latest and not self._latest):
             self._latest = now
             durable.write(self.folder / "latest.json", seals.sealed({"at": now}))
 
