@@ -115,6 +115,8 @@ class Agent:
         No fault of the network, the disk or a release escapes: it is told, and what runs goes on.
         """
         now = self.clock()
+        if self._next - now > 2 * LONGEST:
+            self._next = now  # the clock was set back: what was planned by the wrong time is void
         if now >= self._next:
             self._poll(now)
             self._send(now)
@@ -199,7 +201,7 @@ class Agent:
             return
         try:
             self.uplink.send(self.machine.name, self.report(), self.spool.batches(), self.spool.acknowledge)
-        except errors.RolloutError as error:
+        except errors.FlyballError as error:  # no link, or a full disk that cannot note what has arrived
             self.problem = self.problem or f"{type(error).__name__}: {error}"
 
     def _tell(self, kind: str, record: Mapping[str, Any]) -> None:

@@ -171,7 +171,7 @@ class Seat:
         if order is None:
             if standing is not None:
                 self.host.shadow(None, "")
-                self.slots.empty(slots_room.SHADOW)
+                self._clear(slots_room.SHADOW)
             return
         if standing is not None and standing.release == order.release:
             return
@@ -192,9 +192,15 @@ class Seat:
             self.host.shadow(self.slots.release(slot), order.release)
         except errors.FlyballError as error:
             self.host.shadow(None, "")
-            self.slots.empty(slot)
+            self._clear(slot)
             if order is not None:
                 self._refuse(order, f"{type(error).__name__}: {error}")
+
+    def _clear(self, slot: str) -> None:
+        try:
+            self.slots.empty(slot)
+        except errors.StoreError as error:
+            self._alarm(str(error))
 
     def _start(self, slot: str, previous: str = "") -> bool:
         """Start the release of a slot and let it answer; False, and the release refused, where it cannot."""

@@ -103,7 +103,8 @@ class Slots:
         if (self.folder / slot).exists():
             gone = self.folder / f".{slot}.old"
             shutil.rmtree(gone, ignore_errors=True)
-            durable.rename(self.folder / slot, gone)
+            with durable.guard(f"empty {self.folder / slot}"):
+                durable.rename(self.folder / slot, gone)
             shutil.rmtree(gone, ignore_errors=True)
 
     def keep_baseline(self, slot: str) -> None:

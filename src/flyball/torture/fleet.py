@@ -1,0 +1,528 @@
+"""Trials of releases and fleets: what is offered, how it travels, and what becomes of it on many machines.
+
+Each trial takes a seed and an empty folder, and a switch that breaks what it is about: broken, it must fail.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flyball import durable, errors, serving
+from flyball.fab import sites
+from flyball.fab.sites import Behaviour, Sites
+from flyball.serving import formats, release
+from flyball.serving.trust import mirror
+from flyball.site import slots, spool
+from flyball.torture import attacks, payloads
+from flyball.torture.trial import Open, Told, Trial, held
+from flyball.units import days
+
+#: Shadow for three days, a canary and one wave, a day each: long enough for evidence, short enough for a trial.
+ROLLOUT = serving.Staged(shadow=days(3), canary=0.05, hold=days(1))
+#: A rollout that never finds fault, for trials whose sabotage is just that.
+BLIND = serving.Staged(
+    shadow=days(3), canary=0.05, hold=days(1), slow=0.999, crashes=0.999, violations=0.999, disagreed=0.999,
+    worse=0.999, false_rollbacks=0.0001,
+)  # fmt: skip
+
+
+@contextmanager
+def broken(place: Any, name: str, instead: Any, really: bool) -> Iterator[None]:
+    """Put something in the place of what is promised, for as long as the trial runs."""
+    kept = getattr(place, name)
+    if really:
+        setattr(place, name, instead)
+    try:
+        yield
+    finally:
+        setattr(place, name, kept)
+
+
+def made(folder: Path, seed: int, count: int = 6, rollout: serving.Staged = ROLLOUT) -> Sites:
+    """Return a site of machines of two kinds."""
+    return Sites(folder, seed, {f"m{n:02d}": "exe" if n % 3 == 0 else "nxe" for n in range(count)}, rollout)
+
+
+def served(world: Sites, name: str = "good") -> str:
+    """Roll out a good release to every machine and return its digest."""
+    digest = world.ship(world.release(name))
+    world.advance(6 * 24, every=12)
+    if set(world.running().values()) != {digest}:
+        raise errors.RolloutError(f"the first release did not get everywhere: {world.running()}")
+    return digest
+
+
+def _told(why: str, begun: float) -> Told:
+    return Told(not why, time.monotonic() - begun, 0, why)
+
+
+def code_offered(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R24: files that run code when read, each in a release that is rightly sealed."""
+    begun = time.monotonic()
+    with broken(formats, "check", lambda file: None, sabotage):
+        for name, content in payloads.code().items():
+            draft = folder / name.replace(".", "_")
+            (draft / "model").mkdir(parents=True)
+            (draft / "model" / name).write_bytes(content)
+            try:
+                release.admit(draft, release.sealed(draft))
+            except errors.FormatError:
+                continue
+            return _told(f"{name} was taken in", begun)
+    return _told("a payload was executed" if payloads.EXECUTED else "", begun)
+
+
+def weights_outside(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R25: ONNX graphs whose weights lie at `..`, an absolute path, behind a link, hard link, or in a sparse file."""
+    begun = time.monotonic()
+    with broken(formats, "check", lambda file: None, sabotage):
+        for how in payloads.PLACES:
+            draft = folder / how.replace(" ", "_") / "draft"
+            draft.mkdir(parents=True)
+            payloads.placed(draft, how)
+            try:
+                release.admit(draft, release.sealed(draft))
+            except errors.TrustError:
+                continue
+            return _told(f"weights by {how} were taken in", begun)
+    return _told("", begun)
+
+
+def swapped(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R26: a file of the release that serves is swapped on the disk; it must not answer after the next start."""
+    begun = time.monotonic()
+    world = made(folder, seed)
+    digest = served(world)
+    site = world.machines["m00"]
+    assert site.agent is not None
+    slot = site.agent.seats["p"].answering
+    file = site.agent.seats["p"].slots.release(slot) / "model" / "packed.json"
+    file.write_bytes(file.read_bytes().replace(b"rule", b"ruin"))
+    site.agent = site.host = None
+    with broken(release, "admit", lambda *_: {}, sabotage):
+        begun = time.monotonic()
+        world.boot(site)
+    answers = world.running()["m00"]
+    return _told("" if answers != digest and answers else f"{answers or 'nothing'} answers", begun)
+
+
+def differs_here(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R30: a variant whose answers differ on one kind of machine's instructions is refused there, and told."""
+    begun = time.monotonic()
+    world = made(folder, seed)
+    world.unchecked = sabotage
+    first = served(world)
+    second = world.ship(world.release("int8", Behaviour(differs_on=("exe",))))
+    world.advance(7 * 24, every=12)
+    exe = {answer for name, answer in world.running().items() if world.machines[name].kind == "exe"}
+    told = any("golden vectors" in str(alarm["what"]) for alarm in world.told("alarms"))
+    if exe != {first} or not told:
+        return _told(f"on exe {exe} answers, alarm: {told}", begun)
+    return _told("" if second not in exe else "refused nowhere", begun)
+
+
+def attacked(row: str, seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R32 to R37, R40, R45: every named attack of a row on the signed set."""
+    begun = time.monotonic()
+    for attack in attacks.ATTACKS:
+        if attack.row == row:
+            place = folder / attack.name
+            place.mkdir()
+            if why := attacks.mounted(attack, place, sabotage):
+                return _told(f"{attack.name}: {why}", begun)
+    return _told("", begun)
+
+
+def replayed(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R33: the site's keys order an older version by mistake; only an order that names what may be left goes back."""
+    begun = time.monotonic()
+    world = made(folder, seed)
+    first = served(world)
+    second = world.ship(world.release("second"))
+    world.advance(6 * 24, every=12)
+    ordered(world, first, back_from=(1, 2) if sabotage else ())
+    world.advance(24, every=12)
+    if set(world.running().values()) != {second}:
+        return _told("an older version came back by an order that does not say so", begun)
+    if not any("RollbackAttackError" in alarm["what"] for alarm in world.told("alarms")):
+        return _told("nobody was told of the refused downgrade", begun)
+    ordered(world, first, back_from=(2,))
+    world.advance(24, every=12)
+    return _told(
+        "" if set(world.running().values()) == {first} else "the ordered downgrade did not happen", begun
+    )
+
+
+def ordered(world: Sites, digest: str, **more: Any) -> None:
+    """Let the site's keys order a release as a wave on all machines."""
+    old = [o for o in world.repository.orders() if o.release == digest][-1]
+    number = world.repository.next_number("p")
+    new = type(old)(**{**vars(old), "number": number, "stage": "wave", "groups": ("all",), **more})
+    world.repository.stage(world.now, new, world.controller._packed(new))
+    for key in world.site_keys:
+        world.repository.sign(key)
+    world.repository.publish(world.online, world.now)
+
+
+def dripped(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R36: a server that drips bytes is let go of after the grace; what runs goes on."""
+    begun = time.monotonic()
+    ticks = iter(range(0, 1_000_000, 2))
+    with broken(mirror, "FLOOR", 0.0, sabotage):
+        try:
+            for got, _ in enumerate(mirror.steady(iter([b"x"] * 2000), "drip", clock=lambda: next(ticks))):
+                if got > 100:
+                    return _told("bytes at half a byte a second were waited for", begun)
+        except errors.SlowRetrievalError:
+            return _told("", begun)
+    return _told("a drip was taken for a file", begun)
+
+
+def extra(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R38: an unsigned file beside the signed ones, `.git` and hidden names included."""
+    begun = time.monotonic()
+    world = made(folder, seed)
+    good = world.release("good")
+    with broken(release, "_files", _listed_only(release._files), sabotage):
+        for name in (".git/config", ".hidden", "model/more.txt", "__pycache__/a.txt"):
+            place = folder / "copies" / name.replace("/", "_")
+            shutil.copytree(good, place)
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_text("x")
+            try:
+                release.admit(place, good.name)
+            except errors.TamperedError:
+                continue
+            return _told(f"{name} was overlooked", begun)
+    return _told("", begun)
+
+
+def _listed_only(files: Callable[[Path], dict[str, Path]]) -> Callable[[Path], dict[str, Path]]:
+    """Return what overlooks hidden files, as a well-known signer does by default."""
+    return lambda folder: {n: f for n, f in files(folder).items() if not n.startswith((".", "__"))}
+
+
+def wrong_target(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R39: rightly signed, for another kind of machine or other features: refused there by name."""
+    begun = time.monotonic()
+    world = made(folder, seed)
+    first = served(world)
+    kinds, schema = (["nxe", "exe"], sites.SCHEMA) if sabotage else (["nxe"], sites.SCHEMA)
+    world.controller.ship(world.release("for nxe"), kinds, schema)
+    world.advance(6 * 24, every=12)
+    exe = {answer for name, answer in world.running().items() if world.machines[name].kind == "exe"}
+    alarms = " ".join(alarm["what"] for alarm in world.told("alarms"))
+    if exe != {first} or "WrongTargetError" not in alarms:
+        return _told(f"on exe {exe} answers", begun)
+    world.controller.roll_back("tidy")
+    world.controller.ship(
+        world.release("other features"), ["nxe", "exe"], sites.SCHEMA if sabotage else "dd" * 32
+    )
+    world.advance(24, every=12)
+    beside = {site.host.beside for site in world.machines.values() if site.host}
+    return _told("" if beside == {""} else "other features were taken in", begun)
+
+
+def cut_in_update(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R41: the power goes at every durable step of an update in turn; after it the old or the new release answers."""
+    worst = 0.0
+    world = made(folder, seed, count=3)
+    first = served(world)
+    second = world.ship(world.release("second"))
+    world.advance(3 * 24, every=24)
+    kept = folder / "kept"
+    shutil.copytree(folder / "machines", kept, symlinks=True)
+    world.advance(24, every=24)
+    ordered(world, second)
+    for step in range(2000):
+        site = world.machines["m01"]
+        site.agent = site.host = None
+        shutil.rmtree(site.folder)
+        shutil.copytree(kept / "m01", site.folder, symlinks=True)
+        site.cut = step
+        world.round(site, 0)
+        if site.cut is not None:
+            site.cut = None
+            break
+        if sabotage:
+            _half(site.folder / "pages" / "p")
+        back = time.monotonic()
+        agent = world.boot(site)
+        answers = world.running()["m01"]
+        worst = max(worst, time.monotonic() - back)
+        if answers not in (first, second):
+            return Told(False, worst, 0, f"after a cut at step {step}: {answers or 'nothing'} answers")
+        agent._next = 0
+        world.round(site, 0)
+        if world.running()["m01"] != second:
+            return Told(False, worst, 0, f"after a cut at step {step} the update was never finished")
+    return Told(step > 10, worst, 0, "" if step > 10 else f"only {step} steps were there to be cut")
+
+
+def _half(folder: Path) -> None:
+    """Leave slots as a machine does that writes in place: each without one of its files."""
+    for slot in slots.TURNS:
+        for file in sorted((folder / slot / "release").glob("page.txt")):
+            file.unlink()
+
+
+def full_disk(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R4: the disk is full at each step of an update: the old model serves on, and the update comes with room."""
+    begun = time.monotonic()
+    world = made(folder, seed, count=3)
+    first = served(world)
+    second = world.ship(world.release("second"))
+    world.advance(3 * 24, every=24)
+    kept = folder / "kept"
+    shutil.copytree(folder / "machines", kept, symlinks=True)
+    world.advance(24, every=24)
+    ordered(world, second)
+    site = world.machines["m01"]
+    for step in range(0, 400, 3):
+        site.agent = site.host = None
+        shutil.rmtree(site.folder)
+        shutil.copytree(kept / "m01", site.folder, symlinks=True)
+        agent = world.boot(site)
+        agent._next, left = 0, step
+
+        def full(operation: str, path: Path) -> None:
+            nonlocal left
+            left -= operation in ("write", "fsync")
+            if left < 0 and operation in ("write", "fsync"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        durable.hook = full
+        try:
+            with broken(slots.Slots, "other", lambda self, slot: slot, sabotage):
+                agent.step()
+        except Exception as error:
+            return _told(f"step {step}: {type(error).__name__} escaped: {error}", begun)
+        finally:
+            durable.hook = None
+        if left >= 0:
+            break
+        if world.running()["m01"] not in (first, second):
+            return _told(f"step {step}: {world.running()['m01'] or 'nothing'} answers", begun)
+        agent._next = 0
+        agent.step()
+        if world.running()["m01"] != second:
+            return _told(f"step {step}: room was made and the update did not come", begun)
+    return _told("" if step > 5 else f"only {step} steps", begun)
+
+
+def both_broken(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R42: the release and the one before it are both damaged: the baseline answers, it is told, nothing loops."""
+    world = made(folder, seed, count=3)
+    served(world)
+    world.ship(world.release("second"))
+    world.advance(6 * 24, every=12)
+    site = world.machines["m01"]
+    assert site.agent is not None
+    page = site.folder / "pages" / "p"
+    for slot in slots.TURNS:
+        file = page / slot / "release" / "page.txt"
+        file.write_text("damaged")
+    (page / "state.json").write_bytes(b"\0" * 50)
+    if sabotage:
+        shutil.rmtree(page / "baseline")
+    site.agent = site.host = None
+    begun = time.monotonic()
+    world.boot(site)
+    took, before = time.monotonic() - begun, len(site.installs)
+    answers = world.running()["m01"]
+    world.advance(48, every=6)
+    if answers != "baseline" or world.running()["m01"] != "baseline":
+        return Told(
+            False, took, 0, f"{answers or 'nothing'} answers, later {world.running()['m01'] or 'nothing'}"
+        )
+    if len(site.installs) - before > 1:
+        return Told(False, took, 0, f"{len(site.installs) - before} starts after the fall: a loop")
+    alarmed = any("baseline answers" in alarm["what"] for alarm in world.told("alarms"))
+    return Told(alarmed, took, 0, "" if alarmed else "no alarm was told")
+
+
+def bad_on_one_kind(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R43: a release that is slow on one kind of machine only is stopped at the canary; the others never get it."""
+    begun = time.monotonic()
+    world = made(folder, seed, count=24, rollout=BLIND if sabotage else ROLLOUT)
+    first = served(world)
+    bad = world.ship(world.release("bad", Behaviour(slow=0.4, only="exe")))
+    reached: set[str] = set()
+    for _ in range(14):
+        world.advance(12, every=12)
+        reached |= {name for name, answer in world.running().items() if answer == bad}
+    canary = set(world.rollout.groups("p", {n: s.kind for n, s in world.machines.items()})["canary"])
+    why = [entry["told"]["why"] for entry in world.controller.why(bad) if entry["act"] == "rolled back"]
+    if not reached <= canary:
+        return _told(f"{len(reached - canary)} machines beyond the canary got it", begun)
+    if not why or "exe" not in why[0]:
+        return _told(f"not rolled back with its reason: {why}", begun)
+    return _told("" if set(world.running().values()) == {first} else "it still runs", begun)
+
+
+def offline(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R44: a site is cut off for 14 days and comes back: what it told arrives once, and is counted where lost."""
+    world = made(folder, seed, count=6)
+    first = served(world)
+    small = world.machines["m05"]
+    assert small.agent is not None
+    small.agent.spool.cap = 6_000  # type: ignore[attr-defined]
+    for site in world.machines.values():
+        site.link = False
+    before = {name: site.made for name, site in world.machines.items()}
+    if sabotage:
+        for site in world.machines.values():
+            assert site.agent is not None
+            site.agent.spool.cap = 2_000  # type: ignore[attr-defined]
+    world.advance(14 * 24, every=6)
+    if set(world.running().values()) != {first}:
+        return Told(False, 0.0, 0, "somebody stopped serving")
+    begun = time.monotonic()
+    for site in world.machines.values():
+        site.link, site.asked = True, 0
+    first_round: list[int] = []
+    for _ in range(60):
+        world.advance(0.25, every=0.25)
+        first_round.append(sum(site.asked > 0 for site in world.machines.values()))
+    back = time.monotonic() - begun
+    if first_round[-1] < len(world.machines):
+        return Told(False, back, 0, f"{first_round[-1]} of {len(world.machines)} came back")
+    if first_round[0] == len(world.machines):
+        return Told(False, back, 0, "all asked at once")
+    told = world.told("exposures")
+    keys = [(one["machine"], one["release"], one["since"], one["until"]) for one in told]
+    if len(keys) != len(set(keys)):
+        return Told(False, back, 0, "something arrived twice")
+    missing = world.controller.missing()
+    for name, site in world.machines.items():
+        got = sum(one["machine"] == name for one in told)
+        spool = site.agent.spool if site.agent else None
+        kept = [batch for batch in (spool.batches() if spool else ()) if batch.kind == "exposures"]
+        waiting = sum(len(batch.records) for batch in kept)
+        lost = missing.get(name, {}).get("exposures", 0)
+        if name != "m05" and lost:
+            return Told(False, back, 0, f"{name}: {lost} lost below the cap")
+        if site.made != got + waiting + lost or site.made <= before[name]:
+            return Told(
+                False, back, 0, f"{name}: {site.made} told, {got} arrived, {waiting} wait, {lost} counted"
+            )
+    if not missing.get("m05", {}).get("exposures"):
+        return Told(False, back, 0, "the small spool lost nothing: the cap was never reached")
+    return Told(True, back)
+
+
+def expired(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R45: an expired set and a wrong clock at an air-gapped site: what runs goes on, nothing new comes, and why."""
+    begun = time.monotonic()
+    world = made(folder, seed, count=3)
+    first = served(world)
+    site = world.machines["m01"]
+    second = world.ship(world.release("second"))
+    site.skew = 0 if sabotage else 900 * 24 * sites.HOUR
+    world.advance(6 * 24, every=12)
+    assert site.agent is not None
+    if world.running()["m01"] != first:
+        return _told("a set that has expired by this machine's clock was followed", begun)
+    if "FreezeAttackError" not in site.agent.problem or "clock" not in site.agent.problem:
+        return _told(f"not said why: {site.agent.problem!r}", begun)
+    site.skew = 0
+    world.advance(4 * 24, every=12)
+    return _told(
+        "" if world.running()["m01"] == second else "the right time came back and the update did not", begun
+    )
+
+
+def split(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """R46: links go up and down, answers are lost, power goes, the controller restarts: each machine applies once."""
+    world = made(folder, seed, count=8)
+    rng = world.rng
+    first = world.ship(world.release("first"))
+    with broken(spool.Received, "take", _again, sabotage):
+        for _ in range(28):
+            for site in world.machines.values():
+                site.link, site.lossy = rng.random() < 0.7, 0.3
+                site.cut = int(rng.integers(0, 60)) if rng.random() < 0.15 else None
+            if rng.random() < 0.3:
+                world.controller = world.control()
+            world.advance(12, every=6)
+    for site in world.machines.values():
+        site.link, site.lossy, site.cut = True, 0.0, None
+    begun = time.monotonic()
+    world.advance(5 * 24, every=6)
+    back = time.monotonic() - begun
+    if set(world.running().values()) != {first}:
+        return Told(False, back, 0, f"not everywhere: {world.controller.status()}")
+    for name, site in world.machines.items():
+        if site.installs.count(first) > 2 + site.cuts:
+            return Told(False, back, 0, f"{name} switched {site.installs.count(first)} times")
+    told = world.told("exposures")
+    keys = [(one["machine"], one["release"], one["stage"], one["since"]) for one in told]
+    return Told(
+        len(keys) == len(set(keys)), back, 0, "" if len(keys) == len(set(keys)) else "something came twice"
+    )
+
+
+def _again(self: spool.Received, batch: spool.Batch) -> tuple[Mapping[str, Any], ...]:
+    """Take a batch as one does that does not look at its numbers."""
+    self.missing["taken"] = self.missing.get("taken", 0) + 1
+    return batch.records
+
+
+_BY_ROW: tuple[tuple[str, str, Callable[..., Told], int], ...] = (
+    ("R4", "disk full during an update", full_disk, 8),
+    ("R24", "pickle, joblib, torch, arrays of objects, keras offered", code_offered, 8),
+    ("R25", "ONNX weights at .., absolute, linked, hard-linked, sparse", weights_outside, 8),
+    ("R26", "swapped weights file", swapped, 4),
+    ("R30", "answers differ on one kind's instructions", differs_here, 4),
+    *(
+        (row, f"{what}: every named attack", functools.partial(attacked, row), 8)
+        for row, what in (
+            ("R32", "arbitrary model"), ("R33", "rollback"), ("R34", "freeze"), ("R35", "mix-and-match"),
+            ("R36", "endless data"), ("R37", "fast-forward and recovery"), ("R40", "key loss and theft"),
+            ("R45", "expiry and clocks"),
+        )
+    ),
+    ("R33", "an older version ordered by mistake", replayed, 4),
+    ("R36", "slow retrieval", dripped, 8),
+    ("R38", "extraneous files", extra, 8),
+    ("R39", "wrong machine type or features", wrong_target, 4),
+    ("R41", "power cut at every step of an update", cut_in_update, 8),
+    ("R42", "release and fallback both broken", both_broken, 4),
+    ("R43", "bad on one machine type only", bad_on_one_kind, 2),
+    ("R44", "offline 14 days, then back", offline, 4),
+    ("R45", "expired set and wrong clock", expired, 4),
+    ("R46", "split link, lost answers, restarts", split, 2),
+)  # fmt: skip
+OPEN: tuple[Open, ...] = ()
+
+
+def trials(sabotage: bool = False) -> tuple[Trial, ...]:
+    """Return every trial, each broken on purpose where asked."""
+    return tuple(
+        Trial(row, fault, functools.partial(run, sabotage=sabotage), every)
+        for row, fault, run, every in _BY_ROW
+    )
+
+
+def table(
+    seeds: Sequence[int], only: Sequence[str] = (), progress: Callable[[str, int, int], None] | None = None,
+    sabotage: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Run the trials of some rows (all: none named) with some seeds; return {"rows": [...], "open": [...]}.
+
+    Raises DeclarationError for a row that is not tried.
+    """
+    every = trials(sabotage)
+    known = list(dict.fromkeys(trial.row for trial in every))
+    for row in only:
+        if row not in known:
+            raise errors.DeclarationError(f"no row {row!r}, " + errors.did_you_mean(row, known))
+    chosen = [trial for trial in every if not only or trial.row in only]
+    return {"rows": held(chosen, seeds, progress), "open": [one._asdict() for one in OPEN]}
