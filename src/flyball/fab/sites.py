@@ -218,14 +218,18 @@ class Sites:
     def advance(self, hours: float, every: float = 6.0) -> None:
         """Let time pass: every `every` hours each machine answers and does a round, then the controller decides."""
         until = self.now + int(hours * HOUR)
-        while self.now < until:
-            span = min(int(every * HOUR), until - self.now)
-            self.now += span
-            names = list(self.machines)
-            self.rng.shuffle(names)
-            for name in names:
-                self.round(self.machines[name], span)
-            self.controller.step()
+        durable.simulated = True
+        try:
+            while self.now < until:
+                span = min(int(every * HOUR), until - self.now)
+                self.now += span
+                names = list(self.machines)
+                self.rng.shuffle(names)
+                for name in names:
+                    self.round(self.machines[name], span)
+                self.controller.step()
+        finally:
+            durable.simulated = False
 
     def round(self, site: Site, span: int) -> None:
         """Let one machine live for a span: answer, and do a round of its agent; the power may go in the middle."""

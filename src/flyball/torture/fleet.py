@@ -21,6 +21,7 @@ from flyball.serving import formats, release
 from flyball.serving.trust import mirror
 from flyball.site import slots, spool
 from flyball.torture import attacks, payloads
+from flyball.torture import serving as serving_trials
 from flyball.torture.trial import Open, Told, Trial, held
 from flyball.units import days
 
@@ -505,10 +506,15 @@ OPEN: tuple[Open, ...] = ()
 
 def trials(sabotage: bool = False) -> tuple[Trial, ...]:
     """Return every trial, each broken on purpose where asked."""
-    return tuple(
+    own = (
         Trial(row, fault, functools.partial(run, sabotage=sabotage), every)
         for row, fault, run, every in _BY_ROW
     )
+    answering = (
+        trial._replace(run=functools.partial(trial.run, sabotage="broken")) if sabotage else trial
+        for trial in serving_trials.TRIALS
+    )
+    return tuple(sorted((*own, *answering), key=lambda trial: int(trial.row[1:])))
 
 
 def table(

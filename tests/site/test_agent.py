@@ -1,0 +1,68 @@
+import json
+
+import pytest
+from securesystemslib.signer import Signature
+
+from flyball.fab.sites import HOUR, Sites
+from flyball.site.agent import LONGEST
+from flyball.torture.fleet import ROLLOUT, served
+
+
+@pytest.fixture
+def world(tmp_path):
+    return Sites(tmp_path, 1, {"m0": "nxe", "m1": "nxe"}, ROLLOUT)
+
+
+def test_the_report_says_what_runs_and_is_signed_by_the_machines_key(world):
+    first = served(world)
+    site = world.machines["m0"]
+    sealed = json.loads(site.agent.report())
+    site.key.public_key.verify_signature(Signature.from_dict(sealed["signature"]), sealed["told"].encode())
+    told = json.loads(sealed["told"])
+    assert (told["machine"], told["pages"][0]["release"]) == ("m0", first)
+
+
+def test_it_asks_later_and_later_and_never_later_than_the_longest_wait(world):
+    site = world.machines["m0"]
+    world.boot(site)
+    site.link = False
+    waits = []
+    for _ in range(12):
+        world.now = max(world.now, site.agent._next)
+        site.agent.step()
+        waits.append(site.agent._next - world.now)
+    assert waits[0] < waits[5] < 1.5 * LONGEST + 1
+    assert max(waits) <= 1.5 * LONGEST
+
+
+def test_a_frozen_calendar_keeps_a_switch_waiting(world):
+    from flyball import part
+
+    first = served(world)
+    policy = part.replace(world.repository.policy(), freezes=((world.now, world.now + 20 * 24 * HOUR),))
+    world.controller.lay_down(policy)
+    second = world.ship(world.release("second"))
+    world.advance(5 * 24, every=12)
+    assert set(world.running().values()) == {first}
+    assert any(one["act"] == "waits" for one in world.told("audit"))
+    world.controller.lay_down(part.replace(policy, freezes=()))
+    world.advance(4 * 24, every=12)
+    assert set(world.running().values()) == {second}
+
+
+def test_a_clock_behind_what_was_sure_is_told(world):
+    served(world)
+    site = world.machines["m0"]
+    site.agent = site.host = None
+    site.skew = -48 * HOUR
+    world.boot(site)
+    world.advance(12, every=6)
+    assert any("behind" in alarm["what"] for alarm in world.told("alarms"))
+
+
+def test_a_machine_that_was_never_given_a_root_cannot_begin(world, tmp_path):
+    from flyball import errors
+    from flyball.serving.trust.client import Trusted
+
+    with pytest.raises(errors.TrustError, match="by hand"):
+        Trusted(tmp_path / "elsewhere")
