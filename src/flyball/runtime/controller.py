@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from flyball.serving.trust.repository import Repository
 
-#: Renewed when the set would expire in less than a day: the beat that tells a machine that nothing is held back.
-BEAT = 43_200_000_000
+#: How often the set is signed anew: the beat that tells a machine that nothing is held back.
+BEAT = 86_400_000_000
 
 
 class Controller:

@@ -352,7 +352,7 @@ def both_broken(seed: int, folder: Path, sabotage: bool = False) -> Told:
 def bad_on_one_kind(seed: int, folder: Path, sabotage: bool = False) -> Told:
     """R43: a release that is slow on one kind of machine only is stopped at the canary; the others never get it."""
     begun = time.monotonic()
-    world = made(folder, seed, count=24, rollout=BLIND if sabotage else ROLLOUT)
+    world = made(folder, seed, count=12, rollout=BLIND if sabotage else ROLLOUT)
     first = served(world)
     bad = world.ship(world.release("bad", Behaviour(slow=0.4, only="exe")))
     reached: set[str] = set()
