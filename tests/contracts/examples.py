@@ -18,6 +18,8 @@ def newest(window):
 EVIDENCE = (
     evidence.Alarm("drift", 3, 2.5, 1.0, ("vibration",), ("m1",), "since the service"),
     evidence.Alert("m1", 3, 0.9, 1, ("vibration",)),
+    evidence.Exposure("m1", "nxe", "ab" * 32, "canary", 0, 9, answers=5, slow=1),
+    evidence.Step("rollback", "canary", "slow answers on exe", 0.2, 0.05, ("exe",)),
     evidence.Measurement("average_precision", 0.21, 0.15, 0.28, n=198),
     evidence.Outcome("m1", 3, 0.5, 1.0, "known", until=9),
     evidence.Verdict("beats", 0.02, 0.01, True, "on 198 rows"),

@@ -158,11 +158,18 @@ def run(
     ] = None,
     seed: Seed = 0,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 when a gate or expectation fails.")] = False,
+    drill: Annotated[
+        str, typer.Option(help="On simulated sites: make the release slow on this kind of machine, and see it stopped.")
+    ] = "",
     as_json: Json = False,
 ) -> int:  # fmt: skip
-    """Carry a page through all seven stages; what is already computed is reused."""
+    """Carry a page through all seven stages; what is already computed is reused.
+
+    The release of a page with simulated sites is taken out to them, through shadow, canary and waves.
+    """
     from dataclasses import replace
 
+    from flyball.cli import fleets
     from flyball.runtime import run as running
 
     system = systems.load(page).check()
@@ -172,14 +179,23 @@ def run(
         bound = _bound(page, source, store, binding, as_of, seed)
         if as_stored is not None:
             bound = replace(bound, source=None, stored=_moment(as_stored, "--as-stored"))
-        told = running.run(system, replace(bound, progress=progress)).json()
+        found = running.run(system, replace(bound, progress=progress))
+        told = found.json()
+        rehearsed = fleets.rehearsed(page, found, store, drill, prepared=source is None)
+        told["rollout"] = rehearsed
 
     def lines() -> Iterator[str]:
         yield from shown.run_lines(told)
+        yield from fleets.rollout_lines(rehearsed)
         yield f"  report: {store / 'report.html'}"
 
     shown.say(told, as_json, lines)
-    held = told["release"] is not None and all(finding["passed"] for finding in told["data"]["expectations"])
+    out = rehearsed is None or rehearsed["running"] == rehearsed["machines"] or bool(drill)
+    held = (
+        told["release"] is not None
+        and out
+        and all(finding["passed"] for finding in told["data"]["expectations"])
+    )
     return 1 if strict and not held else 0
 
 
@@ -203,23 +219,48 @@ def loop(
 
 
 @app.command()
-def status(store: StoreAt = HERE, as_json: Json = False) -> None:
-    """Say what a store holds: runs, releases, quarantine, and the last watch."""
+def status(
+    store: StoreAt = HERE,
+    fleet: Annotated[
+        Path | None, typer.Option(help="The folder of a fleet: its rollout and machines.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a store holds: runs, releases, quarantine, and the last watch; of a fleet, what runs where."""
+    from flyball.cli import fleets
     from flyball.runtime import look
 
+    if fleet is not None:
+        found = fleets.Fleet(fleet).status()
+        shown.say(found, as_json, lambda: fleets.status_lines(found))
+        return
     told = look.status(store)
     shown.say(told, as_json, lambda: look.status_lines(told))
 
 
 @app.command()
 def why(
-    what: Annotated[str, typer.Argument(help="`release`, `alarm`, or the name of a machine.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="`release`, `alarm`, `rollout`, the start of a digest, or the name of a machine."
+        ),
+    ],
     store: StoreAt = HERE,
+    fleet: Annotated[
+        Path | None, typer.Option(help="The folder of a fleet; the store's simulated one.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say why: from which data, which features and verdicts, since when."""
+    """Say why: from which data, which features and verdicts, since when; of a rollout, by which evidence."""
+    from flyball.cli import fleets
     from flyball.runtime import look
 
+    place = fleets.decided(what, store, fleet)
+    if place is not None:
+        found = fleets.why(place, what)
+        shown.say(found, as_json, lambda: fleets.why_lines(found))
+        return
     told = look.why(store, what)
     shown.say(told, as_json, lambda: look.why_lines(told))
 
@@ -300,26 +341,39 @@ def retain(
 
 @app.command()
 def torture(
-    what: Annotated[str, typer.Argument(help="What is hurt: ingest.")] = "ingest",
+    what: Annotated[str, typer.Argument(help="What is hurt: ingest, fleet.")] = "ingest",
     seed: Annotated[int | None, typer.Option(help="Only this seed: a failing one replays.")] = None,
     row: Annotated[list[str] | None, typer.Option(help="Only this row of the list (R1), may be repeated.")] = None,
     tier: Annotated[str, typer.Option(help="How many seeds: seconds (1), minutes (32), hours (320).")] = "seconds",
     out: Annotated[Path | None, typer.Option("--out", help="A file to write the table into, as JSON.")] = None,
+    sabotage: Annotated[
+        bool, typer.Option("--sabotage", help="fleet: break what each trial is about; every row must fail.")
+    ] = False,
     as_json: Json = False,
 ) -> int:  # fmt: skip
-    """Hurt it on purpose, here, and say whether what was acknowledged is there. Exit 1 when it is not."""
+    """Hurt it on purpose, here, and say whether what was promised is kept. Exit 1 when it is not."""
     import json
 
-    from flyball.torture import ingest as trials
-    from flyball.torture import trial
+    from flyball.torture import fleet, ingest, trial
 
-    if what != "ingest":
-        raise errors.DeclarationError(f"no {what!r} to hurt, " + errors.did_you_mean(what, ["ingest"]))
+    if what not in ("ingest", "fleet"):
+        raise errors.DeclarationError(
+            f"no {what!r} to hurt, " + errors.did_you_mean(what, ["ingest", "fleet"])
+        )
+    if sabotage and what != "fleet":
+        raise errors.DeclarationError(
+            "--sabotage: the trials of ingest are broken on purpose by their tests only"
+        )
     if tier not in trial.TIERS:
         raise errors.DeclarationError(f"no tier {tier!r}, " + errors.did_you_mean(tier, trial.TIERS))
     seeds = [seed] if seed is not None else list(range(trial.TIERS[tier]))
     with shown.progress(as_json) as progress:
-        told = {"tier": tier if seed is None else f"seed {seed}", **trials.table(seeds, row or (), progress)}
+        rows = (
+            fleet.table(seeds, row or (), progress, sabotage)
+            if what == "fleet"
+            else ingest.table(seeds, row or (), progress)
+        )
+        told = {"tier": tier if seed is None else f"seed {seed}", **rows}
     if out is not None:
         out.write_text(json.dumps(told, indent=1) + "\n")
     shown.say(told, as_json, lambda: trial.lines(told))

@@ -159,13 +159,14 @@ class Sites:
     def __init__(
         self, folder: Path, seed: int, machines: Mapping[str, str], rollout: serving.Rollout, page: str = "p",
         per_day: float = 48.0, cap: int = 2**20, schema: str = SCHEMA, begin: int = BEGIN,
+        host: type[Simulated] = Simulated,
     ) -> None:  # fmt: skip
         import numpy as np
         from securesystemslib.signer import CryptoSigner
 
         self.folder, self.page, self.seed, self.now = folder, page, seed, begin
         self.rng = np.random.default_rng(seed)
-        self.per_day, self.cap, self.schema = per_day, cap, schema
+        self.per_day, self.cap, self.schema, self.host = per_day, cap, schema, host
         self.behaviours: dict[str, Behaviour] = {}
         #: Broken on purpose: golden vectors are not looked at.
         self.unchecked = False
@@ -257,7 +258,7 @@ class Sites:
 
     def boot(self, site: Site) -> Agent:
         """Start a machine's agent over what its disk holds."""
-        host = Simulated(self, site)
+        host = self.host(self, site)
         spool = Spool(site.folder / "spool", self.cap, epoch=f"{site.name}-{site.cuts}")
         agent = Agent(
             site.folder, Machine(site.name, site.kind, {self.page: self.schema}),

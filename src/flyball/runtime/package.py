@@ -19,7 +19,7 @@ from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import metrics, unpack
 from flyball.model import stage as model
-from flyball.runtime import build, followed, measure, plan
+from flyball.runtime import bill, build, followed, measure, plan
 from flyball.runtime import contest as contests
 from flyball.serving import release
 
@@ -163,6 +163,21 @@ def _write(
         {"gates": [repr(gate) for gate in page.model.gates], "verdicts": judged(page, held)},
     )
     (folder / "card.md").write_text(card(page, held))
+    _baseline(held, golden, folder / "baseline")
+    (folder / "bill.json").write_bytes(bill.of(folder))
+
+
+def _baseline(held: contests.Held, golden: features.Matrix, folder: Path) -> None:
+    """Write the baseline as a release of its own: what answers when no release can."""
+    import numpy as np
+
+    packed = held.predictors["baseline"].pack()
+    release.write_packed(folder / "model", packed)
+    arrays.write_matrix(folder / "golden.npz", golden, decode=True)
+    answers = unpack.unpack(packed).predict(golden)
+    with (folder / "golden_answers.npz").open("wb") as sink:
+        np.savez(sink, answers=answers, source=answers)
+    release.sealed(folder)
 
 
 def judged(page: System, held: contests.Held) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ A folder holds `page.py` with the value `system`, and may hold `inputs.py` with
 
 - `prepare(folder)`: write the files that a fleet would send into a folder, from public data or a simulation;
 - `ceiling()`: (key, function) for the best possible answer, where a simulation knows the truth;
+- `machines()`: the machines of its simulated sites by kind, where a run takes its release out to them;
 - `severity()`: a function for what the true severity alone would tell, reported by its order beside the ceiling.
 """
 

@@ -504,6 +504,11 @@ _BY_ROW: tuple[tuple[str, str, Callable[..., Told], int], ...] = (
 OPEN: tuple[Open, ...] = ()
 
 
+def _broken(run: Callable[..., Told]) -> Callable[[int, Path], Told]:
+    """Return a trial of answering with what it is about broken."""
+    return functools.partial(run, sabotage="broken")
+
+
 def trials(sabotage: bool = False) -> tuple[Trial, ...]:
     """Return every trial, each broken on purpose where asked."""
     own = (
@@ -511,8 +516,7 @@ def trials(sabotage: bool = False) -> tuple[Trial, ...]:
         for row, fault, run, every in _BY_ROW
     )
     answering = (
-        trial._replace(run=functools.partial(trial.run, sabotage="broken")) if sabotage else trial
-        for trial in serving_trials.TRIALS
+        trial._replace(run=_broken(trial.run)) if sabotage else trial for trial in serving_trials.TRIALS
     )
     return tuple(sorted((*own, *answering), key=lambda trial: int(trial.row[1:])))
 

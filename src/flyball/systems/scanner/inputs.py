@@ -40,3 +40,11 @@ def severity() -> Callable[[Moments], Array]:
         return fab.severity_oracle(FLEET, moments.names(), moments.at)
 
     return highest
+
+
+def machines() -> dict[str, str]:
+    """Return the machines of the simulated sites, each with its type."""
+    from flyball.fab import fleet
+
+    drawn = fleet.plan(FLEET)
+    return {name: fleet.TYPES[kind].name for name, kind in zip(drawn.names, drawn.kind, strict=True)}

@@ -159,7 +159,8 @@ system = System(
     ),
     serving=serving.Edge(
         decide=serving.Budget(alerts=2, per=DAY, lockout=WEEK),
-        rollout=serving.Staged(shadow=days(11), canary=0.05, hold=days(3)),
+        # One machine of each type in the canary, asked once a day: ten answers in three days are what can be had.
+        rollout=serving.Staged(shadow=days(11), canary=0.05, hold=days(3), least=10),
         fallback="baseline",
     ),
     feedback=feedback.Outcomes("repairs.failed", wait=WEEK),
