@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flyball import errors, systems
-from flyball.cli import shown
+from flyball.cli import keys, shown
 
 if TYPE_CHECKING:
     from flyball.runtime.contest import Ceiling
@@ -19,6 +19,8 @@ app = typer.Typer(
     name="flyball", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
     help="Machine learning for a fleet of machines: from the sensor to the edge and back.",
 )  # fmt: skip
+
+app.add_typer(keys.app, name="keys")
 
 Page = Annotated[str, typer.Argument(help="A Python file with `system = System(...)`, or a ready-made page.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -216,6 +218,77 @@ def loop(
         bound = replace(_bound(page, source, store, binding, None, seed), progress=progress)
         for told in looping.go(system, bound, every_s=every, rounds=rounds):
             shown.say(told, as_json, lambda told=told: iter([looping.line(told)]))  # type: ignore[misc]
+
+
+@app.command()
+def ship(
+    fleet: Annotated[Path, typer.Argument(help="The folder of the fleet (`flyball keys init`).")],
+    what: Annotated[str | None, typer.Argument(help="The release: its folder, or its digest in --store.")] = None,
+    store: StoreAt = HERE,
+    why: Annotated[str, typer.Option(help="Why it goes out: stands in the audit.")] = "",
+    approve: Annotated[str, typer.Option(help="Note that this person approves the candidate's wave.")] = "",
+    drop: Annotated[Path | None, typer.Option(help="The folder through which machines tell.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Write the signed set as one file, to be carried.")] = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Offer a release to a fleet, hear what machines told, and take the rollout as far as the evidence lets it go."""
+    from flyball.cli import shipping
+
+    told = shipping.go(fleet, what, store, why, approve, drop, bundle)
+    shown.say(told, as_json, lambda: shipping.lines(told))
+
+
+@app.command()
+def rollback(
+    fleet: Annotated[Path, typer.Argument(help="The folder of the fleet.")],
+    why: Annotated[str, typer.Option(help="Why: stands in the audit, and on every machine.")],
+    as_json: Json = False,
+) -> int:
+    """Withdraw what is under way, or the newest wave: machines go back to what they ran before."""
+    from flyball.cli import fleets
+
+    order = fleets.Fleet(fleet).controller().roll_back(why)
+    told = {"withdrawn": order.release if order else None, "why": why}
+    said = f"version {order.version} ({order.release[:12]}…) withdrawn" if order else "nothing to withdraw"
+    shown.say(told, as_json, lambda: iter([f"{fleet}: {said}: {why}"]))
+    return 0 if order else 1
+
+
+@app.command()
+def edge(
+    state: Annotated[Path, typer.Argument(help="The folder in which this machine keeps everything.")],
+    mirror: Annotated[str, typer.Option("--from", help="Where updates come from: http(s)://, a folder, a bundle.")],
+    root: Annotated[Path | None, typer.Option(help="First start: the site's root.json, brought by hand.")] = None,
+    machine: Annotated[str | None, typer.Option(help="First start: the name of this machine.")] = None,
+    kind: Annotated[str | None, typer.Option(help="First start: its kind, as the site's policy says.")] = None,
+    page: Annotated[list[str] | None, typer.Option(help="First start: a page it answers; may be repeated.")] = None,
+    drop: Annotated[Path | None, typer.Option(help="The folder through which it tells.")] = None,
+    ca: Annotated[Path | None, typer.Option(help="The certificate that the server of updates is checked by.")] = None,
+    token: Annotated[Path | None, typer.Option(help="A file of mode 0600 with the token for that server.")] = None,
+    every: Annotated[float, typer.Option(help="Seconds between two rounds.")] = 900.0,
+    rounds: Annotated[int, typer.Option(help="End after so many rounds; 0 goes on until it is told to end.")] = 0,
+    port: Annotated[int | None, typer.Option(help="Answer over HTTP on this port of the loopback.")] = None,
+    cap: Annotated[int, typer.Option(help="MiB of results that are kept while nobody can be told.")] = 64,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Run the agent of a machine: poll, verify, install, check, switch, fall back, tell."""
+    from flyball.cli import edge as edges
+
+    told = edges.begin(state, root, machine, kind, page or [])
+    secret = edges.secret(token) if token is not None else None
+    for found in edges.go(
+        state,
+        mirror,
+        told,
+        drop=drop,
+        ca=ca,
+        token=secret,
+        period_s=every,
+        rounds=rounds,
+        port=port,
+        cap=cap << 20,
+    ):
+        shown.say(found, as_json, lambda found=found: edges.lines(found))  # type: ignore[misc]
 
 
 @app.command()

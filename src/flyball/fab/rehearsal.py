@@ -124,7 +124,9 @@ def rehearse(found: Result, store: Path, machines: Mapping[str, str], drill: str
     folder = place / "drill" if drill else place
     shutil.rmtree(folder, ignore_errors=True)
     source = store / "releases" / found.release
-    schema = hashlib.sha256(json.dumps(sorted(found.x.columns)).encode()).hexdigest()
+    schema = hashlib.sha256(
+        json.dumps(sorted(found.x.columns)).encode()
+    ).hexdigest()  # as `flyball ship` tells it
     world = Sites(folder, 0, fleet, rollout, found.page.name, schema=schema, begin=rows.begin, host=Checked)
     serving = rows.baseline
 

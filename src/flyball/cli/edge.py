@@ -1,0 +1,159 @@
+"""`flyball edge`: the agent of a machine as a process, with what answers behind it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from flyball import durable, errors, seals
+from flyball.cli import fleets
+
+
+def begin(
+    state: Path, root: Path | None, machine: str | None, kind: str | None, pages: list[str]
+) -> dict[str, Any]:
+    """Return who this machine is, noted on its first start: its name, kind, pages, and its own key."""
+    from flyball.serving.trust import keys
+
+    note = state / "machine.json"
+    if note.is_file():
+        try:
+            told = seals.unsealed(note.read_bytes())
+        except ValueError:
+            raise errors.StoreError(
+                f"{note}: damaged: begin again with --root, --machine, --kind, --page"
+            ) from None
+        if machine is not None and machine != told["machine"]:
+            raise errors.DeclarationError(f"{state} is the state of {told['machine']}, not of {machine}")
+        return told
+    if root is None or machine is None or kind is None or not pages:
+        raise errors.DeclarationError(
+            f"{state}: a first start needs --root (the site's root.json), --machine, --kind and --page"
+        )
+    durable.folder(state)
+    if not (state / "machine.key").exists():
+        keys.make(state / "machine.key")
+    durable.folder(state / "trust")
+    durable.write(state / "trust" / "root.json", root.read_bytes())
+    durable.write(note, seals.sealed({"machine": machine, "kind": kind, "pages": pages}))
+    return seals.unsealed(note.read_bytes())
+
+
+def go(
+    state: Path, mirror: str, told: Mapping[str, Any], *, drop: Path | None, ca: Path | None, token: str | None,
+    period_s: float, rounds: int, port: int | None, cap: int,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Run the agent and yield what it runs after every round; ends after `rounds`, or when it is told to."""
+    from flyball.serving.trust import keys
+    from flyball.serving.trust import mirror as mirrors
+    from flyball.site import host as hosts
+    from flyball.site.agent import Agent, Machine
+    from flyball.site.spool import Spool
+    from flyball.site.uplink import Drop
+
+    answering: dict[str, hosts.Answering] = {}
+
+    def made(page: str) -> hosts.Answering:
+        answering[page] = hosts.Answering()
+        return answering[page]
+
+    ended = False
+
+    def end(*_: Any) -> None:
+        nonlocal ended
+        ended = True
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    endpoints: list[Any] = []
+    with durable.lock(state / "agent.lock", 1.0):
+        try:
+            agent = Agent(
+                state, Machine(told["machine"], told["kind"], dict.fromkeys(told["pages"], "")),
+                Late(lambda: mirrors.of(mirror, ca, token)), made, Spool(state / "spool", cap),
+                keys.load(state / "machine.key"), fleets.now, None, Drop(drop) if drop is not None else None,
+                period=int(period_s * 1e6),
+            )  # fmt: skip
+            agent.boot()
+            agent._next = 0
+            if port is not None:
+                endpoints = [_endpoint(page, one, port) for page, one in answering.items()]
+            count = 0
+            while not ended:
+                _seen(agent, answering)
+                due = agent.step()
+                yield {
+                    "machine": told["machine"], "problem": agent.problem,
+                    "pages": [seat.told() for seat in agent.seats.values()], "spooled": agent.spool.waiting(),  # type: ignore[attr-defined]
+                    "listens": [one.url for one in endpoints],
+                }  # fmt: skip
+                count += 1
+                if rounds and count >= rounds:
+                    return
+                until = min(due / 1e6, time.time() + period_s)
+                while not ended and time.time() < until:
+                    time.sleep(min(0.2, max(0.0, until - time.time())))
+        finally:
+            for one in endpoints:
+                one.close()
+            for host in answering.values():
+                host.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def secret(file: Path) -> str:
+    """Return the token in a file that only its owner can read."""
+    if not file.is_file() or file.stat().st_mode & 0o077:
+        raise errors.DataError(f"{file}: no token that only its owner can read: chmod 600 it")
+    return file.read_text().strip()
+
+
+class Late:
+    """A mirror that is looked for at every read: a stick that is put in later, a mount that comes and goes."""
+
+    def __new__(cls, find: Any) -> Any:
+        """Return a mirror that asks `find` for the real one whenever something is read."""
+        from flyball.serving.trust.mirror import Mirror
+
+        class Found(Mirror):
+            def read(self, path: str) -> Iterator[bytes]:
+                return find().read(path)  # type: ignore[no-any-return]
+
+        return Found()
+
+
+def _seen(agent: Any, answering: Mapping[str, Any]) -> None:
+    """Tell what each release came to since the last round."""
+    now = fleets.now()
+    for page, host in answering.items():
+        seat = agent.seats[page]
+        serving, shadow = seat.serving, seat.shadow
+        for digest, counts in host.counts().items():
+            stage = serving.stage if serving is not None and serving.release == digest else ""
+            stage = "shadow" if shadow is not None and shadow.release == digest else stage
+            if stage:
+                agent._keep("exposures", {
+                    "machine": agent.machine.name, "kind": agent.machine.kind, "release": digest, "stage": stage,
+                    "since": now, "until": now, **counts,
+                })  # fmt: skip
+
+
+def _endpoint(page: str, host: Any, port: int) -> Any:
+    from flyball.site.endpoint import Endpoint
+    from flyball.site.endpoint_access import Bind
+
+    return Endpoint(host.router, page, Bind(port=port)).start()
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a machine runs."""
+    for page in told["pages"]:
+        shadow = f", {page['shadow'][:12]}… in shadow" if page["shadow"] else ""
+        yield f"{told['machine']}: {page['page']} version {page['version']} ({page['answering'] or 'nothing'}){shadow}"
+        for digest, why in page["refused"].items():
+            yield f"  refused {digest[:12]}…: {why}"
+    if told["problem"]:
+        yield f"  {told['problem']}"

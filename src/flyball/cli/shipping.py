@@ -1,0 +1,93 @@
+"""`flyball ship`: from a release in a store to the orders that a fleet's machines read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from flyball import durable, errors
+from flyball.cli import fleets
+
+
+def go(
+    fleet: Path, what: str | None, store: Path, why: str, approve: str, drop: Path | None, bundle: Path | None
+) -> dict[str, Any]:
+    """Offer, approve, hear, decide, and write a bundle, each where it is asked for; return what came of it."""
+    from flyball.serving.trust import bundle as bundles
+    from flyball.site import uplink
+
+    bound = fleets.Fleet(fleet)
+    controller = bound.controller()
+    told: dict[str, Any] = {"fleet": str(fleet), "shipped": None, "heard": 0, "set aside": {}, "step": None}
+    if what is not None:
+        folder = found(what, store)
+        policy = controller.repository.policy()
+        if policy is None:
+            raise errors.RolloutError(
+                f"{fleet}: the site has no policy yet: `flyball keys policy`, sign, publish"
+            )
+        order = controller.ship(folder, sorted(set(policy.machines.values())), schema(folder), why)
+        told["shipped"] = {"release": order.release, "version": order.version, "number": order.number}
+    if approve:
+        candidate = controller.state["candidate"]
+        if candidate is None:
+            raise errors.RolloutError(f"{fleet}: nothing is under way to be approved")
+        controller.approve(candidate["release"], approve)
+    if drop is not None:
+        aside: dict[str, str] = {}
+        told["heard"] = uplink.heard(
+            drop,
+            controller.receive,
+            lambda machine, error: aside.update({machine: f"{type(error).__name__}: {error}"}),
+        )
+        told["set aside"] = aside
+        for name, report in controller.reports.items():
+            durable.folder(bound.folder / "reports")
+            durable.write(bound.folder / "reports" / f"{name}.json", json.dumps(report).encode())
+    step = controller.step()
+    if step is not None:
+        told["step"] = {"action": step.action, "stage": step.stage, "why": step.why}
+    if bundle is not None:
+        told["bundle"] = {"file": str(bundle), "bytes": bundles.inward(fleet / "repository", bundle)}
+    return told
+
+
+def found(what: str, store: Path) -> Path:
+    """Return the folder of a release, given itself or by the start of its digest in a store."""
+    if Path(what).is_dir():
+        return Path(what)
+    there = sorted((store / "releases").glob(f"{what}*")) if len(what) >= 6 else []
+    if len(there) != 1:
+        raise errors.RolloutError(
+            f"{what}: {len(there)} releases of {store} begin so: give a folder, or more of the digest"
+        )
+    return there[0]
+
+
+def schema(folder: Path) -> str:
+    """Return the digest of the features that a release reads."""
+    try:
+        told = json.loads((folder / "serving.json").read_bytes())
+        columns = sorted(told["schema"]["columns"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise errors.TrustError(f"{folder}: no serving.json that names its features: not a release") from None
+    return hashlib.sha256(json.dumps(columns).encode()).hexdigest()
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was done."""
+    if told["shipped"]:
+        one = told["shipped"]
+        which = f"version {one['version']} ({one['release'][:12]}…)"
+        yield f"{told['fleet']}: {which} offered in shadow, order {one['number']}"
+    if told["heard"]:
+        yield f"  heard {told['heard']} machine(s)"
+    for machine, why in told["set aside"].items():
+        yield f"  set aside what {machine} told: {why}"
+    if told["step"]:
+        yield f"  {told['step']['action']} ({told['step']['stage']}): {told['step']['why']}"
+    if "bundle" in told:
+        yield f"  {told['bundle']['file']}: {told['bundle']['bytes']} bytes, to be carried over"

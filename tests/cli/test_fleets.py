@@ -1,0 +1,130 @@
+"""The commands of a fleet, as an engineer types them, on the files that they leave."""
+
+import json
+
+import pytest
+
+from flyball import cli
+from flyball.torture import small
+
+POLICY = {"site": "fab-1", "machines": {"s1": "nxe", "s2": "nxe"}, "canary": ["s1"]}
+
+
+@pytest.fixture
+def say(capsys, monkeypatch, tmp_path):
+    """Run a command in a folder of its own; returns (exit code, what it printed as JSON, what went to stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, code=0):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments] + ["--json"])
+        out, err = capsys.readouterr()
+        assert ended.value.code == code, err
+        return [json.loads(line) for line in out.splitlines()], err
+
+    return run
+
+
+@pytest.fixture
+def fleet(say, tmp_path):
+    """A fleet with keys, a policy that is published, a release, and a machine that has begun."""
+    for name in ("root-a", "root-b", "site-a", "site-b", "online"):
+        say("keys", "new", f"keys/{name}")
+    roots = ("--root", "keys/root-a", "--root", "keys/root-b")
+    sites = ("--site", "keys/site-a", "--site", "keys/site-b")
+    say("keys", "init", "fleet", *roots, *sites, "--online", "keys/online", "--page", "scanner")
+    (tmp_path / "policy.json").write_text(json.dumps(POLICY))
+    say("keys", "policy", "fleet", "policy.json")
+    told, _ = say("keys", "sign", "fleet", "--key", "keys/site-a", "--key", "keys/site-b")
+    assert told == [{"role": "targets", "missing": 0}]
+    say("keys", "publish", "fleet")
+    (tmp_path / "drop").mkdir()
+    return tmp_path
+
+
+def release(folder):
+    """A release whose features are told."""
+    from flyball.serving import release as releases
+
+    made = small.made(folder / "draft", "logistic", 1)
+    (made / "manifest.json").unlink()
+    (made / "serving.json").write_text(json.dumps({"schema": {"columns": ["a", "b"]}}))
+    return made.rename(folder / releases.sealed(made))
+
+
+def begin(say, machine, **more):
+    root = ("--root", "fleet/repository/metadata/1.root.json")
+    who = ("--machine", machine, "--kind", "nxe", "--page", "scanner")
+    return say(
+        "edge", machine, "--from", "fleet/repository", *root, *who, "--drop", "drop", "--rounds", 1, **more
+    )
+
+
+def test_from_keys_to_a_shadow_on_a_machine_and_back(say, fleet):
+    begin(say, "s1")
+    say("keys", "enrol", "fleet", "s1", "s1/machine.key.pub")
+    made = release(fleet)
+    (told,), _ = say("ship", "fleet", made, "--why", "first", "--drop", "drop", "--bundle", "in.tar")
+    assert (told["shipped"]["release"], told["heard"]) == (made.name, 1)
+    (seen,), _ = say("edge", "s1", "--from", "in.tar", "--drop", "drop", "--rounds", 1)
+    assert seen["pages"][0]["shadow"] == made.name
+    say("ship", "fleet", "--drop", "drop")
+    (status,), _ = say("status", "--fleet", "fleet")
+    assert (status["candidate"], status["stage"]) == (made.name, "shadow")
+    assert status["machines"]["s1"][0]["page"] == "scanner"
+    (back,), _ = say("rollback", "fleet", "--why", "changed my mind")
+    assert back["withdrawn"] == made.name
+    (seen,), _ = say("edge", "s1", "--from", "fleet/repository", "--rounds", 1)
+    assert seen["pages"][0]["shadow"] == ""
+    (told,), _ = say("why", made.name[:8], "--fleet", "fleet")
+    assert [(one["act"], one["why"]) for one in told["decisions"]] == [
+        ("shipped", "first"), ("rolled back", "changed my mind"),
+    ]  # fmt: skip
+
+
+def test_a_machine_that_nobody_enrolled_is_set_aside(say, fleet):
+    begin(say, "s2")
+    (told,), _ = say("ship", "fleet", "--drop", "drop")
+    assert told["heard"] == 0 and "enrol it first" in told["set aside"]["s2"]
+
+
+def test_mistakes_are_told_with_what_to_do(say, fleet, tmp_path):
+    _, err = say("edge", "s1", "--from", "fleet/repository", "--rounds", 1, code=2)
+    assert "--root" in err and "--machine" in err
+    _, err = say("ship", "fleet", "abcdef", code=5)
+    assert "0 releases" in err
+    _, err = say("ship", "nowhere", code=5)
+    assert "flyball keys init" in err
+    _, err = say("keys", "sign", "fleet", "--key", "keys/online", code=5)
+    assert "nothing waits" in err
+    _, err = say("keys", "new", "keys/online", code=5)
+    assert "there already" in err
+    (tmp_path / "keys" / "online").chmod(0o644)
+    _, err = say("ship", "fleet", code=5)
+    assert "chmod 600" in err
+    _, err = say("rollback", "nowhere", "--why", "x", code=5)
+    assert "no signed set" in err
+
+
+def test_a_changed_audit_is_told(say, fleet):
+    made = release(fleet)
+    say("ship", "fleet", made)
+    log = fleet / "fleet" / "controller" / "audit.jsonl"
+    log.write_text(log.read_text().replace("shipped", "skipped"))
+    _, err = say("why", "rollout", "--fleet", "fleet", code=5)
+    assert "line 1 was changed" in err
+
+
+def test_keys_are_shown_and_rotated(say, fleet):
+    (told,), _ = say("keys", "show", "fleet")
+    assert told["roles"]["targets"]["threshold"] == 2 and told["waiting"] == []
+    say("keys", "new", "keys/site-c")
+    to = ("--to", "keys/site-b.pub", "--to", "keys/site-c.pub")
+    say("keys", "rotate", "fleet", "targets", *to, "--threshold", 2)
+    (told,), _ = say("keys", "show", "fleet")
+    assert told["waiting"] == ["root"]
+    say("keys", "sign", "fleet", "--key", "keys/root-a", "--key", "keys/root-b", "--role", "root")
+    say("keys", "publish", "fleet", "--role", "root")
+    (after,), _ = say("keys", "show", "fleet")
+    assert len(after["roles"]["targets"]["keys"]) == 2
+    assert after["roles"]["targets"]["keys"] != told["roles"]["targets"]["keys"]
