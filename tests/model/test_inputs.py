@@ -46,3 +46,16 @@ def test_sequences_are_left_to_those_who_take_them():
 def test_settings_come_back():
     chosen = inputs.Inputs.of(matrix(a=np.zeros(2), kind=data.Words.of(["x", "y"])))
     assert inputs.Inputs.read(chosen.settings()) == chosen
+
+
+def test_a_row_asked_alone_is_the_row_asked_among_others(rows):
+    chosen = inputs.Inputs.of(rows.x)
+    stopped = features.Matrix(
+        rows.moments, {n: c for n, c in rows.x.columns.items() if n != "b"}, {"b": "gone"}
+    )
+    for x in (rows.x, stopped):
+        whole = chosen.dense(x)
+        for number in (0, 7, len(x) - 1):
+            one = chosen.dense(x.take(np.array([number])))
+            assert one.dtype == np.float32 and one.flags.c_contiguous
+            assert np.array_equal(one[0], whole[number], equal_nan=True)

@@ -226,3 +226,36 @@ def test_a_law_of_physics_is_probed_on_what_ships(won, tmp_path, measured):
     gates = (model.Physics(low=0.0, high=1.0), model.Physics(low=0.9))
     (variant,) = shipped(won, tmp_path, gates=gates)
     assert [verdict.passed for verdict in variant.verdicts] == [True, True, False]
+
+
+@pytest.mark.slow
+def test_every_variant_of_a_net_is_measured_as_it_would_run(won, tmp_path):
+    """Whole releases in fresh processes: what was trained, in eight bits, pruned, distilled, one after another."""
+    import dataclasses
+
+    page, held, x, y = won
+    columns = tuple(name for name, column in x.columns.items() if isinstance(column, np.ndarray))
+    learner = model.Dense(layers=(96, 48), columns=columns, training=model.Training(epochs=4, batch=64))
+    kind = page.labels.kind()
+    net = learner.fit(x.take(held.trained), y.take(held.trained), kind, 0)
+    held = dataclasses.replace(held, predictors={**held.predictors, "challenger": net})
+    student = part.replace(learner, layers=(12,))
+    compress = (
+        model.Int8(), model.Pruned(), model.Pruned(0.9, structured=False), model.Distilled(student), model.OpenVino(),
+        model.InTurn((model.Pruned(), model.Int8())), model.NativeTrees(),
+    )  # fmt: skip
+    gates = (model.Memory(75 * 2**20), model.Cost(at_most=10.0), model.Physics(low=0.0, high=1.0))
+    found = shipped((page, held, x, y), tmp_path, compress=compress, gates=gates, ship=model.AsTested())
+    by_name = {variant.name: variant.measured for variant in found}
+    import importlib.util
+
+    there = {"OpenVino"} if importlib.util.find_spec("openvino") else set()
+    assert set(by_name) == {"source", "Int8", "Pruned50", "Sparse90", "Distilled", "Pruned50+Int8"} | there
+    for name, measured in by_name.items():
+        assert measured["golden_error"].value < 1e-5, name
+        assert measured["cold_start_s"].value > measured["load_s"].value > 0
+        assert 0 < measured["cpu_s"].value < 0.1
+    sizes = {name: measured["size_bytes"].value for name, measured in by_name.items()}
+    assert max(sizes[name] for name in sizes if name not in ("source", "OpenVino")) < sizes["source"]
+    assert by_name["source"]["agreement"].value < 1e-6 < by_name["Distilled"]["agreement"].value
+    assert package.chosen(found).passed

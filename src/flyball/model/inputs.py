@@ -58,22 +58,30 @@ class Inputs:
         """
         import numpy as np
 
-        out = np.empty((len(x), len(self.names)), dtype=np.float32)
-        for place, name in enumerate(self.names):
-            column = pick(x, name)
-            if name in x.stopped:
-                out[:, place] = np.nan
-            elif name in self.labels:
-                if not isinstance(column, data.Words):
-                    raise errors.DataError(f"column {name!r} was a category in training and is none here")
-                codes = column.relabel(self.labels[name]).codes
-                out[:, place] = np.where(codes < 0, np.nan, codes)
-            elif isinstance(column, np.ndarray) and column.ndim == 1:
-                with np.errstate(over="ignore"):
-                    out[:, place] = column
-            else:
-                raise errors.DataError(f"column {name!r} was one number per row in training and is not here")
+        with np.errstate(over="ignore"):  # once, not per column: a machine asks for one row at a time
+            if len(x) == 1:
+                told = [self._column(x, name) for name in self.names]
+                return np.concatenate(told, dtype=np.float32, casting="unsafe")[None, :]
+            out = np.empty((len(x), len(self.names)), dtype=np.float32)
+            for place, name in enumerate(self.names):
+                out[:, place] = self._column(x, name)
         return out
+
+    def _column(self, x: features.Matrix, name: str) -> Array:
+        """Return one column as numbers, a category as its code here."""
+        import numpy as np
+
+        column = pick(x, name)
+        if name in x.stopped:
+            return np.full(len(x), np.nan)
+        if name in self.labels:
+            if not isinstance(column, data.Words):
+                raise errors.DataError(f"column {name!r} was a category in training and is none here")
+            codes = column.relabel(self.labels[name]).codes
+            return np.where(codes < 0, np.nan, codes)
+        if isinstance(column, np.ndarray) and column.ndim == 1:
+            return column
+        raise errors.DataError(f"column {name!r} was one number per row in training and is not here")
 
     def settings(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""
@@ -95,10 +103,10 @@ def pick(x: features.Matrix, name: str) -> Column:
 
     Raises DataError that names a column nobody speaks of, and the nearest there is.
     """
-    import numpy as np
-
     column = x.columns.get(name)
     if column is None and name in x.stopped:
+        import numpy as np
+
         return np.full(len(x), np.nan)
     if column is None:
         raise errors.DataError(f"column {name!r} is missing, {errors.did_you_mean(name, x.columns)}")

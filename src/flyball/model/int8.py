@@ -24,7 +24,7 @@ class Int8(Compressor):
     Why so: dynamic quantisation slows convolutions down, signed activations are refused or slow on some processors.
     Weights use seven of their eight bits: a processor without VNNI adds two products in 16 bits, which full weights
     overflow, and answers far off are the result.
-    At most `rows` calibration rows are used.  Trees and recurrent nets have no such variant (None).
+    At most `rows` calibration rows are used (1000 are given).  Trees and recurrent nets have no such variant (None).
 
     >>> Int8(rows=512)
     model.Int8(rows=512)
