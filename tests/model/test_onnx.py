@@ -53,3 +53,26 @@ def test_wild_values_still_get_an_answer(rows, fitted):
     x = features.Matrix(rows.moments, {**rows.x.columns, "a": wild, "b": wild[::-1].copy()})
     for predictor in fitted.values():
         assert np.isfinite(predictor.predict(x)).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "raw"),
+    [
+        (
+            {"kind": "classes", "classes": list("abc")},
+            [[0.2, 0.7, 0.1], [1.0000001, -1e-9, 0.0], [0.3, np.nan, 0.4]],
+        ),
+        ({"kind": "classes", "classes": list("ab")}, [[0.0, 0.0]]),
+        ({"kind": "probability"}, [[0.4, 0.6], [1.0, -0.1], [0.0, 1.1], [0.5, np.nan]]),
+        ({"kind": "probability", "shift": -0.7}, [[0.4, 0.6], [0.0, 1.1]]),
+        ({"kind": "quantity", "scale": 2.0, "low": 0.0}, [[0.4], [-3.0]]),
+    ],
+)
+def test_a_row_asked_alone_is_answered_as_among_others(settings, raw):
+    raw = np.array(raw, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        whole = onnx.answers(settings, np.concatenate([raw, raw]))
+    for number, row in enumerate(raw):
+        one = onnx.answers(settings, row[None])
+        assert one.dtype == np.float64 and one.shape == whole[:1].shape
+        assert np.allclose(one[0], whole[number], rtol=1e-15, atol=0, equal_nan=True)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from flyball.data.stage import Array
 
 #: How strongly a refitted layer is drawn to the weights it had, as a share of its inputs' mean square.
-HELD = 1e-3
+HELD = 1e-4
 #: At most so many places of a picture, over all rows, that a convolution is refitted on.
-PLACES = 20_000
+PLACES = 60_000
 
 
 class Pruned(Compressor):
