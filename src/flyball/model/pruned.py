@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from flyball import errors, extras
 from flyball.features import stage as features
 from flyball.model import onnx, onnx_nets, variant
-from flyball.model.channels import Channels, Layer
 from flyball.model.stage import Compressor, Predictor
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array
+    from flyball.model.channels import Channels, Layer
 
 #: How strongly a refitted layer is drawn to the weights it had, as a share of its inputs' mean square.
 HELD = 1e-4
@@ -96,6 +96,8 @@ def narrower(model: bytes, share: float, tensors: list[Array] | None) -> bytes |
     """
     import numpy as np
     import onnx as standard
+
+    from flyball.model.channels import Channels
 
     proto = standard.load_from_string(model)
     found = Channels(proto.graph)
