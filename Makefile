@@ -46,7 +46,7 @@ fuzz: setup
 	FLYBALL_FUZZ_SECONDS=$${FLYBALL_FUZZ_SECONDS:-300} $(BIN)/python -m pytest -q tests/kernels/test_fuzzed.py
 
 # The long evidence: ours beside the peers, results equal before times are taken.
-BENCHES := startup asof kernels avx512 wheel logs images fab edge pipeline drives wafer turbofan
+BENCHES := startup asof kernels avx512 wheel logs images fab edge endpoint rollout pipeline drives wafer turbofan
 
 proof: $(BENCHES:%=bench-%) torture
 
@@ -56,6 +56,7 @@ bench-%: setup
 # Every fault of the list with 32 seeds each: most of an hour.
 torture: setup
 	$(BIN)/flyball torture ingest --tier minutes --out benchmarks/results/torture.json
+	$(BIN)/flyball torture fleet --tier minutes --out benchmarks/results/torture-fleet.json
 
 # The generated regions of README.md and docs: benchmark tables, part menus, the tree.
 docs: setup

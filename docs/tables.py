@@ -47,8 +47,9 @@ def results(name: str) -> str:
 
 def faults(what: str) -> str:
     """Return the table of `flyball torture WHAT`: every fault, how often it was tried and the promise kept."""
-    command = f"flyball torture {what} --tier {{}} --out benchmarks/results/torture.json"
-    file = HOME / "benchmarks" / "results" / "torture.json"
+    name = "torture" if what == "ingest" else f"torture-{what}"
+    command = f"flyball torture {what} --tier {{}} --out benchmarks/results/{name}.json"
+    file = HOME / "benchmarks" / "results" / f"{name}.json"
     if not file.is_file():
         return f"Not tried yet: `{command.format('minutes')}`."
     told = json.loads(file.read_text())

@@ -93,6 +93,14 @@ def test_neither_the_order_of_machines_nor_how_they_are_heard_changes_a_decision
     assert step.figure == pytest.approx(at_once.figure)
 
 
+def test_a_kind_that_is_not_due_any_more_is_still_judged():
+    state, _ = ROLL.next(ROLL.start(0), [seen(m) for m in MACHINES], MACHINES, 5)
+    only = {m: kind for m, kind in MACHINES.items() if kind == "nxe"}
+    told = [seen(m, disagreed=30) for m in MACHINES if MACHINES[m] == "exe"]
+    _, step = ROLL.next(state, told, only, 6)
+    assert (step.action, step.kinds) == ("rollback", ("exe",))
+
+
 def test_groups_grow_and_hold_every_kind():
     groups = ROLL.groups("p", MACHINES)
     assert {MACHINES[m] for m in groups["canary"]} == {"nxe", "exe"}

@@ -50,6 +50,23 @@ def test_a_frozen_calendar_keeps_a_switch_waiting(world):
     assert set(world.running().values()) == {second}
 
 
+def test_a_site_that_is_never_open_switches_nothing_and_a_calendar_that_is_none_is_told(world):
+    from flyball import part
+
+    first = served(world)
+    policy = world.repository.policy()
+    for windows in (("serving.Window(('sun',), '03:00', '03:01', 'Europe/Amsterdam')",), ("nonsense",)):
+        world.controller.lay_down(part.replace(policy, windows=windows))
+        if windows != ("nonsense",):
+            second = world.ship(world.release("second"))
+        world.advance(4 * 24, every=12)
+        assert set(world.running().values()) == {first}
+    assert any("calendar cannot be read" in alarm["what"] for alarm in world.told("alarms"))
+    world.controller.lay_down(part.replace(policy, windows=()))
+    world.advance(5 * 24, every=12)
+    assert set(world.running().values()) == {second}
+
+
 def test_a_clock_behind_what_was_sure_is_told(world):
     served(world)
     site = world.machines["m0"]

@@ -81,7 +81,7 @@ class Staged(stage.Rollout):
         """Return the state of a rollout that begins with the shadow at `now` (microseconds)."""
         return {
             "stage": "shadow", "since": now, "rates": {}, "losses": {}, "answers": 0, "outcomes": 0, "heard": {},
-            "began": False,
+            "kinds": [],
         }  # fmt: skip
 
     def next(
@@ -97,7 +97,10 @@ class Staged(stage.Rollout):
         state on to the next stage, whose hold begins at `now`; after the last one it is "done".
         """
         held = self._seen(state, exposures)
-        tests = self._tests(held, {*due.values()})
+        # The kinds of the shadow, which is on all machines, are those that are judged to the end: were they those of
+        # each stage, the mean would be over other tests at every stage, and the stated chance would not hold.
+        held["kinds"] = state["kinds"] or sorted({*due.values()})
+        tests = self._tests(held)
         e = sum(test.figure for test in tests) / len(tests) if tests else 1.0
         if e >= 1 / self.false_rollbacks:
             return held, self._rollback(held, tests, e)
@@ -137,10 +140,10 @@ class Staged(stage.Rollout):
             "heard": heard, "answers": answers, "outcomes": outcomes,
         }  # fmt: skip
 
-    def _tests(self, state: Mapping[str, Any], kinds: Iterable[str]) -> list[evidence.Step]:
+    def _tests(self, state: Mapping[str, Any]) -> list[evidence.Step]:
         """Return every test with its e-value as the figure; one that nothing was told for counts as 1."""
         out = []
-        where = [ALL, *sorted({*kinds, *(name for name in state["losses"] if name != ALL)})]
+        where = [ALL, *state["kinds"]]
         for kind in where:
             named = () if kind == ALL else (kind,)
             for figure, called in RATES.items():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flyball import __version__, audit, durable, errors
+from flyball.serving import calendar
 from flyball.serving.trust.client import Trusted
 from flyball.serving.trust.order import Order, Policy
 from flyball.site.seat import Host, Seat
@@ -194,7 +195,14 @@ class Agent:
                 self._audit("waits", {"page": seat.page, "for": choice.waiting})
 
     def _open(self, now: int) -> bool:
-        return self.policy is None or not self.policy.frozen(now)
+        """Return whether the site's calendar lets a machine switch; one that cannot be read keeps it closed."""
+        if self.policy is None:
+            return True
+        try:
+            return calendar.of(self.policy.windows, self.policy.freezes).open_at(now)
+        except errors.FlyballError as error:
+            self._alarm(f"the site's calendar cannot be read, nothing is switched: {error}", "calendar")
+            return False
 
     def _send(self, now: int) -> None:
         if self.uplink is None:

@@ -20,7 +20,7 @@ from flyball.fab.sites import Behaviour, Sites
 from flyball.serving import formats, release
 from flyball.serving.trust import mirror
 from flyball.site import slots, spool
-from flyball.torture import attacks, payloads
+from flyball.torture import agents, attacks, payloads
 from flyball.torture import serving as serving_trials
 from flyball.torture.trial import Open, Told, Trial, held
 from flyball.units import days
@@ -518,7 +518,10 @@ def trials(sabotage: bool = False) -> tuple[Trial, ...]:
     answering = (
         trial._replace(run=_broken(trial.run)) if sabotage else trial for trial in serving_trials.TRIALS
     )
-    return tuple(sorted((*own, *answering), key=lambda trial: int(trial.row[1:])))
+    real = (
+        trial._replace(run=functools.partial(agents.killed, sabotage=sabotage)) for trial in agents.TRIALS
+    )
+    return tuple(sorted((*own, *answering, *real), key=lambda trial: int(trial.row[1:])))
 
 
 def table(
