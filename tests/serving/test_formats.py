@@ -157,3 +157,20 @@ def test_a_graph_nested_without_end_is_refused(tmp_path):
     (tmp_path / "model.onnx").write_bytes(bytes([0x3A]) + head + bytes([size]) + content)
     with pytest.raises(errors.FormatError, match="deeper"):
         formats.check(tmp_path / "model.onnx")
+
+
+def test_trees_of_our_own_scorer_pass_and_what_only_begins_so_does_not(tmp_path):
+    lgb = pytest.importorskip("lightgbm")
+    from flyball.kernels import Trees
+
+    rows = lgb.Dataset(
+        np.random.default_rng(1).normal(size=(200, 3)), np.arange(200) % 2, params={"verbosity": -1}
+    )
+    grown = lgb.train({"objective": "binary", "verbosity": -1, "num_leaves": 4}, rows, num_boost_round=3)
+    content = Trees.from_lightgbm(grown.model_to_string()).to_bytes()
+    (tmp_path / "model.trees").write_bytes(content)
+    formats.check(tmp_path / "model.trees")
+    for wrong in (content[:24], b"flyball trees 9\n" + content[16:], b"\x80\x04" + content):
+        (tmp_path / "model.trees").write_bytes(wrong)
+        with pytest.raises(errors.FormatError):
+            formats.check(tmp_path / "model.trees")

@@ -19,6 +19,8 @@ _CODE = {
     b"\x80\x02": "a pickle", b"\x80\x03": "a pickle", b"\x80\x04": "a pickle", b"\x80\x05": "a pickle",
     b"\x89HDF": "an HDF5 file, which may hold code",
 }  # fmt: skip
+#: How an ensemble of `kernels.Trees` begins.
+_TREES = b"flyball trees 1\n"
 #: A text is read whole to be looked at; none in a release is larger.
 _LARGEST_TEXT = 2**28
 
@@ -72,6 +74,16 @@ def _weights(file: Path) -> None:
     """Weights beside an OpenVINO graph: bytes that nothing but the runner reads, signed as all else."""
     if zipfile.is_zipfile(file):
         raise ValueError("an archive")
+
+
+def _trees(file: Path) -> None:
+    """Look at an ensemble of our own tree scorer: its mark, and a note in JSON as long as it says."""
+    content = file.read_bytes()
+    start = len(_TREES) + 4
+    long = int.from_bytes(content[len(_TREES) : start], "little")
+    if not content.startswith(_TREES) or start + long > len(content):
+        raise ValueError("no trees of this version")
+    json.loads(content[start : start + long])
 
 
 def _xml(file: Path) -> None:
@@ -182,5 +194,5 @@ def _varint(content: memoryview, at: int) -> tuple[int, int]:
 
 _KINDS: Mapping[str, Callable[[Path], object]] = {
     ".json": _json, ".txt": _text, ".md": _text, ".py": _module, ".npy": _lone, ".npz": _arrays, ".onnx": _onnx,
-    ".xml": _xml, ".bin": _weights,
+    ".xml": _xml, ".bin": _weights, ".trees": _trees,
 }  # fmt: skip

@@ -155,6 +155,7 @@ system = System(
             model.Memory(MiB(75)),
             model.Agreement(at_most=1e-5),
         ),
+        compress=(model.NativeTrees(),),
         ship=model.Refit(),
     ),
     serving=serving.Edge(
