@@ -176,6 +176,26 @@ def test_images_that_no_row_names_go_first_and_those_of_a_day_with_it(tmp_path):
     assert len(pictures.load()) == 24 - told.rows["frames"] and store.archive.bytes() < size * 0.9
 
 
+def test_a_stream_of_images_stays_where_rows_have_their_time_and_there_is_no_cap(tmp_path):
+    fleet = data.Fleet(
+        "machine", data.WallClock(), (data.Table("frames", columns={"picture": "image"}, unique=("at",)),)
+    )
+    store = Store.open(tmp_path / "store", fleet)
+    rng = np.random.default_rng(0)
+    with Intake(store) as intake:
+        alone = intake.take([rng.integers(0, 255, (64, 64), dtype=np.uint8) for _ in range(8)])
+    for day in range(4):
+        folder = tmp_path / f"{day}" / "frames"
+        folder.mkdir(parents=True)
+        np.save(folder / "a.npy", rng.integers(0, 255, (64, 64), dtype=np.uint8))
+        (folder / "day.csv").write_text(f"machine,at,picture\nm1,2026-01-0{day + 1},a.npy\n")
+        store.ingest([tmp_path / f"{day}"])
+    told = store.retain(data.Retention(rows=units.days(2)))
+    assert told.rows["frames"] == told.images == 1
+    kept = store.archive.shards().places
+    assert set(alone.digests) <= set(kept) and len(kept) == 8 + 3
+
+
 @pytest.mark.parametrize("fails", range(12))
 def test_a_crash_in_the_middle_leaves_whole_days_and_is_gone_on_with(page, daily, sent, monkeypatch, fails):
     small = keeping(page, rows=units.days(7))

@@ -155,8 +155,9 @@ class _Round:
     def go(self) -> Kept:
         self._finish()
         if self.rule.rows is not None and (horizon := self.store.horizon()) is not None:
+            before = self._named(self.store.archive) if self.store.archive.folder.is_dir() else set()
             self._move(_midnight(horizon - int(self.rule.rows)))
-            self._images()
+            self._images(of=before)
         at_most, held = self.rule.at_most, self.told.held
         if at_most is None or self.told.bytes <= at_most:
             return self.told
@@ -194,14 +195,19 @@ class _Round:
         last = [one["run"] for one in runs.listed(self.store) if one.get("state") == "done"][-LAST:]
         return run["run"] in last or run.get("result", {}).get("release") in self.live
 
-    def _images(self, goal: int | None = None) -> None:
-        """Let go of the oldest shards of which no row that is kept names an image."""
+    def _images(self, goal: int | None = None, of: set[str] | None = None) -> None:
+        """Let go of the oldest shards of which no row that is kept names an image.
+
+        With `of` only those shards may go: what no row ever named (a stream of images) stays while there is room.
+        """
         archive = self.store.archive
         if not archive.folder.is_dir():
             return
         held = archive.bytes()
         spare = max(0, self.told.bytes - goal) if goal is not None else held
         named = self._named(archive)
+        if of is not None:
+            named |= {place.shard for place in archive.shards().places.values()} - of
         found = archive.retain(max(0, held - spare), pinned=named, trial=self.trial)
         self.told.images += found.images
         self.told.bytes -= held - found.bytes
