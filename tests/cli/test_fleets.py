@@ -82,6 +82,26 @@ def test_from_keys_to_a_shadow_on_a_machine_and_back(say, fleet):
     ]  # fmt: skip
 
 
+def test_what_is_carried_over_an_air_gap_is_taken_in_once_and_only_when_it_is_signed(say, fleet):
+    begin(say, "s1")
+    _, err = say("ship", "fleet", "--evidence", "out.tar", code=5)
+    assert "no machine of this site signed it" in err
+    say("keys", "enrol", "fleet", "s1", "s1/machine.key.pub")
+    say("edge", "s1", "--from", "fleet/repository", "--rounds", 1, "--evidence", "out.tar")
+    for _ in range(2):
+        (told,), _ = say("ship", "fleet", "--evidence", "out.tar")
+        assert told["evidence"] == "s1"
+    (status,), _ = say("status", "--fleet", "fleet")
+    assert "s1" in status["machines"]
+    lines = (fleet / "fleet" / "controller" / "received" / "00000000.jsonl").read_text().splitlines()
+    assert len(lines) == 1
+    content = bytearray((fleet / "out.tar").read_bytes())
+    content[content.index(b"updated")] ^= 1
+    (fleet / "out.tar").write_bytes(content)
+    _, err = say("ship", "fleet", "--evidence", "out.tar", code=5)
+    assert "changed on the way" in err or "signed" in err
+
+
 def test_a_machine_that_nobody_enrolled_is_set_aside(say, fleet):
     begin(say, "s2")
     (told,), _ = say("ship", "fleet", "--drop", "drop")

@@ -229,12 +229,13 @@ def ship(
     approve: Annotated[str, typer.Option(help="Note that this person approves the candidate's wave.")] = "",
     drop: Annotated[Path | None, typer.Option(help="The folder through which machines tell.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Write the signed set as one file, to be carried.")] = None,
+    evidence: Annotated[Path | None, typer.Option(help="Take in a machine's signed file that was carried.")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Offer a release to a fleet, hear what machines told, and take the rollout as far as the evidence lets it go."""
     from flyball.cli import shipping
 
-    told = shipping.go(fleet, what, store, why, approve, drop, bundle)
+    told = shipping.go(fleet, what, store, why, approve, drop, bundle, evidence)
     shown.say(told, as_json, lambda: shipping.lines(told))
 
 
@@ -269,6 +270,7 @@ def edge(
     rounds: Annotated[int, typer.Option(help="End after so many rounds; 0 goes on until it is told to end.")] = 0,
     port: Annotated[int | None, typer.Option(help="Answer over HTTP on this port of the loopback.")] = None,
     cap: Annotated[int, typer.Option(help="MiB of results that are kept while nobody can be told.")] = 64,
+    evidence: Annotated[Path | None, typer.Option(help="Write what it tells as one signed file.")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Run the agent of a machine: poll, verify, install, check, switch, fall back, tell."""
@@ -277,17 +279,9 @@ def edge(
     told = edges.begin(state, root, machine, kind, page or [])
     secret = edges.secret(token) if token is not None else None
     for found in edges.go(
-        state,
-        mirror,
-        told,
-        drop=drop,
-        ca=ca,
-        token=secret,
-        period_s=every,
-        rounds=rounds,
-        port=port,
-        cap=cap << 20,
-    ):
+        state, mirror, told, drop=drop, ca=ca, token=secret, period_s=every, rounds=rounds, port=port, cap=cap << 20,
+        evidence=evidence,
+    ):  # fmt: skip
         shown.say(found, as_json, lambda found=found: edges.lines(found))  # type: ignore[misc]
 
 

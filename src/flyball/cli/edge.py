@@ -44,7 +44,7 @@ def begin(
 
 def go(
     state: Path, mirror: str, told: Mapping[str, Any], *, drop: Path | None, ca: Path | None, token: str | None,
-    period_s: float, rounds: int, port: int | None, cap: int,
+    period_s: float, rounds: int, port: int | None, cap: int, evidence: Path | None = None,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Run the agent and yield what it runs after every round; ends after `rounds`, or when it is told to."""
     from flyball.serving.trust import keys
@@ -84,6 +84,8 @@ def go(
             while not ended:
                 _seen(agent, answering)
                 due = agent.step()
+                if evidence is not None:
+                    carried(agent, evidence)
                 yield {
                     "machine": told["machine"], "problem": agent.problem,
                     "pages": [seat.told() for seat in agent.seats.values()], "spooled": agent.spool.waiting(),  # type: ignore[attr-defined]
@@ -102,6 +104,24 @@ def go(
                 host.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def carried(agent: Any, file: Path) -> None:
+    """Write what waits, the report and the audit as one signed file that is carried over an air gap.
+
+    What was carried twice is taken in once; it waits here until the cap, as nobody says that it arrived.
+    """
+    import tempfile
+
+    from flyball.serving.trust import bundle
+    from flyball.site.uplink import Drop
+
+    with tempfile.TemporaryDirectory() as place:
+        Drop(Path(place)).send(agent.machine.name, agent.report(), agent.spool.batches(), lambda batch: None)
+        files = {found.name: found.read_bytes() for found in Path(place).iterdir()}
+    if agent.audit.path.is_file():
+        files["audit.jsonl"] = agent.audit.path.read_bytes()
+    bundle.outward(file, files, {"machine": agent.machine.name, "at": agent.clock()}, agent.signer)
 
 
 def secret(file: Path) -> str:

@@ -13,8 +13,9 @@ from flyball.cli import fleets
 
 
 def go(
-    fleet: Path, what: str | None, store: Path, why: str, approve: str, drop: Path | None, bundle: Path | None
-) -> dict[str, Any]:
+    fleet: Path, what: str | None, store: Path, why: str, approve: str, drop: Path | None, bundle: Path | None,
+    evidence: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Offer, approve, hear, decide, and write a bundle, each where it is asked for; return what came of it."""
     from flyball.serving.trust import bundle as bundles
     from flyball.site import uplink
@@ -36,6 +37,8 @@ def go(
         if candidate is None:
             raise errors.RolloutError(f"{fleet}: nothing is under way to be approved")
         controller.approve(candidate["release"], approve)
+    if evidence is not None:
+        told["evidence"] = carried(evidence, controller)
     if drop is not None:
         aside: dict[str, str] = {}
         told["heard"] = uplink.heard(
@@ -44,15 +47,44 @@ def go(
             lambda machine, error: aside.update({machine: f"{type(error).__name__}: {error}"}),
         )
         told["set aside"] = aside
-        for name, report in controller.reports.items():
-            durable.folder(bound.folder / "reports")
-            durable.write(bound.folder / "reports" / f"{name}.json", json.dumps(report).encode())
+    for name, report in controller.reports.items():
+        durable.folder(bound.folder / "reports")
+        durable.write(bound.folder / "reports" / f"{name}.json", json.dumps(report).encode())
     step = controller.step()
     if step is not None:
         told["step"] = {"action": step.action, "stage": step.stage, "why": step.why}
     if bundle is not None:
         told["bundle"] = {"file": str(bundle), "bytes": bundles.inward(fleet / "repository", bundle)}
     return told
+
+
+def carried(file: Path, controller: Any) -> str:
+    """Take in what a machine's signed file tells that was carried over an air gap; return the machine's name.
+
+    Raises SignatureError for a file that no machine of this site signed.
+    """
+    import tempfile
+
+    from flyball.serving.trust import bundle
+    from flyball.site import uplink
+
+    for name, key in controller.machines.items():
+        try:
+            told, files = bundle.opened(file, key)
+        except errors.SignatureError:
+            continue
+        if told.get("machine") != name:
+            break
+        with tempfile.TemporaryDirectory() as place:
+            (Path(place) / f"{name}.out.json").write_bytes(files[f"{name}.out.json"])
+            uplink.heard(Path(place), controller.receive, _raised)
+        return str(name)
+    raise errors.SignatureError(f"{file}: no machine of this site signed it: enrol it first, or set it aside")
+
+
+def _raised(machine: str, error: Exception) -> None:
+    """Raise what is wrong with what a machine told: one file was given, and there are no others to be heard."""
+    raise error
 
 
 def found(what: str, store: Path) -> Path:
@@ -85,6 +117,8 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"{told['fleet']}: {which} offered in shadow, order {one['number']}"
     if told["heard"]:
         yield f"  heard {told['heard']} machine(s)"
+    if "evidence" in told:
+        yield f"  took in what {told['evidence']} told by hand"
     for machine, why in told["set aside"].items():
         yield f"  set aside what {machine} told: {why}"
     if told["step"]:
