@@ -5,7 +5,7 @@ from securesystemslib.signer import Signature
 
 from flyball.fab.sites import HOUR, Sites
 from flyball.site.agent import LONGEST
-from flyball.torture.fleet import ROLLOUT, served
+from flyball.torture.fleet import ROLLOUT, ordered, served
 
 
 @pytest.fixture
@@ -48,6 +48,28 @@ def test_a_frozen_calendar_keeps_a_switch_waiting(world):
     world.controller.lay_down(part.replace(policy, freezes=()))
     world.advance(4 * 24, every=12)
     assert set(world.running().values()) == {second}
+
+
+def test_the_sites_policy_holds_after_a_restart_without_a_link(world):
+    from flyball import errors, part
+
+    first = served(world)
+    frozen = ((world.now, world.now + 20 * 24 * HOUR),)
+    world.controller.lay_down(part.replace(world.repository.policy(), freezes=frozen))
+    second = world.ship(world.release("second"))
+    world.advance(24, every=12)
+    ordered(world, second, groups=())
+    world.advance(12, every=12)
+    agent = world.boot(world.machines["m0"])
+
+    def cut(mirror, now):
+        raise errors.UnreachableError("no link")
+
+    agent.trusted.update = cut
+    agent._next = 0
+    agent.step()
+    assert agent.problem and world.running()["m0"] == first
+    assert agent.policy.freezes == frozen
 
 
 def test_a_site_that_is_never_open_switches_nothing_and_a_calendar_that_is_none_is_told(world):

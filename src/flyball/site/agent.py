@@ -142,7 +142,6 @@ class Agent:
     def _poll(self, now: int) -> None:
         try:
             changed = self.trusted.update(self.mirror, now)
-            self.policy = self.trusted.policy(self.mirror)
         except errors.FlyballError as error:
             self._failed(error, now)
             return
@@ -177,6 +176,8 @@ class Agent:
         try:
             self.trusted.fresh(now)
             offered = self.offered()
+            # From what is verified and kept here: windows, freezes and approvals hold without a link too.
+            self.policy = self.trusted.policy(self.mirror)
         except errors.FlyballError as error:
             if not isinstance(error, errors.UnreachableError):
                 self.problem = self.problem or f"{type(error).__name__}: {error}"
