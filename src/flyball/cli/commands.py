@@ -206,18 +206,31 @@ def loop(
     page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None, seed: Seed = 0,
     every: Annotated[float, typer.Option(help="Seconds between two looks at the folder.")] = 60.0,
     rounds: Annotated[int, typer.Option(help="Stop after so many looks; 0 goes on until interrupted.")] = 0,
+    tell: Annotated[
+        list[str] | None,
+        typer.Option(help="Tell alarms: an Alertmanager (http://…/api/v2/alerts), a webhook, a file; repeatable."),
+    ] = None,
+    gauges: Annotated[
+        str | None, typer.Option(help="Figures for Prometheus: a port of the loopback, or a file ending in .prom.")
+    ] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Go round: take in what arrived, answer, watch, and train again weekly or on an alarm."""
     from dataclasses import replace
 
+    from flyball.cli import telling
     from flyball.runtime import loop as looping
 
     system = systems.load(page).check()
-    with shown.progress(as_json) as progress:
+    with (
+        shown.progress(as_json) as progress,
+        telling.Outlets(system.name, store, tell or [], gauges, every) as outlets,
+    ):
         bound = replace(_bound(page, source, store, binding, None, seed), progress=progress)
         for told in looping.go(system, bound, every_s=every, rounds=rounds):
-            shown.say(told, as_json, lambda told=told: iter([looping.line(told)]))  # type: ignore[misc]
+            told["untold"] = outlets.round(told)
+            lines = [looping.line(told), *(f"  {why}" for why in told["untold"])]
+            shown.say(told, as_json, lambda lines=lines: iter(lines))  # type: ignore[misc]
 
 
 @app.command()
