@@ -47,3 +47,22 @@ def test_the_agent_ends_when_it_is_told_to_and_two_never_share_a_state(tmp_path)
         os.kill(child.pid, signal.SIGTERM)
         assert child.wait(20) == 0
         assert time.monotonic() - begun < 10
+
+
+def test_one_port_answers_one_page(tmp_path):
+    told = {"machine": "s1", "kind": "nxe", "pages": ["p", "q"]}
+    with pytest.raises(errors.DeclarationError, match="--port 0"):
+        next(
+            edge.go(
+                tmp_path,
+                str(tmp_path),
+                told,
+                drop=None,
+                ca=None,
+                token=None,
+                period_s=1.0,
+                rounds=1,
+                port=8080,
+                cap=1,
+            )
+        )

@@ -2,7 +2,9 @@
 
 import pytest
 
+from flyball.fab.sites import Sites
 from flyball.torture import small
+from flyball.torture.fleet import ROLLOUT
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +19,12 @@ def releases(tmp_path_factory):
         "broken": small.made(folder / "broken", "logistic", broken=True),
         "unsure": small.made(folder / "unsure", "logistic", golden=0),
     }
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Two simulated machines of one kind with their controller."""
+    return Sites(tmp_path, 1, {"m0": "nxe", "m1": "nxe"}, ROLLOUT)
 
 
 @pytest.fixture

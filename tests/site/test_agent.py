@@ -3,14 +3,9 @@ import json
 import pytest
 from securesystemslib.signer import Signature
 
-from flyball.fab.sites import HOUR, Sites
+from flyball.fab.sites import HOUR
 from flyball.site.agent import LONGEST
-from flyball.torture.fleet import ROLLOUT, ordered, served
-
-
-@pytest.fixture
-def world(tmp_path):
-    return Sites(tmp_path, 1, {"m0": "nxe", "m1": "nxe"}, ROLLOUT)
+from flyball.torture.fleet import ordered, served
 
 
 def test_the_report_says_what_runs_and_is_signed_by_the_machines_key(world):
@@ -66,7 +61,7 @@ def test_the_sites_policy_holds_after_a_restart_without_a_link(world):
         raise errors.UnreachableError("no link")
 
     agent.trusted.update = cut
-    agent._next = 0
+    agent.boot(at_once=True)
     agent.step()
     assert agent.problem and world.running()["m0"] == first
     assert agent.policy.freezes == frozen

@@ -1,15 +1,8 @@
 """The way of a release through a seat is tried in tests/fab/test_sites.py and in the trials of a fleet."""
 
-import pytest
-
-from flyball.fab.sites import Behaviour, Sites
+from flyball.fab.sites import Behaviour
 from flyball.site import seat as seats
-from flyball.torture.fleet import ROLLOUT, ordered, served
-
-
-@pytest.fixture
-def world(tmp_path):
-    return Sites(tmp_path, 1, {"m0": "nxe", "m1": "nxe"}, ROLLOUT)
+from flyball.torture.fleet import ordered, served
 
 
 def test_three_starts_that_never_last_are_enough(world):

@@ -54,6 +54,11 @@ def go(
     from flyball.site.spool import Spool
     from flyball.site.uplink import Drop
 
+    if port and len(told["pages"]) > 1:
+        raise errors.DeclarationError(
+            f"--port {port} can answer one page and this machine has {len(told['pages'])}: "
+            "give --port 0, and each page gets a free port"
+        )
     answering: dict[str, hosts.Answering] = {}
 
     def made(page: str) -> hosts.Answering:
@@ -70,14 +75,14 @@ def go(
     endpoints: list[Any] = []
     with durable.lock(state / "agent.lock", 1.0):
         try:
+            spool = Spool(state / "spool", cap)
             agent = Agent(
                 state, Machine(told["machine"], told["kind"], dict.fromkeys(told["pages"], "")),
-                Late(lambda: mirrors.of(mirror, ca, token)), made, Spool(state / "spool", cap),
+                mirrors.Late(lambda: mirrors.of(mirror, ca, token)), made, spool,
                 keys.load(state / "machine.key"), fleets.now, None, Drop(drop) if drop is not None else None,
                 period=int(period_s * 1e6),
             )  # fmt: skip
-            agent.boot()
-            agent._next = 0
+            agent.boot(at_once=True)
             if port is not None:
                 endpoints = [_endpoint(page, one, port) for page, one in answering.items()]
             count = 0
@@ -88,7 +93,7 @@ def go(
                     carried(agent, evidence)
                 yield {
                     "machine": told["machine"], "problem": agent.problem,
-                    "pages": [seat.told() for seat in agent.seats.values()], "spooled": agent.spool.waiting(),  # type: ignore[attr-defined]
+                    "pages": [seat.told() for seat in agent.seats.values()], "spooled": spool.waiting(),
                     "listens": [one.url for one in endpoints],
                 }  # fmt: skip
                 count += 1
@@ -131,20 +136,6 @@ def secret(file: Path) -> str:
     return file.read_text().strip()
 
 
-class Late:
-    """A mirror that is looked for at every read: a stick that is put in later, a mount that comes and goes."""
-
-    def __new__(cls, find: Any) -> Any:
-        """Return a mirror that asks `find` for the real one whenever something is read."""
-        from flyball.serving.trust.mirror import Mirror
-
-        class Found(Mirror):
-            def read(self, path: str) -> Iterator[bytes]:
-                return find().read(path)  # type: ignore[no-any-return]
-
-        return Found()
-
-
 def _seen(agent: Any, answering: Mapping[str, Any]) -> None:
     """Tell what each release came to since the last round."""
     now = fleets.now()
@@ -155,7 +146,7 @@ def _seen(agent: Any, answering: Mapping[str, Any]) -> None:
             stage = serving.stage if serving is not None and serving.release == digest else ""
             stage = "shadow" if shadow is not None and shadow.release == digest else stage
             if stage:
-                agent._keep("exposures", {
+                agent.keep("exposures", {
                     "machine": agent.machine.name, "kind": agent.machine.kind, "release": digest, "stage": stage,
                     "since": now, "until": now, **counts,
                 })  # fmt: skip

@@ -248,7 +248,7 @@ class Sites:
             agent = site.agent or self.boot(site)
             for record in site.host.live(self.now - span, self.now, self.rng) if site.host else ():
                 site.made += 1
-                agent._keep("exposures", record)
+                agent.keep("exposures", record)
             agent.step()
         except Cut:
             site.agent, site.host, site.cut = None, None, None

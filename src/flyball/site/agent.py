@@ -98,8 +98,11 @@ class Agent:
             for page, schema in machine.pages.items()
         }
 
-    def boot(self) -> None:
-        """Let every page answer again: what served before, or the next best thing that is whole."""
+    def boot(self, at_once: bool = False) -> None:
+        """Let every page answer again: what served before, or the next best thing that is whole.
+
+        It asks for news within a minute, each machine at its own time; `at_once` where a person waits for it.
+        """
         now = self.clock()
         if self.trusted.latest - now > BEHIND:
             self._alarm(
@@ -108,7 +111,7 @@ class Agent:
         for seat in self.seats.values():
             seat.boot(now)
         # So that a site whose power comes back does not ask all at once.
-        self._next = now + int(self._jitter.random() * min(self.period, 60_000_000))
+        self._next = now if at_once else now + int(self._jitter.random() * min(self.period, 60_000_000))
 
     def step(self) -> int:
         """Do one round: ask for news where it is time, do what the orders say, send what waits; return when next.
@@ -138,6 +141,13 @@ class Agent:
         body = json.dumps(told, sort_keys=True, separators=(",", ":"))
         signature = self.signer.sign(body.encode())
         return json.dumps({"told": body, "signature": signature.to_dict()}).encode()
+
+    def keep(self, kind: str, record: Mapping[str, Any]) -> None:
+        """Keep a record of a class until it can be sent; a disk that refuses stops nobody."""
+        try:
+            self.spool.put(kind, record)
+        except errors.StoreError as error:
+            self.problem = str(error)  # a full disk: what runs goes on, and the report says so
 
     def _poll(self, now: int) -> None:
         try:
@@ -218,22 +228,16 @@ class Agent:
         if kind == "audit":
             self._audit(str(record["act"]), {name: value for name, value in record.items() if name != "act"})
             return
-        self._keep("alarms" if kind == "alarm" else kind, told)
+        self.keep("alarms" if kind == "alarm" else kind, told)
 
     def _audit(self, act: str, told: Mapping[str, Any]) -> None:
         try:
             self.audit.append(act, {"machine": self.machine.name, **told})
         except errors.FlyballError as error:
             self._alarm(f"the audit cannot be written: {error}", "audit")
-        self._keep("audit", {"machine": self.machine.name, "at": self.clock(), "act": act, **told})
+        self.keep("audit", {"machine": self.machine.name, "at": self.clock(), "act": act, **told})
 
     def _alarm(self, what: str, once: str = "") -> None:
         if (once or what) not in self._alarmed:
             self._alarmed.add(once or what)
-            self._keep("alarms", {"machine": self.machine.name, "at": self.clock(), "what": what})
-
-    def _keep(self, kind: str, record: Mapping[str, Any]) -> None:
-        try:
-            self.spool.put(kind, record)
-        except errors.StoreError as error:
-            self.problem = str(error)  # a full disk: what runs goes on, and the report says so
+            self.keep("alarms", {"machine": self.machine.name, "at": self.clock(), "what": what})

@@ -155,7 +155,7 @@ class Seat:
         except errors.TrustError as error:
             self._untrusted(order, error)
             return
-        if not self._start(slot, previous=self.answering):
+        if not self._start(slot):
             return
         self._proved_at = now + PROVED
         self.tell("audit", {
@@ -202,7 +202,7 @@ class Seat:
         except errors.StoreError as error:
             self._alarm(str(error))
 
-    def _start(self, slot: str, previous: str = "") -> bool:
+    def _start(self, slot: str) -> bool:
         """Start the release of a slot and let it answer; False, and the release refused, where it cannot."""
         order = self.slots.order(slot)
         if order is None or order.release in self._broken():
@@ -219,9 +219,7 @@ class Seat:
             self._refuse(order, f"{type(error).__name__}: {error}")
             return False
         self.answering = slot
-        self._save(serving=slot, schema=self._state["schema"] or order.schema, **(
-            {"previous": previous} if previous and previous != slot else {}
-        ))  # fmt: skip
+        self._save(serving=slot, schema=self._state["schema"] or order.schema)
         return True
 
     def _fall(self, why: str, now: int, broken: bool = True) -> None:
@@ -234,7 +232,7 @@ class Seat:
                 self._save(left={**self._state["left"], order.release: order.number})
         other = self.slots.other(slot)
         self._proved_at = now + PROVED
-        if self.slots.order(other) is not None and self._start(other, previous=slot):
+        if self.slots.order(other) is not None and self._start(other):
             back = self.serving
             self.tell(
                 "audit",
@@ -310,7 +308,7 @@ class Seat:
 
     def _read(self) -> dict[str, Any]:
         fresh: dict[str, Any] = {
-            "serving": "", "previous": "", "schema": "", "refused": {}, "numbers": {}, "left": {}, "tries": {},
+            "serving": "", "schema": "", "refused": {}, "numbers": {}, "left": {}, "tries": {},
         }  # fmt: skip
         try:
             told = seals.unsealed(self._file.read_bytes())

@@ -147,6 +147,22 @@ class Server(Mirror):
             answer.close()
 
 
+class Late(Mirror):
+    """A mirror that is looked for at every read: a stick that is put in later, a mount that comes and goes.
+
+    >>> list(Late(lambda: of("/no/such/place")).read("metadata/root.json"))
+    Traceback (most recent call last):
+    flyball.errors.UnreachableError: /no/such/place: no such bundle
+    """
+
+    def __init__(self, find: Callable[[], Mirror]) -> None:
+        self._find = find
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield the content of a path from where it is found now."""
+        return self._find().read(path)
+
+
 def of(place: str, ca: Path | None = None, token: str | None = None) -> Mirror:
     """Return the mirror at a place: an http(s) address, a folder, or a bundle file.
 
