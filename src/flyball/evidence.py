@@ -35,9 +35,16 @@ class Verdict(part.Part):
 
 
 class Alarm(part.Part):
-    """The model or its data no longer hold: which detector, over which columns, since when.
+    """The model or its data no longer hold: which detector, over which columns, since when, how sure, from what.
 
-    `at` is in microseconds; `columns` and `machines` name the culprits, worst first.
+    `at` is when it was raised and `since` when what it tells of began (None: not said), both in microseconds;
+    `columns` and `machines` name the culprits, worst first.  `sure` is the chance that as much as this shows up
+    anywhere in what the detector watches in one window although nothing happened: a p-value over everything watched,
+    small is sure, None is not said.  `cause` is "sensor" (a sensor tells wrong), "data" (what comes in has moved),
+    "concept" (what follows from it has), or "" where nobody can tell; `kind` names the pattern, such as "flatline".
+
+    >>> Alarm("drift", 9, 0.4, 0.2, ("jitter",), ("A-001",), since=7, sure=0.001, cause="sensor", kind="unit").since
+    7
     """
 
     detector: str
@@ -47,6 +54,10 @@ class Alarm(part.Part):
     columns: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     why: str = ""
+    since: int | None = None
+    sure: float | None = None
+    cause: str = ""
+    kind: str = ""
 
 
 class Alert(part.Part):

@@ -47,6 +47,18 @@ def test_the_last_window_is_shown_worst_first():
     assert watching.shown((), [], "") == {"windows": 0, "columns": [], "alarms": [], "retrain": ""}
 
 
+def test_an_alarm_is_told_whole_and_begins_when_it_was_raised_unless_it_says_otherwise():
+    alarm = evidence.Alarm(
+        "drift", 9, 0.4, 0.2, ("a",), ("m1",), "why", since=7, sure=0.01, cause="sensor", kind="unit"
+    )
+    told = watching.shown((), [alarm, evidence.Alarm("drift", 9, 0.4, 0.2)], "")["alarms"]
+    assert told[0] == {
+        "detector": "drift", "at": 9, "since": 7, "statistic": 0.4, "limit": 0.2, "columns": ["a"],
+        "machines": ["m1"], "sure": 0.01, "cause": "sensor", "kind": "unit", "why": "why",
+    }  # fmt: skip
+    assert (told[1]["since"], told[1]["sure"], told[1]["cause"]) == (9, None, "")
+
+
 def test_losses_reach_the_detector_of_their_name_and_the_state_goes_on():
     detector = monitoring.PageHinkley("log_loss", limit=2.0, wait=5)
     losses = [(at, "log_loss", 0.1 if at < 50 else 1.0) for at in range(80)]

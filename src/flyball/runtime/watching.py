@@ -78,7 +78,10 @@ def alarms(watched: Sequence[monitoring.Watched]) -> list[evidence.Alarm]:
         )
         names = tuple(one.column for one in worst)
         why = ", ".join(f"{one.column} PSI {one.statistic:.3f} > {one.limit:.3f}" for one in worst[:3])
-        out.append(evidence.Alarm("drift", until, worst[0].statistic, worst[0].limit, names, why=why))
+        first = worst[0]
+        out.append(
+            evidence.Alarm("drift", until, first.statistic, first.limit, names, why=why, since=first.since)
+        )
     return out
 
 
@@ -104,6 +107,27 @@ def due(page: System, now: int, trained: int | None, raised: Sequence[evidence.A
     return next((reason for reason in reasons if reason), "")
 
 
+def told(alarm: evidence.Alarm) -> dict[str, Any]:
+    """Return an alarm as JSON; what does not say when it began began when it was raised.
+
+    >>> told(evidence.Alarm("drift", 9, 0.4, 0.2, ("jitter",), why="PSI 0.400 > 0.200"))["since"]
+    9
+    """
+    return {
+        "detector": alarm.detector,
+        "at": alarm.at,
+        "since": alarm.at if alarm.since is None else alarm.since,
+        "statistic": alarm.statistic,
+        "limit": alarm.limit,
+        "columns": list(alarm.columns),
+        "machines": list(alarm.machines),
+        "sure": alarm.sure,
+        "cause": alarm.cause,
+        "kind": alarm.kind,
+        "why": alarm.why,
+    }
+
+
 def shown(
     watched: Sequence[monitoring.Watched], raised: Sequence[evidence.Alarm], retrain: str
 ) -> dict[str, Any]:
@@ -117,11 +141,7 @@ def shown(
              "alarm": one.alarm, **one.shown}
             for one in rows[:LISTED]
         ],
-        "alarms": [
-            {"detector": a.detector, "at": a.at, "statistic": a.statistic, "limit": a.limit, "columns": list(a.columns),
-             "why": a.why}
-            for a in raised
-        ],
+        "alarms": [told(alarm) for alarm in raised],
         "retrain": retrain,
     }  # fmt: skip
 
