@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from flyball import errors
-from flyball.runtime import look, store
+from flyball.runtime import look, why
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_looking_changes_nothing(pumps):
     before = digests(pumps.store)
     look.status(pumps.store)
     for what in ("release", "alarm", "m03"):
-        look.why(pumps.store, what)
+        why.why(pumps.store, what)
     assert digests(pumps.store) == before
 
 
@@ -45,47 +45,7 @@ def test_a_killed_run_shows_as_interrupted(copy):
     status = look.status(copy)
     assert status["runs"]["states"] == {"done": 1, "interrupted": 1}
     assert any("interrupted" in line for line in look.status_lines(status))
-    assert look.why(copy, "release")["release"]
-
-
-def test_why_a_release(pumps):
-    told = look.why(pumps.store, "release")
-    assert told["release"] == pumps.result.release
-    assert told["page"] == pumps.result.page.fingerprint()
-    assert told["data"]["files"] == 2
-    assert told["contest"]["challenger"]["average_precision"]
-    assert all(verdict["passed"] for verdict in told["verdicts"])
-
-
-def test_why_an_alarm_tells_which_columns_since_when(copy):
-    kept = store.Store.open(copy, look.opened(copy).fleet)
-    alarm = {"detector": "drift", "statistic": 0.4, "limit": 0.2, "why": "x PSI"}
-    alarms = [{**alarm, "at": 2000, "columns": ["x", "y"]}, {**alarm, "at": 1000, "columns": ["y", "z"]}]
-    kept.state("watch", {"alarms": alarms, "columns": [], "retrain": "alarm: drift"})
-    (told,) = look.why(copy, "alarm")["alarms"]
-    assert (told["since"], told["at"], told["times"], told["columns"]) == (1000, 2000, 2, ["x", "y", "z"])
-    assert "train again: alarm: drift" in list(look.why_lines(look.why(copy, "alarm")))
-
-
-def test_why_a_machine_is_answered_as_it_is(pumps):
-    told = look.why(pumps.store, "m03")
-    assert told["answers"][-1]["release"] == pumps.result.release
-    assert 1 <= told["rank"] <= told["among"] == 12
-    assert told["features"]
-    ranks = sorted(look.why(pumps.store, f"m{number:02d}")["rank"] for number in range(12))
-    assert ranks == list(range(1, 13))
-
-
-def test_the_most_worn_machine_stands_out_by_its_vibration(pumps):
-    every = [look.why(pumps.store, f"m{number:02d}") for number in range(12)]
-    worst = next(told for told in every if told["rank"] == 1)
-    assert worst["features"][0]["feature"].startswith("telemetry.vibration")
-    assert worst["features"][0]["away"] > 0.5
-
-
-def test_a_machine_nobody_asked_about(pumps):
-    with pytest.raises(errors.DataError, match="no answer about 'm33': did you mean 'm03'"):
-        look.why(pumps.store, "m33")
+    assert why.why(copy, "release")["release"]
 
 
 @pytest.mark.parametrize("what", ["nothing", "file", "empty"])

@@ -323,7 +323,7 @@ def why(
     what: Annotated[
         str,
         typer.Argument(
-            help="`release`, `alarm`, `rollout`, the start of a digest, or the name of a machine."
+            help="`release`, `alarm`, `rollout`, the name of an alarm or a machine, the start of a digest."
         ),
     ],
     store: StoreAt = HERE,
@@ -334,15 +334,15 @@ def why(
 ) -> None:
     """Say why: from which data, which features and verdicts, since when; of a rollout, by which evidence."""
     from flyball.cli import fleets
-    from flyball.runtime import look
+    from flyball.runtime import why as whys
 
     place = fleets.decided(what, store, fleet)
     if place is not None:
         found = fleets.why(place, what)
         shown.say(found, as_json, lambda: fleets.why_lines(found))
         return
-    told = look.why(store, what)
-    shown.say(told, as_json, lambda: look.why_lines(told))
+    told = whys.why(store, what)
+    shown.say(told, as_json, lambda: whys.lines(told))
 
 
 @app.command()
