@@ -64,13 +64,17 @@ class Router:
 
     `on_exits(digest, exits)` is called from the router's own thread after `Limits.exits` unexpected exits within
     `Limits.within_s`; it may call `switch`, and until somebody does that scorer is started no more.
+    `on_sent(digest, description, body, future)` is called for every question that went out, from the thread that
+    asked: it must not wait.
     """
 
     def __init__(
         self, limits: Limits | None = None, on_exits: Callable[[str, list[Exit]], None] | None = None,
         start: Callable[..., Process] = Process, wait_s: float = 2.0, every_s: float = 0.25,
+        on_sent: Callable[[str, bytes, list[bytes], Future[wire.Frame]], None] | None = None,
     ) -> None:  # fmt: skip
         self.limits, self.on_exits, self.make = limits or Limits(), on_exits, start
+        self.on_sent = on_sent
         self.wait_s, self.every_s = wait_s, every_s
         self.exits: deque[tuple[float, Exit]] = deque(maxlen=64)
         self._current: Process | None = None
@@ -137,9 +141,11 @@ class Router:
         return self.send(*wire.write_matrix(x))[1]
 
     def send(
-        self, description: bytes, body: list[bytes], wait_s: float | None = None
+        self, description: bytes, body: list[bytes], wait_s: float | None = None, mirrored: bool = True
     ) -> tuple[str, Future[wire.Frame]]:
         """Send a question that was written before; return the digest of the release that is asked, and the answer.
+
+        `on_sent` is told where it is `mirrored`.
 
         Raises RetryError when no scorer is there within `wait_s` (by default that of the router).
         """
@@ -163,6 +169,8 @@ class Router:
             self._answers += 1
         # Its place is taken: the process does not stop before this is answered, whoever switches meanwhile.
         current.pass_on(number, description, body)
+        if mirrored and self.on_sent is not None:
+            self.on_sent(current.digest, description, body, future)
         return current.digest, future
 
     def answer(self, x: features.Matrix, timeout_s: float = 1.0) -> Array:

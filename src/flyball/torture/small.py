@@ -55,10 +55,12 @@ def made(
     golden: int = 32,
     wrong: float = 0.0,
     broken: bool = False,
+    page: Any = None,
 ) -> Path:
     """Make a release in a folder and return its folder there, named by its digest.
 
     `wrong` is by how much the answers differ from its golden vectors; a `broken` one is sealed and cannot be loaded.
+    `page` is the page it says it is of.
     """
     import numpy as np
 
@@ -73,6 +75,9 @@ def made(
     answers = predictor.predict(some)
     with (draft / "golden_answers.npz").open("wb") as sink:
         np.savez(sink, answers=answers + wrong, source=answers)
+    if page is not None:
+        (draft / "page.txt").write_text(repr(page) + "\n")
+        (draft / "serving.json").write_text(json.dumps({"threshold": 0.5, "fallback": "baseline"}))
     (draft / "data.json").write_text(json.dumps({"seed": seed}))
     return draft.rename(folder / release.sealed(draft))
 
