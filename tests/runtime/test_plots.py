@@ -60,8 +60,6 @@ def test_nothing_to_draw_is_none():
     assert plots.alerts(some) is None
     some.held.predictors = {"challenger": types.SimpleNamespace(influence=lambda: {})}
     assert plots.influence(some) is None
-    assert plots.drift({}) is None
-    assert plots.drift({"columns": [{"column": "x", "psi": 1.0, "limit": None, "alarm": False}]}) is None
     assert plots.arrivals(found(np.full(6, 0.5), np.zeros(6), clock=data.Counter("cycle"))) is None
 
 
@@ -70,16 +68,6 @@ def test_influence_is_a_share_and_the_largest_stands_on_top():
     some.held.influence = {"challenger": {"a": 1.0, "b": 3.0}}
     (axis,) = plots.influence(some).axes
     assert [bar.get_width() for bar in axis.patches] == [0.25, 0.75]
-
-
-def test_drift_marks_the_alarm_and_the_limit():
-    rows = [
-        {"column": "x", "psi": 0.4, "limit": 0.2, "alarm": True},
-        {"column": "y", "psi": 0.1, "limit": 0.3, "alarm": False},
-    ]
-    (axis,) = plots.drift({"columns": rows}).axes
-    assert [bar.get_width() for bar in axis.patches] == [0.1, 0.4]
-    assert [line.get_xdata()[0] for line in axis.lines] == [0.3, 0.2]
 
 
 def test_only_columns_with_missing_values_are_drawn():

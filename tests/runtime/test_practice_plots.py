@@ -8,7 +8,7 @@ from flyball.runtime import plots, practice_plots
 
 @pytest.fixture
 def axes():
-    return plots._axes(2, rows=2)[1]
+    return plots.canvas(2, rows=2)[1]
 
 
 def test_the_curve_of_recall_passes_through_the_metric(found, axes):  # noqa: F811

@@ -79,7 +79,16 @@ def made(kind, n=60, clock=True, **changes):
             {"column": "x", "psi": 0.4, "limit": 0.2, "alarm": True},
             {"column": "k", "psi": 0.1, "limit": None, "alarm": False},
         ],
-        "alarms": [{"why": f"x PSI {EVIL}"}],
+        "alarms": [
+            {
+                "detector": "drift",
+                "at": 9,
+                "statistic": 0.4,
+                "limit": 0.2,
+                "why": "",
+                "columns": [f"x {EVIL}"],
+            }
+        ],
         "retrain": "alarm: drift",
     }
     alerts = (evidence.Alert("m1", int(DAY), 0.9, 1), evidence.Alert("m2", 2 * int(DAY), 0.8, 1))
@@ -103,8 +112,16 @@ def made(kind, n=60, clock=True, **changes):
     return result.Result(page, steps, x=x, y=y, held=held, variants=[variant], **told)
 
 
+WEEKS = [
+    {"since": n * int(DAY), "known": 3, "pending": 1, "censored": 0, "said": 0.2, "came": 0.1, "loss": 0.3,
+     "metric": "log_loss"}
+    for n in range(4)
+]  # fmt: skip
+ACTS = [{"act": "offered", "at": 10**15, "stage": "shadow", "why": f"first {EVIL}"}]
+
+
 def written(found, folder):
-    report.write(found, folder / "report.html")
+    report.write(found, folder / "report.html", WEEKS, ACTS)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -144,10 +161,12 @@ def test_every_kind_of_answer_has_a_whole_report(tmp_path, kind):
         "The alerts a planner would have had",
         "What the answer rests on",
         "Does it still hold?",
+        "What happened then?",
+        "How it gets to the machines",
         "What came in",
         "How it was made",
     ]
-    assert page.count("<svg") == (7 if probable else 5)
+    assert page.count("<svg") == (8 if probable else 6)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -185,6 +185,8 @@ def run(
         told = found.json()
         rehearsed = fleets.rehearsed(page, found, store, drill, prepared=source is None)
         told["rollout"] = rehearsed
+        if rehearsed is not None:
+            running.redrawn(found)
 
     def lines() -> Iterator[str]:
         yield from shown.run_lines(told)

@@ -61,7 +61,7 @@ def draw(found: Result) -> Any:
     if len(told) < 2:
         return None
     higher = metrics.higher_is_better(metric, found.page.labels.kind())
-    figure, axes = plots._axes(2, width=9.0, height=3.4)
+    figure, axes = plots.canvas(2, width=9.0, height=3.4)
     for axis, (name, title, unit) in zip(axes, (COSTS[1], COSTS[4]), strict=True):
         costs = [variant.measured[name].value / unit for variant in told]
         worth = [variant.measured[f"challenger.{metric}"] for variant in told]

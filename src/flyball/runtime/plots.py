@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flyball import data, extras, labels
@@ -22,7 +21,7 @@ def contest(found: Result) -> Any:
     metrics, names = found.page.model.metrics[:MOST], list(found.held.test.answers)[::-1]
     columns = min(len(metrics), 3)
     rows = -(-len(metrics) // columns)
-    figure, axes = _axes(columns, height=rows * (0.9 + 0.4 * len(names)), rows=rows)
+    figure, axes = canvas(columns, height=rows * (0.9 + 0.4 * len(names)), rows=rows)
     for axis, metric in zip(axes, metrics, strict=False):
         for place, name in enumerate(names):
             for prefix, offset, colour in (("rolling.", 0.14, GREY), ("", -0.14, BLUE)):
@@ -47,7 +46,7 @@ def calibration(found: Result) -> Any:
     import numpy as np
 
     answers, truth = found.held.test.answers["challenger"], found.held.test.truth
-    figure, (axis,) = _axes(1, width=4.6, height=4.2)
+    figure, (axis,) = canvas(1, width=4.6, height=4.2)
     if answers.ndim == 1:
         order = np.array_split(np.argsort(answers, kind="stable"), 10)
         said = [float(answers[rows].mean()) for rows in order if len(rows)]
@@ -93,12 +92,12 @@ def alerts(found: Result) -> Any:
     test = found.held.test
     moments = found.x.moments[test.rows]
     first = list(dict.fromkeys(alert.key for alert in found.alerts))[:SHOWN]
-    figure, (axis,) = _axes(1, width=8.5, height=0.8 + 0.2 * len(first))
+    figure, (axis,) = canvas(1, width=8.5, height=0.8 + 0.2 * len(first))
     for place, name in enumerate(first):
         mine = moments.codes == moments.keys.index(name)
         ahead = mine & (test.truth > 0)
         axis.plot(
-            _axis_time(found, moments.at[ahead]),
+            axis_time(found, moments.at[ahead]),
             np.full(int(ahead.sum()), place),
             "s",
             color=RED,
@@ -106,7 +105,7 @@ def alerts(found: Result) -> Any:
             alpha=0.5,
         )
         said = [alert.moment for alert in found.alerts if alert.key == name]
-        axis.plot(_axis_time(found, np.array(said)), np.full(len(said), place), "^", color=BLUE, ms=6)
+        axis.plot(axis_time(found, np.array(said)), np.full(len(said), place), "^", color=BLUE, ms=6)
     axis.set_yticks(range(len(first)), first, fontsize=7)
     axis.grid(axis="x", alpha=0.3)
     axis.set_title("blue: alert, red: the event was ahead", fontsize=9)
@@ -121,25 +120,10 @@ def influence(found: Result) -> Any:
         return None
     top = sorted(weights.items(), key=lambda item: item[1])[-SHOWN:]
     total = sum(weights.values()) or 1.0
-    figure, (axis,) = _axes(1, width=7, height=0.6 + 0.2 * len(top))
+    figure, (axis,) = canvas(1, width=7, height=0.6 + 0.2 * len(top))
     axis.barh([name for name, _ in top], [value / total for _, value in top], color=BLUE)
     axis.tick_params(axis="y", labelsize=7)
     axis.set_xlabel("share of influence")
-    return figure
-
-
-def drift(watch: Mapping[str, Any]) -> Any:
-    """Return the last window's statistic of the worst columns against their limits."""
-    rows = [row for row in reversed(watch.get("columns", [])) if 0 < (row["limit"] or 0) < float("inf")]
-    if not rows:
-        return None
-    figure, (axis,) = _axes(1, width=7, height=0.6 + 0.22 * len(rows))
-    colours = [RED if row["alarm"] else BLUE for row in rows]
-    axis.barh([row["column"] for row in rows], [row["psi"] for row in rows], color=colours)
-    for place, row in enumerate(rows):
-        axis.plot([row["limit"]] * 2, [place - 0.4, place + 0.4], color="black", lw=1.5)
-    axis.tick_params(axis="y", labelsize=7)
-    axis.set_xlabel("population stability index in the last window (mark: the limit)")
     return figure
 
 
@@ -151,14 +135,14 @@ def arrivals(found: Result) -> Any:
         return None
     at = found.x.moments.at
     days, number = np.unique(at, return_inverse=True)
-    figure, (left, right) = _axes(2, width=8.5, height=2.4)
-    left.plot(_axis_time(found, days), np.bincount(number), color=BLUE)
+    figure, (left, right) = canvas(2, width=8.5, height=2.4)
+    left.plot(axis_time(found, days), np.bincount(number), color=BLUE)
     left.set_title("machines asked", fontsize=9)
     for name, column in found.x.columns.items():
         if isinstance(column, np.ndarray) and column.ndim == 1:
             missing = np.bincount(number, weights=~np.isfinite(column)) / np.bincount(number)
             if missing.max() > 0.02:
-                right.plot(_axis_time(found, days), missing, lw=1, label=name)
+                right.plot(axis_time(found, days), missing, lw=1, label=name)
     right.set_title("share of missing values by column (above 2 %)", fontsize=9)
     if 0 < len(right.lines) <= 8:
         right.legend(fontsize=6)
@@ -175,11 +159,12 @@ def when(found: Result, at: int) -> str:
     return str(at)
 
 
-def _axis_time(found: Result, at: Any) -> Any:
+def axis_time(found: Result, at: Any) -> Any:
+    """Return moments as an axis shows them: times, or the steps of a counter."""
     return at.astype("datetime64[us]") if isinstance(found.page.data.clock, data.WallClock) else at
 
 
-def _axes(columns: int, width: float = 9.0, height: float = 3.0, rows: int = 1) -> tuple[Any, Any]:
+def canvas(columns: int, width: float = 9.0, height: float = 3.0, rows: int = 1) -> tuple[Any, Any]:
     """Return a figure and its axes, row by row, drawn without a screen and without global state."""
     figures = extras.need("matplotlib.figure", "lab", "to draw the report")
     figure = figures.Figure(figsize=(width, height), layout="constrained")

@@ -20,7 +20,7 @@ def draw(found: Result) -> Any:
     """Return recall against false alarms, leads, calibration of all, and the survival of lives; None without any."""
     if not practice.applies(found):
         return None
-    figure, axes = plots._axes(2, width=9.0, height=7.2, rows=2)
+    figure, axes = plots.canvas(2, width=9.0, height=7.2, rows=2)
     recall(found, axes[0])
     leads(found, axes[1])
     calibrated(found, axes[2])

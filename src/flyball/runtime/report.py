@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import extras, labels
-from flyball.runtime import frontier, plots, practice, practice_plots
+from flyball.runtime import followup, frontier, holding, journey, plots, practice, practice_plots
 
 if TYPE_CHECKING:
     from flyball.runtime.result import Result
@@ -35,12 +36,21 @@ td, th { padding: .18rem 1.1rem .18rem 0; text-align: left; vertical-align: top;
 td { overflow-wrap: break-word } th { color: var(--dim); font-weight: 600 } .no { color: var(--bad); font-weight: 600 }
 .yes { color: var(--good) } .dim { color: var(--dim); font-size: .85rem } code { font-size: .88em }
 svg { max-width: 100%; height: auto; display: block; margin-top: .5rem } summary { cursor: pointer; color: var(--dim) }
-@media print { body { background: #fff } header, section { break-inside: avoid; border: 0; padding: 0 } }
+nav { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; padding: 0 .3rem 1rem; font-size: .9rem }
+nav a { color: var(--blue); text-decoration: none }
+@media print { nav { display: none } body { background: #fff }
+  header, section { break-inside: avoid; border: 0; padding: 0 } }
 """
 
 
-def write(found: Result, file: Path) -> None:
-    """Write the report of a run: one file that needs nothing else to be read."""
+def write(
+    found: Result, file: Path, weeks: Sequence[Mapping[str, Any]] = (), acts: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Write the report of a run: one file that needs nothing else to be read.
+
+    `weeks` is what happened after the answers (`followup.weeks`), `acts` what was decided about the release on its way
+    to the machines (`why.rollout`).
+    """
     told = found.json()
     sections = [
         _head(found, told),
@@ -51,11 +61,18 @@ def write(found: Result, file: Path) -> None:
         _section("Can the answer be believed?", _calibration_note(found), lambda: plots.calibration(found)),
         _section("The alerts a planner would have had", _alerts(found), lambda: plots.alerts(found)),
         _section("What the answer rests on", "", lambda: plots.influence(found)),
-        _section("Does it still hold?", _watch(told), lambda: plots.drift(told["watch"])),
+        _section(
+            "Does it still hold?", holding.text(told["watch"], table), lambda: holding.draw(told["watch"])
+        ),
+        _section(
+            "What happened then?", followup.text(found, weeks, table), lambda: followup.draw(found, weeks)
+        ),
+        _section("How it gets to the machines", journey.text(found, acts, table)),
         _section("What came in", _data(told), lambda: plots.arrivals(found)),
         _section("How it was made", _steps(told)),
     ]
-    body = "\n".join(section for section in sections if section)
+    there = [section for section in sections if section]
+    body = "\n".join([there[0], _contents(there[1:]), *there[1:]])
     title = html.escape(found.page.name)
     head = (
         "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
@@ -72,7 +89,18 @@ def _section(title: str, text: str, draw: Callable[[], Any] = lambda: None) -> s
     if figure is None and not text:
         return ""
     drawn = svg(figure) if figure is not None else ""
-    return f"<section><h2>{html.escape(title)}</h2>\n{text}\n{drawn}</section>"
+    return f"<section id='{_anchor(title)}'><h2>{html.escape(title)}</h2>\n{text}\n{drawn}</section>"
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
+
+
+def _contents(sections: Sequence[str]) -> str:
+    """Return links to the sections that are there."""
+    found = [re.match(r"<section id='([^']*)'><h2>(.*?)</h2>", section) for section in sections]
+    links = "".join(f"<a href='#{one[1]}'>{one[2]}</a>" for one in found if one is not None)
+    return f"<nav>{links}</nav>"
 
 
 def svg(figure: Any) -> str:
@@ -185,15 +213,6 @@ def _alerts(found: Result) -> str:
         ", the first:</p>" if len(found.alerts) > 8 else ":</p>"
     )
     return many + table(("when", "machine", "rank", "score"), rows)
-
-
-def _watch(told: dict[str, Any]) -> str:
-    raised = told["watch"].get("alarms", [])
-    lines = "".join(f"<li>{html.escape(alarm['why'])}</li>" for alarm in raised[-8:])
-    retrain = told["watch"].get("retrain")
-    again = f"<p>Train again: {html.escape(retrain)}.</p>" if retrain else ""
-    counted = f"<p class='no'>{len(raised)} alarm(s)</p><ul>{lines}</ul>" if raised else "<p>No alarm.</p>"
-    return counted + again
 
 
 def _data(told: dict[str, Any]) -> str:

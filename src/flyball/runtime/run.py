@@ -30,6 +30,16 @@ Progress = Callable[[str, int, int], None]
 CONTEST_ROOMS = ("labels", "model", "serving", "runtime/contest.py", "runtime/followed.py")
 
 
+#: What decides how the report looks.
+REPORT_FILES = tuple(
+    f"runtime/{name}.py"
+    for name in (
+        "alarms", "followup", "frontier", "holding", "journey", "plots", "practice", "practice_plots", "report",
+        "result", "why",
+    )
+)  # fmt: skip
+
+
 #: So long does a run wait for another one on the same store.
 RUN_WAIT_S = 600.0
 
@@ -355,24 +365,24 @@ def _watch(
     return found
 
 
+def redrawn(found: result.Result) -> None:
+    """Draw the report of a run again, when something came after it: a rollout that went on, say."""
+    kept = store.Store.open(Path(found.store), found.page.data)
+    _report(found, kept, plan.Plan(kept))
+
+
 def _report(found: result.Result, kept: store.Store, steps: plan.Plan) -> None:
     """Write the report; it is drawn again only when something in it changed."""
-    from flyball.runtime import report
+    from flyball.runtime import followup, report, why
 
     told = {name: value for name, value in found.json().items() if name != "steps"}
     told["data"] = {name: value for name, value in told["data"].items() if name not in found.receipt}
+    weeks = followup.weeks(found.page, kept.frame("outcomes"))
+    acts = why.rollout(kept.folder, found.release)
     key = plan.key(
         "report",
-        json.dumps(told, sort_keys=True, default=str),
-        plan.code(
-            "model",
-            "runtime/report.py",
-            "runtime/frontier.py",
-            "runtime/plots.py",
-            "runtime/practice.py",
-            "runtime/practice_plots.py",
-            "runtime/result.py",
-        ),
+        json.dumps([told, weeks, acts], sort_keys=True, default=str),
+        plan.code("model", *REPORT_FILES),
     )
-    folder = steps.carry("report", key, lambda place: report.write(found, place / "report.html"))
+    folder = steps.carry("report", key, lambda place: report.write(found, place / "report.html", weeks, acts))
     durable.write(kept.folder / "report.html", (folder / "report.html").read_bytes())

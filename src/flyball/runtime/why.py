@@ -149,7 +149,10 @@ def rollout(folder: Path, release: str | None) -> list[dict[str, Any]]:
             log = audit.Audit(file)
             log.verify()
             acts = [e for e in log.entries() if e["told"].get("release") == release]
-            found += [{"act": e["act"], "at": e["at"], "why": e["told"].get("why", "")} for e in acts]
+            names = ("stage", "why", "figure", "limit", "kinds")
+            found += [
+                {"act": e["act"], "at": e["at"], **{n: e["told"].get(n, "") for n in names}} for e in acts
+            ]
     return found
 
 
