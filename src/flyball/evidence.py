@@ -70,6 +70,25 @@ class Alert(part.Part):
     because: tuple[str, ...] = ()
 
 
+class Act(part.Part):
+    """What somebody did about an alert: who, when (`at`), and when it was told (`seen`); microseconds.
+
+    `act` is a word of `feedback.life.MOVES`; `until` is the end of a snooze, `order` the number of a work order.
+
+    >>> Act("3f2a90c1", "order", "m.jansen", at=5, seen=6, order="WO-1881").order
+    'WO-1881'
+    """
+
+    alert: str
+    act: str
+    who: str
+    at: int
+    seen: int
+    until: int = 0
+    order: str = ""
+    note: str = ""
+
+
 class Outcome(part.Part):
     """What happened after an answer: the truth, or why it will never be known (censored)."""
 

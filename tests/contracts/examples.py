@@ -17,6 +17,7 @@ def newest(window):
 
 EVIDENCE = (
     evidence.Alarm("drift", 3, 2.5, 1.0, ("vibration",), ("m1",), "since the service"),
+    evidence.Act("3f2a90c1", "order", "m.jansen", 5, 6, order="WO-1881"),
     evidence.Alert("m1", 3, 0.9, 1, ("vibration",)),
     evidence.Exposure("m1", "nxe", "ab" * 32, "canary", 0, 9, answers=5, slow=1),
     evidence.Step("rollback", "canary", "slow answers on exe", 0.2, 0.05, ("exe",)),

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 RESERVED = ("key", "at", "seen", "source")
 
+#: Tables that the store keeps beside the page's own: what was answered and raised, and what came of it.
+KEPT = ("answers", "outcomes", "alerts", "reviews")
+
 #: A moment that never comes (the greatest int64).
 FOREVER = 2**63 - 1
 
@@ -182,6 +185,8 @@ class Fleet(part.Part):
         for table in self.tables:
             if table.name in seen:
                 yield errors.Problem("tables", f"two tables are called {table.name!r}", "rename one")
+            if table.name in KEPT:
+                yield errors.Problem("tables", f"{table.name!r} is a table that the store keeps", "rename it")
             seen.add(table.name)
         if not self.tables:
             yield errors.Problem("tables", "no table", "declare at least one data.Table")

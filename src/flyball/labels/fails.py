@@ -9,13 +9,13 @@ from flyball import errors
 from flyball.data import stage as data
 from flyball.features import stage as features
 from flyball.features import values, view
-from flyball.labels import stage
+from flyball.labels import acted, stage
 
 if TYPE_CHECKING:
     from flyball.data.stage import Ints
 
 #: Why a truth is not known; of several reasons the last one here is told.
-REASONS = ("censored", "future", "gap", "blackout", "failed")
+REASONS = ("acted", "censored", "future", "gap", "blackout", "failed")
 
 #: When something was that never was.
 NEVER = -data.FOREVER
@@ -32,10 +32,12 @@ class FailsWithin(stage.Labeller):
     - "future": the window, and `wait` for rows entered late, are not over at the cut.  An event that was seen
       early does not count before that: near the cut only the failing machines would be known;
     - "censored": no event, but the machine's rows (of table `alive`; of all tables when None) end more than
-      `silence` before the window does; or `censored_by` (a planned replacement) came first.
+      `silence` before the window does; or `censored_by` (a planned replacement) came first;
+    - "acted": somebody acted on an alert about the machine first, so what would have been is not known.  With
+      `acted="found"` the answer is what they found, once they said; "ignored" counts what it looks like.
 
     Where there is a question, `until` says when the event came, or until when it is known not to have: the first
-    of a planned replacement, the end of the machine's rows (and `silence`), the cut (less `wait`).
+    of an act, a planned replacement, the end of the machine's rows (and `silence`), the cut (less `wait`).
 
     >>> from flyball.units import days
     >>> logs = data.Rows.of(["a"] * 3 + ["b"] * 4, at=[days(d) for d in (0, 1, 2, 0, 1, 2, 3)],
@@ -54,6 +56,7 @@ class FailsWithin(stage.Labeller):
     silence: features.Span | int = 0
     wait: features.Span | int = 0
     censored_by: str | None = None
+    acted: str = "censored"
 
     def kind(self) -> stage.Kind:
         return stage.Probability()
@@ -84,10 +87,16 @@ class FailsWithin(stage.Labeller):
         if self.censored_by is not None:
             _, planned = around(where(tables, self.censored_by, as_of), moments, m)
             gone |= (planned <= closes) & (planned < inside)
+        changed, found = np.full(len(moments), data.FOREVER), np.full(len(moments), np.nan)
+        if self.acted != "ignored":
+            changed, found = acted.following(tables, moments, as_of)
+        touched = (changed <= closes) & (changed < np.minimum(inside, planned))
+        told = touched & ~np.isnan(found) & (self.acted == "found")
         failed = before != NEVER
         cut = _cut((*alive, events), as_of)
         reasons = (
-            gone,
+            touched & ~told,
+            gone & ~touched,
             closes + int(self.wait) > cut,
             event <= opens,
             failed & (m - int(self.blackout) <= before) & (int(self.blackout) > 0),
@@ -96,7 +105,8 @@ class FailsWithin(stage.Labeller):
         why = np.full(len(moments), -1, dtype=np.int32)
         for code, reason in enumerate(reasons):
             why[reason] = code
-        value = np.where(why < 0, positive.astype(np.float64), np.nan)
+        value = np.where(why < 0, np.where(told, found, positive.astype(np.float64)), np.nan)
+        planned = np.minimum(planned, changed)
         asked = why <= REASONS.index("future")
         settled = max(cut - int(self.wait), NEVER)
         shown_until = last + int(self.silence)
@@ -109,7 +119,7 @@ class FailsWithin(stage.Labeller):
         """Return the tables whose rows show that a machine lives: what was said about it is not from it."""
         if self.alive is not None:
             return (self.alive,)
-        return tuple(name for name in tables if name not in ("answers", "outcomes"))
+        return tuple(name for name in tables if name not in data.KEPT)
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from features.span_problems(page, self.within, "within", "horizon")
@@ -121,6 +131,9 @@ class FailsWithin(stage.Labeller):
             if column is not None:
                 yield from stage.column_problems(page, column, "bool", place)
         yield from features.table_problems(page, self.alive, "alive")
+        if self.acted not in acted.HOW:
+            what = f"an acted-on alert cannot be {self.acted!r}"
+            yield errors.Problem("acted", what, errors.did_you_mean(self.acted, acted.HOW))
 
 
 def where(tables: data.Tables, column: str, as_of: int | None) -> data.Rows:

@@ -15,7 +15,7 @@ from flyball.data import context
 from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.runtime import plan, retention
+from flyball.runtime import alerts, plan, retention
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array, Flags, Ints
@@ -101,7 +101,12 @@ def tables(
     page: System, store: Store, since: int | None, until: int | None, names: frozenset[str] | None
 ) -> data.Tables:
     """Return every table of the page, cleaned and joined as declared; `names` limits the store's partitions."""
-    return joined(page, cleaned(page, raw(page, store, since, until, names)))
+    return {**joined(page, cleaned(page, raw(page, store, since, until, names))), **acted(store)}
+
+
+def acted(store: Store) -> dict[str, data.Rows]:
+    """Return the tables that the store keeps and labels read: alerts that somebody acted on."""
+    return {"alerts": alerts.acts(store)}
 
 
 def raw(
@@ -203,8 +208,10 @@ def learned(
     """
     import numpy as np
 
+    beside = acted(store)
     key = plan.key(
         page.labels,
+        alerts.digest(beside["alerts"], as_of),
         page.features.asked,
         page.data,
         upstream,
@@ -216,7 +223,7 @@ def learned(
         found = cleaned(page, raw(page, store))
         asked = asked_by(page, found, x.moments, as_of)
         kept = compact(x.take(asked))
-        y = page.labels.label(joined(page, found), kept.moments, as_of)
+        y = page.labels.label({**joined(page, found), **beside}, kept.moments, as_of)
         write_answers(folder / "y.npz", y)
         np.save(folder / "asked.npy", asked)
         (folder / "content").write_text(content(kept, y))

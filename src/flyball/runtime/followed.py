@@ -45,14 +45,15 @@ def rows(page: System, x: features.Matrix, y: labels.Answers, test: Ints) -> Int
         return np.zeros(0, dtype=np.int64)
     at, codes = x.moments.at, x.moments.codes
     begin, end = at[test].min(), at[test].max()
-    censored = ~y.known & (y.why.codes == _code(y.why.labels)) & (at >= begin) & (at <= end)
+    censored = ~y.known & np.isin(y.why.codes, _codes(y.why.labels)) & (at >= begin) & (at <= end)
     censored &= np.isin(codes, np.unique(codes[test]))
     chosen = censored | np.isin(np.arange(len(at)), test)
     return np.flatnonzero(chosen & (y.until - at > window[0])).astype(np.int64)
 
 
-def _code(reasons: tuple[str, ...]) -> int:
-    return reasons.index("censored") if "censored" in reasons else -2
+def _codes(reasons: tuple[str, ...]) -> list[int]:
+    """Return the reasons for which a question is censored: lost from sight, or acted on."""
+    return [code for code, reason in enumerate(reasons) if reason in ("acted", "censored")]
 
 
 def context(page: System, y: labels.Answers | None, chosen: Ints) -> catalogue.Context:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import data, errors
 from flyball.runtime import migration, runs
-from flyball.runtime.store import Store
+from flyball.runtime.store import INTERNAL, Store
 
 if TYPE_CHECKING:
     import polars as pl
@@ -98,7 +98,7 @@ def came_in(kept: Store) -> pl.DataFrame:
     """Return the files that the fleet sent, without what the store itself writes down."""
     import polars as pl
 
-    return kept.sources().filter(~pl.col("table").is_in(["answers", "outcomes", "frames"]))
+    return kept.sources().filter(~pl.col("table").is_in(INTERNAL))
 
 
 def last_done(every: list[dict[str, Any]]) -> dict[str, Any]:

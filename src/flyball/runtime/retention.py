@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 #: The rooms whose bytes count: what else lies in a store's folder is somebody else's.
 ROOMS = (
-    "tables", "quarantine", "sources", "frames", "answers", "outcomes", "steps", "releases", "runs", "state",
-    "pending", "set-aside", "audit.jsonl",
+    "tables", "quarantine", "sources", "frames", "answers", "outcomes", "alerts", "queue", "reviews", "steps",
+    "releases", "runs", "state", "pending", "set-aside", "audit.jsonl",
 )  # fmt: skip
 #: Where the day from which rows are kept is written, and what was let go of so far.
 STATE = "retention"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import time
@@ -14,9 +15,10 @@ from flyball import data, durable
 from flyball.evidence import Outcome
 from flyball.features import stage as features
 from flyball.labels import stage as labels
+from flyball.model import stage as model
 from flyball.model import unpack
 from flyball.monitoring import losses as losses_room
-from flyball.runtime import build, leaks, package, plan, result, runs, store, watching
+from flyball.runtime import alerts, build, leaks, package, plan, result, runs, store, watching
 from flyball.runtime import contest as contests
 from flyball.runtime import held as kept_as
 from flyball.serving import release
@@ -50,7 +52,8 @@ class Bound:
 
     `as_of` is the cut of the run: nothing seen later is known.  `learned` is the cut of the training; it may lie
     earlier, then newer questions are answered by the release that was trained at that cut.  `stored` is a moment: what
-    the store was given after it counts as not there.
+    the store was given after it counts as not there.  `serving` is the release that answers where another one than
+    the run's own does: on a fleet the newest is only tried in shadow at first.
     """
 
     store: Path
@@ -64,6 +67,7 @@ class Bound:
     ceiling_key: str = ""
     severity: contests.Ceiling | None = None
     progress: Progress = lambda name, done, total: None
+    serving: str | None = None
 
 
 def run(page: System, bound: Bound) -> result.Result:
@@ -117,11 +121,11 @@ def _carry(
     held = _contest(page, steps, x, y, tables, upstream, bound)
     reference = _reference(page, steps, held, x, upstream, bound)
     variants, digest = _ship(page, kept, steps, held, x, y, reference, upstream, bound)
-    outcomes, losses = _serve(page, kept, steps, asked, y, tables, digest, as_of)
+    outcomes, losses = _serve(page, kept, steps, asked, y, tables, digest, as_of, bound.serving)
     now = plan.key(upstream, build.key_until(partitions, as_of), as_of)
     watch = _watch(page, held, x, asked, reference, losses, steps, now, as_of)
     test = held.test
-    alerts = page.serving.decide.decide(test.answers["challenger"], x.moments[test.rows], held.threshold)
+    would = page.serving.decide.decide(test.answers["challenger"], x.moments[test.rows], held.threshold)
     found = result.Result(
         page,
         steps.steps,
@@ -134,7 +138,7 @@ def _carry(
         variants,
         digest,
         watch,
-        alerts,
+        would,
         outcomes,
         str(bound.store),
     )
@@ -297,15 +301,22 @@ def _ship(
 
 def _serve(
     page: System, kept: store.Store, steps: plan.Plan, asked: features.Matrix, y: labels.Answers, tables: data.Tables,
-    digest: str | None, as_of: int | None,
+    digest: str | None, as_of: int | None, serving: str | None = None,
 ) -> tuple[dict[str, int], list[tuple[int, str, float]]]:  # fmt: skip
-    """Answer the newest questions with the release, and join older answers with what happened."""
+    """Answer the newest questions, raise alerts, and join older answers with what happened.
+
+    Where another release than the run's own serves, that one's answers are acted on, and the run's stand beside them.
+    """
     begun = time.perf_counter()
     newest = _newest(page, asked, y)
     changed = 0
-    if digest is not None and len(newest):
-        scorer = unpack.unpack(release.read_packed(kept.folder / "releases" / digest / "model"))
-        changed = kept.answer(newest.moments, scorer.predict(newest), digest)
+    acted_on = serving or digest
+    beside = digest if digest != acted_on else None
+    for one, role in ((acted_on, "serving"), (beside, "shadow")):
+        if one is not None and len(newest):
+            changed += kept.answer(newest.moments, _scorer(kept, one)[0].predict(newest), one, role)
+    if as_of is not None:
+        alerts.decide(page, kept, asked, functools.cache(functools.partial(_scorer, kept)), as_of)
     steps.note(
         "answer",
         plan.key("answer", digest, newest.moments.at.tolist()),
@@ -317,11 +328,18 @@ def _serve(
     losses: list[tuple[int, str, float]] = []
     if len(answers) and as_of is not None:
         outcomes = page.feedback.collect(answers, tables, page.labels, as_of)
-        for outcome in outcomes:
+        for outcome, role in zip(outcomes, answers.words("role").texts(), strict=True):
             states[outcome.state] = states.get(outcome.state, 0) + 1
-            losses += _loss(page, outcome)
+            losses += _loss(page, outcome) if role == "serving" else []
         kept.outcomes(outcomes)
     return states, sorted(losses)
+
+
+def _scorer(kept: store.Store, digest: str) -> tuple[model.Predictor, float]:
+    """Return what answers in a release, and its frozen threshold."""
+    folder = kept.folder / "releases" / digest
+    told = json.loads((folder / "serving.json").read_bytes())
+    return unpack.unpack(release.read_packed(folder / "model")), float(told["threshold"])
 
 
 def _newest(page: System, asked: features.Matrix, y: labels.Answers) -> features.Matrix:

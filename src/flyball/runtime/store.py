@@ -6,6 +6,7 @@ quarantine/     rows that were not good, with reason, line and text (Delta)
 sources/        one row per file taken in: its digest, counts, what it lacked (Delta); committed last
 frames/         images by digest: shards (tar) and their index (Delta)
 answers/ outcomes/   what was answered, and what happened then (Delta)
+alerts/ queue/ reviews/   what was raised and done about it, what is to be looked at, what was said of it (Delta)
 steps/ releases/ runs/ state/   results by key, releases by digest, runs, small states
 audit.jsonl     acts, hash-chained
 pending/        the commit under way, if there is one
@@ -42,7 +43,16 @@ if TYPE_CHECKING:
 
 GROUPS = 16
 #: What `sources` tells of that no file brought: what was answered, what came of it, images that came as a stream.
-INTERNAL = ("answers", "outcomes", "frames", claims.BUNDLE.name, streams.STREAM.name)
+INTERNAL = (
+    "answers",
+    "outcomes",
+    "alerts",
+    "queue",
+    "reviews",
+    "frames",
+    claims.BUNDLE.name,
+    streams.STREAM.name,
+)
 
 
 class Store:
@@ -377,10 +387,10 @@ class Store:
             return joined + self.archive.compact()
 
     def append(self, table: str, frame: pl.DataFrame, once: str) -> bool:
-        """Add rows to an internal table (`answers`, `outcomes`) once per `once`; say whether they were."""
+        """Add rows to an internal table (`answers`, `alerts`, ...) once per `once`; say whether they were."""
         import polars as pl
 
-        if table not in ("answers", "outcomes"):
+        if table not in ("answers", "outcomes", "alerts", "queue", "reviews"):
             raise errors.StoreError(
                 f"{table!r} is no internal table: rows of a page's table come in by `ingest`"
             )
@@ -417,8 +427,12 @@ class Store:
         found = self.journal.read(table)
         return pl.concat(found, how="diagonal") if found else pl.DataFrame()
 
-    def answer(self, moments: Moments, answers: np.ndarray[Any, Any], release: str) -> int:
+    def answer(
+        self, moments: Moments, answers: np.ndarray[Any, Any], release: str, role: str = "serving"
+    ) -> int:
         """Record what a release answered; return how many of the answers were new.
+
+        `role` is "serving" for what is acted on, "shadow" for what a release answered beside it.
 
         Of a row of several figures (an interval, class probabilities) `answer` is the first, or for classes the
         place of the greatest; all of them are kept as JSON in `figures`.
@@ -437,13 +451,17 @@ class Store:
             "key": pl.Series(moments.names(), dtype=pl.String), "at": pl.Series(moments.at, dtype=pl.Int64),
             "answer": pl.Series(one, dtype=pl.Float64), "release": pl.Series([release] * len(one), dtype=pl.String),
             "figures": pl.Series([json.dumps(row.tolist()) if several else None for row in plain], dtype=pl.String),
+            "role": pl.Series([role] * len(one), dtype=pl.String),
         })  # fmt: skip
-        return self._add_new("answers", frame, ["key", "at", "release"])
+        return self._add_new("answers", frame, ["key", "at", "release", "role"])
 
     def answers(self) -> data.Rows:
-        """Return what was answered: one row per answer, `at` the moment asked."""
-        kinds = {"answer": "number", "release": "category"}
-        return as_rows(self._internal("answers", kinds), kinds, (), self.archive.fetch)
+        """Return what was answered: one row per answer, `at` the moment asked, `role` serving or shadow."""
+        import polars as pl
+
+        kinds = {"answer": "number", "release": "category", "role": "category"}
+        frame = self._internal("answers", kinds).with_columns(pl.col("role").fill_null("serving"))
+        return as_rows(frame, kinds, (), self.archive.fetch)
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> int:
         """Record what happened after the answers; return how many outcomes were new or changed."""
@@ -471,7 +489,16 @@ class Store:
         return frame.with_columns(pl.col("at").alias("seen"))
 
     def _add_new(self, table: str, frame: pl.DataFrame, on: list[str]) -> int:
+        import polars as pl
+
         have = self.frame(table)
+        if table == "answers" and have.height:  # before there were shadows every answer served
+            roles = (
+                pl.col("role").fill_null("serving")
+                if "role" in have.columns
+                else pl.lit("serving").alias("role")
+            )
+            have = have.with_columns(roles)
         new = (
             frame.join(have, on=on, how="anti", nulls_equal=True, maintain_order="left")
             if have.height
