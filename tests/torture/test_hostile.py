@@ -1,5 +1,3 @@
-import sys
-
 from flyball.torture import hostile
 
 
@@ -14,7 +12,8 @@ def test_a_bomb_that_goes_off_is_noticed(tmp_path, monkeypatch):
 
 def test_a_child_that_ends_in_the_middle_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(hostile, "_CHILD", "raise SystemExit(7)")
-    assert "ended with 7" in hostile.refused(1, tmp_path).why and sys.executable
+    monkeypatch.setattr(hostile, "plant", lambda folder, seed: {})  # what it would have read is no matter
+    assert "ended with 7" in hostile.refused(1, tmp_path).why
 
 
 def test_a_picture_of_zeros_is_a_picture():

@@ -67,7 +67,8 @@ class Mirror:
 def killed(seed: int, folder: Path, sabotage: bool = False) -> Told:
     """Let agents run, kill them and cut them off at random while a release comes; then all must run it, told once.
 
-    `sabotage` brings the machines the root of another site, so that none can believe what it is sent.
+    `sabotage` brings the machines the root of another site, so that none can believe what it is sent; once all have
+    said so there is nothing to wait for.
     """
     rng, count = random.Random(seed), agents()
     names = [f"m{number:02d}" for number in range(count)]
@@ -98,12 +99,14 @@ def killed(seed: int, folder: Path, sabotage: bool = False) -> Told:
             time.sleep(rng.uniform(0.1, 0.5))
             hear(inbox, drop)
         mirror.cut, begun = False, time.monotonic()
-        limit = max(LEAST_S, EACH_S * count) if not sabotage else 15.0
+        limit = max(LEAST_S, EACH_S * count)
         while time.monotonic() - begun < limit:
             time.sleep(0.2)
             said = hear(inbox, drop)
             if [said.get(name) for name in names] == [second.name] * count:
                 break
+            if all(_refused(folder, name) for name in names):
+                return Told(False, time.monotonic() - begun, 0, f"none believes what it is sent: {said}")
         else:
             return Told(False, limit, 0, f"after {limit:.0f} s: {said}")
     finally:
@@ -169,6 +172,12 @@ def lines(folder: Path, name: str) -> Iterator[dict[str, Any]]:
     for line in (folder / f"{name}.log").read_bytes().splitlines():
         with contextlib.suppress(ValueError):
             yield json.loads(line)
+
+
+def _refused(folder: Path, name: str) -> bool:
+    """Return whether the last that an agent said is that what it was sent is not signed by its site."""
+    said = list(lines(folder, name))
+    return bool(said) and "SignatureError" in said[-1]["problem"]
 
 
 TRIALS = (Trial("R46", "agents as processes, killed and cut off at random", killed, 32),)
