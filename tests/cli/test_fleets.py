@@ -135,6 +135,72 @@ def test_a_changed_audit_is_told(say, fleet):
     assert "line 1 was changed" in err
 
 
+def test_a_stolen_online_key_is_replaced_by_four_commands(say, fleet):
+    begin(say, "s1")
+    say("keys", "new", "keys/online-2")
+    say("keys", "delegate", "fleet", "--to", "keys/online-2")
+    say("keys", "sign", "fleet", "--key", "keys/site-a", "--key", "keys/site-b")
+    _, err = say("keys", "publish", "fleet", code=5)
+    assert "publish the new root first" in err
+    say("keys", "sign", "fleet", "--role", "root", "--key", "keys/root-a", "--key", "keys/root-b")
+    say("keys", "publish", "fleet", "--role", "root")
+    (fleet / "keys" / "online").unlink()
+    _, err = say("ship", "fleet", release(fleet), code=5)
+    assert "flyball keys delegate" in err
+    say("keys", "publish", "fleet")
+    say("ship", "fleet")
+    (seen,), _ = say("edge", "s1", "--from", "fleet/repository", "--rounds", 1)
+    assert seen["problem"] == "" and seen["pages"][0]["shadow"]
+
+
+def test_a_wave_goes_out_once_people_have_approved_it(say, fleet):
+    for name in ("ann", "bob"):
+        say("keys", "new", f"keys/{name}")
+    (fleet / "strict.json").write_text(json.dumps(POLICY | {"approvals": 2}))
+    _, err = say("keys", "policy", "fleet", "strict.json", code=5)
+    assert "2 approvals of 0 approvers" in err
+    _, err = say("keys", "policy", "fleet", "strict.json", "--approver", "ann", code=2)
+    assert "NAME=PUBLIC_KEY_FILE" in err
+    people = [word for name in ("ann", "bob") for word in ("--approver", f"{name}=keys/{name}.pub")]
+    (told,), _ = say("keys", "policy", "fleet", "strict.json", *people)
+    assert told["approvers"] == ["ann", "bob"]
+    sign = ("keys", "sign", "fleet", "--key", "keys/site-a", "--key", "keys/site-b")
+    say(*sign)
+    say("keys", "publish", "fleet")
+    _, err = say("keys", "approve", "fleet", "--key", "keys/ann", "--as", "ann", code=5)
+    assert "no wave waits" in err
+    staged(fleet, release(fleet))
+    (told,), _ = say("keys", "approve", "fleet", "--key", "keys/ann", "--as", "ann")
+    assert told["missing"] == 1
+    _, err = say("keys", "approve", "fleet", "--key", "keys/ann", "--as", "bob", code=5)
+    assert "not the key" in err
+    say(*sign)
+    _, err = say("keys", "publish", "fleet", code=5)
+    assert "waits for 1 approval" in err
+    say("keys", "approve", "fleet", "--key", "keys/bob", "--as", "bob")
+    say(*sign)
+    say("keys", "publish", "fleet")
+    (told,), _ = say("why", "rollout", "--fleet", "fleet")
+    assert [(one["act"], one["who"]) for one in told["decisions"]] == [
+        ("approved", "ann"),
+        ("approved", "bob"),
+    ]
+    (seen,), _ = begin(say, "s2")
+    assert seen["pages"][0]["version"] == 1 and seen["pages"][0]["stage"] == "wave"
+
+
+def staged(fleet, made):
+    """Let a wave of a release on all machines wait for the site."""
+    from flyball.cli import fleets, shipping
+    from flyball.serving import release as releases
+    from flyball.serving.trust import Order
+    from flyball.serving.trust.repository import Repository
+
+    releases.pack(made, fleet / "packed.tar")
+    wave = Order("scanner", made.name, 1, 1, "wave", ("nxe",), shipping.schema(made), ("all",))
+    Repository(fleet / "fleet" / "repository").stage(fleets.now(), wave, fleet / "packed.tar")
+
+
 def test_keys_are_shown_and_rotated(say, fleet):
     (told,), _ = say("keys", "show", "fleet")
     assert told["roles"]["targets"]["threshold"] == 2 and told["waiting"] == []

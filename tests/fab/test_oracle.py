@@ -106,7 +106,7 @@ def test_what_the_work_orders_show_is_less_than_what_happened(asked, answers):
 
 
 def test_the_label_from_the_work_orders_meets_the_logged_ceiling():
-    orders, cut = fab.tables(MANY)["repairs"], fab.START_US + 60 * DAY
+    orders, cut = fab.tables(MANY, "repairs")["repairs"], fab.START_US + 60 * DAY
     moments = np.full(500, fab.START_US + 51 * DAY)
     names = fleet.plan(MANY).names
     failed = orders["failed"]
@@ -156,7 +156,7 @@ def test_the_ceiling_of_some_parts_is_calibrated(asked, parts):
 
 
 def test_a_label_by_part_from_the_work_orders_meets_its_ceiling():
-    orders, cut = fab.tables(MANY)["repairs"], fab.START_US + 60 * DAY
+    orders, cut = fab.tables(MANY, "repairs")["repairs"], fab.START_US + 60 * DAY
     names = np.array(fleet.plan(MANY).names)
     keys, moments = np.tile(names, 6), np.repeat(fab.START_US + DAY * np.arange(2, 50, 8), 500)
     shown = orders["failed"] & (orders["part"] == "WSTG")

@@ -1,4 +1,3 @@
-import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +7,7 @@ from hypothesis import strategies as st
 
 from flyball import errors, units
 from flyball.serving import calendar
-from flyball.serving.calendar import Approval, Calendar, Freeze, Window
+from flyball.serving.calendar import Calendar, Freeze, Window
 from flyball.serving.trust.order import Policy
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -240,11 +239,3 @@ def test_it_holds_what_a_policy_laid_down():
     for now in range(at("2026-12-13T00:00+09:00"), at("2026-12-21T00:00+09:00"), DAY // 5):
         assert policy.frozen(now) != Calendar(freezes=site.freezes).open_at(now)
     assert calendar.of((), ()).open_at(0)
-
-
-def test_who_approved_counts_each_person_once_for_that_release_by_now():
-    told = [Approval("bob", "ab", 3), Approval("ann", "ab", 9), Approval("bob", "ab", 4),
-            Approval("eve", "ac", 3), Approval("dan", "ab", 10), Approval("", "ab", 3)]  # fmt: skip
-    for order in itertools.permutations(told, len(told)):
-        assert calendar.granted(order, "ab", now=9) == ("ann", "bob")
-    assert calendar.granted(told, "", now=9) == ()

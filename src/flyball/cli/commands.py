@@ -242,7 +242,6 @@ def ship(
     what: Annotated[str | None, typer.Argument(help="The release: its folder, or its digest in --store.")] = None,
     store: StoreAt = HERE,
     why: Annotated[str, typer.Option(help="Why it goes out: stands in the audit.")] = "",
-    approve: Annotated[str, typer.Option(help="Note that this person approves the candidate's wave.")] = "",
     drop: Annotated[Path | None, typer.Option(help="The folder through which machines tell.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Write the signed set as one file, to be carried.")] = None,
     evidence: Annotated[Path | None, typer.Option(help="Take in a machine's signed file that was carried.")] = None,
@@ -251,7 +250,7 @@ def ship(
     """Offer a release to a fleet, hear what machines told, and take the rollout as far as the evidence lets it go."""
     from flyball.cli import shipping
 
-    told = shipping.go(fleet, what, store, why, approve, drop, bundle, evidence)
+    told = shipping.go(fleet, what, store, why, drop, bundle, evidence)
     shown.say(told, as_json, lambda: shipping.lines(told))
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import audit, durable, errors, seals, systems
 
 if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
     from flyball.runtime.controller import Controller
     from flyball.runtime.result import Result
 
@@ -72,6 +74,21 @@ class Fleet:
     def note(self, **changed: Any) -> None:
         """Change what the fleet is bound to."""
         durable.write(self.folder / "fleet.json", seals.sealed({**self.told(), **changed}))
+
+    def online(self, holders: Collection[str]) -> tuple[str, CryptoSigner]:
+        """Return the online key that may sign now and its file: the one in use, or the one that takes its place.
+
+        Raises SignatureError where neither may, as after a new root that only the other key fits.
+        """
+        told = self.told()
+        for place in filter(None, (told["online"], told.get("next", ""))):
+            (signer,) = key_paths([Path(place)])
+            if signer.public_key.keyid in holders:
+                return place, signer
+        raise errors.SignatureError(
+            f"{self.folder}: neither {told['online']} nor what takes its place may sign the snapshot: publish the new "
+            "root first, or name the key with `flyball keys delegate`"
+        )
 
     def controller(self) -> Controller:
         """Return the fleet's controller, which signs with the online key."""

@@ -85,26 +85,67 @@ def policy(
     file: Annotated[
         Path, typer.Argument(help="The policy as JSON: site, machines, canary, waves, approvals ...")
     ],
+    approver: Annotated[
+        list[str] | None,
+        typer.Option(help="Who may approve waves, NAME=PUBLIC_KEY_FILE; may be repeated."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Stage a site's policy for its keys."""
     import json
 
-    from flyball.serving.trust import order
+    from flyball.serving.trust import approvals, keys, order
     from flyball.serving.trust.repository import Repository
 
+    people = {}
+    for one in approver or []:
+        name, mark, place = one.partition("=")
+        if not (name and mark and place):
+            raise errors.DeclarationError(f"{one!r} names no approver: write --approver NAME=PUBLIC_KEY_FILE")
+        people[name] = approvals.public(keys.load_public(Path(place)))
     try:
-        found = order.read_policy(json.loads(file.read_bytes()))
+        told = json.loads(file.read_bytes())
+        if people and isinstance(told, dict):
+            told["approvers"] = {**told.get("approvers", {}), **people}
+        found = order.read_policy(told)
     except (OSError, ValueError) as error:
         raise errors.DeclarationError(f"{file}: no policy can be read there: {error}") from None
     fleets.Fleet(fleet)
     Repository(fleet / "repository").stage(fleets.now(), policy=found)
-    told = {"site": found.site, "machines": len(found.machines)}
+    told = {"site": found.site, "machines": len(found.machines), "approvers": sorted(found.approvers)}
     shown.say(
         told,
         as_json,
         lambda: iter([f"policy of {found.site} waits for the site's keys: `flyball keys sign {fleet}`"]),
     )
+
+
+@app.command()
+def approve(
+    fleet: FleetAt,
+    key: Annotated[Path, typer.Option(help="The private key of the person who approves.")],
+    who: Annotated[str, typer.Option("--as", help="Their name, as the site's policy has it.")],
+    as_json: Json = False,
+) -> None:
+    """Approve the waves that wait: a signature over what runs where, which every machine checks again.
+
+    Approve first and let the site's keys sign then: what they had signed before holds no approval.
+    """
+    from flyball import audit
+    from flyball.serving.trust.repository import Repository
+
+    fleets.Fleet(fleet)
+    repository = Repository(fleet / "repository")
+    missing = repository.approve(who, fleets.key_paths([key])[0])
+    durable.folder(fleet / "controller")
+    log = audit.Audit(fleet / "controller" / "audit.jsonl", fleets.now)
+    for order in repository.waves():
+        told = {"release": order.release, "version": order.version, "number": order.number, "who": who}
+        log.append("approved", told)
+    shown.say(
+        {"who": who, "missing": missing}, as_json,
+        lambda: iter([f"approved by {who}: {missing} approval(s) missing; then `flyball keys sign {fleet}`"]),
+    )  # fmt: skip
 
 
 @app.command()
@@ -138,8 +179,11 @@ def publish(
     from flyball.serving.trust.repository import Repository
 
     bound = fleets.Fleet(fleet)
-    online = fleets.key_paths([Path(bound.told()["online"])])[0]
-    Repository(fleet / "repository").publish(online, fleets.now(), role)
+    repository = Repository(fleet / "repository")
+    place, online = bound.online(repository.online_keys(role))
+    repository.publish(online, fleets.now(), role)
+    if place != bound.told()["online"]:
+        bound.note(online=place, next="")
     shown.say({"role": role}, as_json, lambda: iter([f"{role}: published"]))
 
 
@@ -171,18 +215,43 @@ def rotate(
 
 
 @app.command()
+def delegate(
+    fleet: FleetAt,
+    to: Annotated[Path, typer.Option(help="The new online key, a private key file: it stays where it is.")],
+    as_json: Json = False,
+) -> None:
+    """Let another online key sign candidates, snapshot and timestamp from now on: the old one was stolen or lost.
+
+    Root keys and the site's keys must both say so: publish the new root first, then what the site's keys sign.
+    """
+    from flyball.serving.trust.repository import Repository
+
+    bound, new = fleets.Fleet(fleet), fleets.key_paths([to])[0]
+    repository = Repository(fleet / "repository")
+    for role in ("snapshot", "timestamp"):
+        repository.rotate(fleets.now(), role, [new.public_key], 1)
+    repository.delegate(fleets.now(), new.public_key)
+    bound.note(next=str(to.resolve()))
+    shown.say({"online": new.public_key.keyid}, as_json, lambda: iter([
+        f"{fleet}: {to} takes the place of the online key once root and site say so:",
+        f"  flyball keys sign {fleet} --role root --key ...; flyball keys publish {fleet} --role root",
+        f"  flyball keys sign {fleet} --key ...; flyball keys publish {fleet}",
+    ]))  # fmt: skip
+
+
+@app.command()
 def show(fleet: FleetAt, as_json: Json = False) -> None:
     """Say which keys hold which role, until when, and what waits for signatures."""
     from flyball.serving.trust.repository import Repository
 
     fleets.Fleet(fleet)
     repository = Repository(fleet / "repository")
-    root = repository._read("root").signed
+    root = repository.read("root").signed
     roles = {
         name: {"keys": list(role.keyids), "threshold": role.threshold}
         for name, role in sorted(root.roles.items())
     }
-    expires = {name: f"{repository._read(name).signed.expires:%Y-%m-%d}" for name in (*roles, "candidates")}
+    expires = {name: f"{repository.read(name).signed.expires:%Y-%m-%d}" for name in (*roles, "candidates")}
     waiting = sorted(file.stem for file in repository.staged.glob("*.json") if file.name != "policy.json")
     told: dict[str, Any] = {"roles": roles, "expires": expires, "waiting": waiting}
 

@@ -13,10 +13,10 @@ from flyball.cli import fleets
 
 
 def go(
-    fleet: Path, what: str | None, store: Path, why: str, approve: str, drop: Path | None, bundle: Path | None,
+    fleet: Path, what: str | None, store: Path, why: str, drop: Path | None, bundle: Path | None,
     evidence: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Offer, approve, hear, decide, and write a bundle, each where it is asked for; return what came of it."""
+    """Offer, hear, decide, and write a bundle, each where it is asked for; return what came of it."""
     from flyball.serving.trust import bundle as bundles
     from flyball.site import uplink
 
@@ -32,11 +32,6 @@ def go(
             )
         order = controller.ship(folder, sorted(set(policy.machines.values())), schema(folder), why)
         told["shipped"] = {"release": order.release, "version": order.version, "number": order.number}
-    if approve:
-        candidate = controller.state["candidate"]
-        if candidate is None:
-            raise errors.RolloutError(f"{fleet}: nothing is under way to be approved")
-        controller.approve(candidate["release"], approve)
     if evidence is not None:
         told["evidence"] = carried(evidence, controller)
     if drop is not None:

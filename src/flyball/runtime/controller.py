@@ -17,6 +17,7 @@ from flyball import audit, durable, errors, evidence, seals
 from flyball.runtime.inbox import Inbox
 from flyball.serving import release
 from flyball.serving import stage as serving
+from flyball.serving.trust import approvals
 from flyball.serving.trust import order as orders
 from flyball.serving.trust.order import Order, Policy
 from flyball.site.spool import Batch
@@ -47,6 +48,7 @@ class Controller:
         self.machines = dict(machines or {})
         self.audit = audit.Audit(folder / "audit.jsonl", clock)
         self._file = folder / "rollout.json"
+        self._noted = self._file.read_bytes() if self._file.exists() else b""
         self.state = self._read()
         self.inbox = Inbox(folder / "received")
         self._finish()
@@ -110,8 +112,10 @@ class Controller:
             if not self._published(orders.read(waiting)):
                 self._signed()
                 if not self._published(orders.read(waiting)):
+                    lacking = self.repository.unapproved()
+                    what = f"{lacking} approval(s), then " if lacking else ""
                     return evidence.Step(
-                        "hold", self.state["rollout"]["stage"], "waits for the site's signatures"
+                        "hold", self.state["rollout"]["stage"], f"waits for {what}the site's signatures"
                     )
             self._note(waiting=None)
         mine = [one for one in fresh if one.release == order.release]
@@ -143,7 +147,8 @@ class Controller:
         if order is None:
             return None
         number = self.repository.next_number(self.page)
-        gone = Order(**{**vars(order), "number": number, "stage": "withdrawn", "why": why, "groups": ()})
+        gone = Order(**{**vars(order), "number": number, "stage": "withdrawn", "why": why, "groups": (),
+                         "approved": {}})  # fmt: skip
         rolled_back = {**self.state["rolled_back"], order.release: why}
         self._decide("rolled back", gone, why, step, candidate=None, rollout=None, waiting=None, paused="",
                      rolled_back=rolled_back)  # fmt: skip
@@ -160,7 +165,7 @@ class Controller:
         new = Order(**{
             **vars(order), "number": self.repository.next_number(self.page), "stage": stage,
             "groups": tuple(f"machine:{name}" for name in groups[step.stage]), "back_from": back,
-            "approved": tuple(self.state["approved"].get(order.release, ())), "why": step.why,
+            "why": step.why,
         })  # fmt: skip
         self._decide(
             f"promoted to {step.stage}", new, step.why, step, candidate=new.json(), rollout=held, paused="",
@@ -189,12 +194,6 @@ class Controller:
         if not any(e["act"] == pending["act"] and e["told"] == pending["told"] for e in self.audit.entries()):
             self.audit.append(pending["act"], pending["told"])
         self._note(pending=None)
-
-    def approve(self, digest: str, who: str) -> None:
-        """Note that a person approved the wave of a release; the policy says how many must."""
-        told = self.state["approved"]
-        self._note(approved={**told, digest: sorted({*told.get(digest, ()), who})})
-        self.audit.append("approved", {"release": digest, "who": who})
 
     # What comes in
 
@@ -253,14 +252,16 @@ class Controller:
         return found
 
     def _published(self, order: Order) -> bool:
-        return order in self.repository.orders()
+        """Return whether an order is published, whoever approved it since it was noted."""
+        wanted = approvals.digest(order)
+        return any(approvals.digest(one) == wanted for one in self.repository.orders())
 
     def _packed(self, order: Order) -> Path:
         return self.folder / "packed" / f"{order.release}.tar"
 
     def _signed(self) -> None:
         """Sign what is staged with the keys that are at hand, and publish it when that is enough."""
-        if not (self.repository.staged / "targets.json").is_file():
+        if not (self.repository.staged / "targets.json").is_file() or self.repository.unapproved():
             return
         missing = 1
         for signer in self.site:
@@ -274,7 +275,7 @@ class Controller:
             self._note(beat=now)
 
     def _verified(self, machine: str, report: bytes) -> dict[str, Any]:
-        from securesystemslib.exceptions import VerificationError
+        from securesystemslib.exceptions import UnverifiedSignatureError
         from securesystemslib.signer import Signature
 
         key = self.machines.get(machine)
@@ -284,7 +285,7 @@ class Controller:
             sealed = json.loads(report)
             key.verify_signature(Signature.from_dict(sealed["signature"]), sealed["told"].encode())
             told = json.loads(sealed["told"])
-        except (VerificationError, ValueError, KeyError, TypeError, AttributeError):
+        except (UnverifiedSignatureError, ValueError, KeyError, TypeError, AttributeError):
             raise errors.SignatureError(
                 f"{machine}: its report is not signed by its key: set aside"
             ) from None
@@ -307,17 +308,21 @@ class Controller:
     def _read(self) -> dict[str, Any]:
         fresh: dict[str, Any] = {
             "candidate": None, "rollout": None, "waiting": None, "paused": "", "serving": "", "version": 0,
-            "rolled_back": {}, "approved": {}, "heard": 0, "beat": 0, "pending": None,
+            "rolled_back": {}, "heard": 0, "beat": 0, "pending": None,
         }  # fmt: skip
-        if not self._file.exists():
+        if not self._noted:
             return fresh
         try:
-            return fresh | seals.unsealed(self._file.read_bytes())
+            return fresh | seals.unsealed(self._noted)
         except ValueError:
             raise errors.StoreError(
                 f"{self._file}: damaged: bring it back from a copy, or begin a new rollout"
             ) from None
 
     def _note(self, **changed: Any) -> None:
+        """Write down what changed; a round in which nothing did leaves the disk alone."""
         self.state = {**self.state, **changed}
-        durable.write(self._file, seals.sealed(self.state))
+        content = seals.sealed(self.state)
+        if content != self._noted:
+            durable.write(self._file, content)
+            self._noted = content

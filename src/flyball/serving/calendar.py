@@ -1,4 +1,4 @@
-"""When a machine may switch: weekly windows in a site's time zone, freezes, and who approved what.
+"""When a machine may switch: weekly windows in a site's time zone, and freezes.
 
 Moments are microseconds since 1970 (UTC) and are passed in: nothing here reads a clock.  A window is written as
 people read it, by the wall clock of the site, so its moments move with daylight saving.  An end of a window is the
@@ -164,29 +164,6 @@ class Calendar(part.Part):
             for index, inner in enumerate(getattr(self, name)):
                 for problem in inner.problems():
                     yield problem._replace(place=f"{name}[{index}].{problem.place}")
-
-
-class Approval(part.Part):
-    """That a person approved a release, by its digest, at a moment in microseconds.
-
-    >>> granted([Approval("ann", "ab", 3), Approval("bob", "cd", 4)], "ab", now=9)
-    ('ann',)
-    """
-
-    who: str
-    digest: str
-    at: int
-
-
-def granted(approvals: Iterable[Approval], digest: str, now: int) -> tuple[str, ...]:
-    """Return who has approved a release by now, each person once and in order: an order's `approved`.
-
-    An approval of another digest is none, however small the change; neither is one of a later moment, or by nobody.
-
-    >>> granted([Approval("bob", "ab", 3), Approval("bob", "ab", 4), Approval("ann", "ab", 12)], "ab", now=9)
-    ('bob',)
-    """
-    return tuple(sorted({one.who for one in approvals if one.digest == digest and one.at <= now and one.who}))
 
 
 def read(text: str) -> Window:

@@ -80,7 +80,7 @@ class Rig:
 
     def newest(self, role: str) -> int:
         """Return the newest version of a role that lies in the repository."""
-        return int(self.repository._read(role).signed.version)
+        return int(self.repository.read(role).signed.version)
 
     def known(self, role: str) -> int:
         """Return the version of a role that the machine believes, 0 for none."""

@@ -25,6 +25,29 @@ def test_evidence_of_another_key_is_set_aside(key, tmp_path):
         bundle.opened(tmp_path / "out.tar", CryptoSigner.generate_ed25519().public_key)
 
 
+def test_a_note_that_was_changed_below_a_signature_that_looks_right_is_told(key, tmp_path):
+    bundle.outward(tmp_path / "out.tar", FILES, {"machine": "s1"}, key)
+    content = (tmp_path / "out.tar").read_bytes()
+    (tmp_path / "out.tar").write_bytes(content.replace(b'"machine": "s1"', b'"machine": "s2"'))
+    with pytest.raises(errors.SignatureError):
+        bundle.opened(tmp_path / "out.tar", key.public_key)
+
+
+def test_a_tar_in_pieces_is_the_tar_that_python_writes(tmp_path):
+    import io
+
+    files = {"a": b"", "long/" * 30 + "name": b"x" * 513, "ü": b"y" * 512, "big": bytes(3 * 2**20 + 1)}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in files.items():
+            told = tarfile.TarInfo(name)
+            told.size = len(content)
+            tar.addfile(told, io.BytesIO(content))
+    (tmp_path / "big").write_bytes(files["big"])
+    pieces = list(bundle._tar({**files, "big": tmp_path / "big"}))
+    assert b"".join(pieces) == out.getvalue() and max(map(len, pieces)) <= 2**20
+
+
 @pytest.mark.parametrize("how", ["changed", "missing", "extra", "torn", "link"])
 def test_evidence_that_was_touched_is_told(key, tmp_path, how):
     bundle.outward(tmp_path / "out.tar", FILES, {}, key)
@@ -36,7 +59,7 @@ def test_evidence_that_was_touched_is_told(key, tmp_path, how):
         del found["audit.jsonl"]
     elif how == "extra":
         found["more"] = b""
-    content = bundle._tar(found)
+    content = b"".join(bundle._tar(found))
     (tmp_path / "out.tar").write_bytes(content[:700] if how == "torn" else content)
     if how == "link":
         with tarfile.open(tmp_path / "out.tar", "a") as tar:

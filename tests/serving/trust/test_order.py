@@ -6,7 +6,7 @@ from flyball.serving.trust import order as orders
 
 
 def test_orders_and_policies_read_back(ordered, policy):
-    order = ordered("wave", groups=("all",), back_from=(3, 4), why="worse on exe", approved=("ana",))
+    order = ordered("wave", groups=("all",), back_from=(3, 4), why="worse on exe", approved={"ana": "00"})
     assert orders.read(order.json()) == order
     assert orders.read_policy(policy.json()) == policy
 
@@ -45,3 +45,13 @@ def test_groups_and_freezes(policy):
 def test_a_policy_that_names_a_stranger_is_refused(policy):
     with pytest.raises(errors.TrustError, match="no machine 's9'"):
         orders.read_policy(policy.json() | {"canary": ["s9"]})
+
+
+def test_a_policy_whose_approvals_can_never_be_had_is_refused(policy):
+    keys = {"ann": "ab" * 32, "bob": "cd" * 32}
+    assert orders.read_policy(policy.json() | {"approvals": 2, "approvers": keys}).approvals == 2
+    with pytest.raises(errors.TrustError, match="3 approvals of 2 approvers"):
+        orders.read_policy(policy.json() | {"approvals": 3, "approvers": keys})
+    for same in ({**keys, "bob": "AB" * 32}, {**keys, "bob": "00"}):
+        with pytest.raises(errors.TrustError, match="key of their own"):
+            orders.read_policy(policy.json() | {"approvals": 1, "approvers": same})

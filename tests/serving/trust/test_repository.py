@@ -1,6 +1,7 @@
 import pytest
 
 from flyball import errors
+from flyball.serving.trust import repository
 from flyball.serving.trust.repository import Repository
 
 
@@ -54,7 +55,7 @@ def test_a_threshold_that_cannot_be_reached_is_refused(rig, tmp_path):
         rig.repository.rotate(rig.now, "targets", [rig.site[0].public_key], 2)
 
 
-def test_a_stolen_online_key_is_replaced_by_root_and_site(rig, packed, ordered):
+def test_a_stolen_online_key_is_replaced_by_root_and_site(rig, packed, ordered, monkeypatch):
     from securesystemslib.signer import CryptoSigner
 
     old, new = rig.online, CryptoSigner.generate_ed25519()
@@ -66,11 +67,19 @@ def test_a_stolen_online_key_is_replaced_by_root_and_site(rig, packed, ordered):
     rig.repository.delegate(rig.now, new.public_key)
     for key in rig.site[:2]:
         rig.repository.sign(key)
+    with pytest.raises(errors.SignatureError, match="not the online key"):  # the site has not yet said so
+        rig.repository.refresh(new, rig.now)
+    with pytest.raises(errors.SignatureError, match="not the online key"):
+        rig.repository.publish(old, rig.now)
     rig.repository.publish(new, rig.now)
+    assert rig.update()  # what was offered before is signed anew
     rig.repository.offer(ordered(), packed[0], new, rig.now)
     rig.online = new
     assert rig.update()
     assert [o.stage for o, _ in rig.trusted.orders()] == ["shadow"]
+    with pytest.raises(errors.SignatureError, match="not the online key"):
+        rig.repository.offer(ordered(number=2), packed[0], old, rig.now)
+    monkeypatch.setattr(repository, "_named", lambda targets, online: None)  # whoever stole it asks nobody
     rig.repository.offer(ordered(number=2), packed[0], old, rig.now)
     with pytest.raises(errors.SignatureError):
         rig.update()

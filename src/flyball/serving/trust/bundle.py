@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from flyball import durable, errors
 
@@ -57,7 +58,7 @@ def outward(file: Path, files: Mapping[str, bytes], told: Mapping[str, Any], sig
 
 def opened(file: Path, key: Key) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return what a bundle of evidence tells and its files; raises SignatureError or TamperedError."""
-    from securesystemslib.exceptions import VerificationError
+    from securesystemslib.exceptions import UnverifiedSignatureError
     from securesystemslib.signer import Signature
 
     found = _members(file)
@@ -67,7 +68,7 @@ def opened(file: Path, key: Key) -> tuple[dict[str, Any], dict[str, bytes]]:
         key.verify_signature(Signature.from_dict(json.loads(found[SIGNATURE])), found[NOTE])
         told = json.loads(found[NOTE])
         digests = told.pop("files")
-    except (VerificationError, ValueError, KeyError, TypeError):
+    except (UnverifiedSignatureError, ValueError, KeyError, TypeError):
         raise errors.SignatureError(f"{file}: not signed by the key of this machine: set it aside") from None
     content = {name: value for name, value in found.items() if name not in (NOTE, SIGNATURE)}
     for name in sorted(set(digests) ^ set(content)):
@@ -78,15 +79,29 @@ def opened(file: Path, key: Key) -> tuple[dict[str, Any], dict[str, bytes]]:
     return told, content
 
 
-def _tar(files: Mapping[str, Path | bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:", format=tarfile.PAX_FORMAT) as tar:
-        for name, content in files.items():
+def _tar(files: Mapping[str, Path | bytes]) -> Iterator[bytes]:
+    """Yield a plain tar of files piece by piece: a bundle may be larger than this machine's memory."""
+    written = 0
+    for name, content in files.items():
+        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source:
             told = tarfile.TarInfo(name)
-            data = content if isinstance(content, bytes) else content.read_bytes()
-            told.size = len(data)
-            tar.addfile(told, io.BytesIO(data))
-    return out.getvalue()
+            told.size = source.seek(0, io.SEEK_END)
+            source.seek(0)
+            for piece in itertools.chain((told.tobuf(tarfile.PAX_FORMAT),), _read(source, told.size)):
+                written += len(piece)
+                yield piece
+            padding = -written % tarfile.BLOCKSIZE
+            written += padding
+            yield bytes(padding)
+    end = 2 * tarfile.BLOCKSIZE
+    yield bytes(end + -(written + end) % tarfile.RECORDSIZE)
+
+
+def _read(source: IO[bytes], size: int) -> Iterator[bytes]:
+    """Yield so many bytes of a file: what is written to it meanwhile was not announced."""
+    while size and (piece := source.read(min(size, 2**20))):
+        size -= len(piece)
+        yield piece
 
 
 def _members(file: Path) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,8 @@ class Order(part.Part):
     Why: a signature says who; an order also says what for.  `number` only grows: an order that is not newer than
     the last one a machine followed is a replay.  `version` counts the releases of a page; going back to an older
     one needs `back_from`, the versions that may be left for it.  `kinds` and `schema` name the machine types and the
-    feature schema the release was made for; `since` is the first moment (microseconds) at which a machine may switch.
+    feature schema the release was made for; `since` is the first moment (microseconds) at which a machine may switch;
+    `approved` maps each person who approved it to their signature over it (`approvals`).
 
     >>> order = Order("scanner", "ab" * 32, version=7, number=12, stage="wave", kinds=("nxe",), schema="cd" * 32)
     >>> read(order.json()) == order
@@ -37,20 +39,22 @@ class Order(part.Part):
     since: int = 0
     back_from: tuple[int, ...] = ()
     why: str = ""
-    approved: tuple[str, ...] = ()
+    approved: Mapping[str, str] = part.field(default_factory=part.Frozen)
 
     def json(self) -> dict[str, Any]:
         """Return the order as plain JSON."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
+        told = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
+        return told | {"approved": dict(self.approved)}
 
 
 class Policy(part.Part):
     """What a site's threshold keys laid down: its machines by group, and when and how a release may come.
 
     `machines` maps a machine to its kind, `canary` names the machines on which the online key alone may let a
-    candidate answer, `approvals` is how many people must have approved a wave, `windows` and `freezes` are when a
-    machine may switch (calendar parts, as text), `alarm_after` is the age in microseconds after which a set that has
-    not been renewed is an alarm, `cap` the bytes of results kept while offline.
+    candidate answer, `approvals` is how many of the `approvers` (each with a public key, 64 hexadecimal digits) must
+    have approved a wave, `windows` and `freezes` are when a machine may switch (calendar parts, as text), `alarm_after`
+    is the age in microseconds after which a set that has not been renewed is an alarm, `cap` the bytes of results kept
+    while offline.
 
     >>> Policy("fab-1", {"s1": "nxe", "s2": "nxe"}, canary=("s1",)).groups_of("s1")
     ('all', 'canary', 'kind:nxe', 'machine:s1')
@@ -61,6 +65,7 @@ class Policy(part.Part):
     canary: tuple[str, ...] = ()
     waves: Mapping[str, tuple[str, ...]] = part.field(default_factory=part.Frozen)
     approvals: int = 0
+    approvers: Mapping[str, str] = part.field(default_factory=part.Frozen)
     windows: tuple[str, ...] = ()
     freezes: tuple[tuple[int, int], ...] = ()
     alarm_after: int = 14 * 86_400_000_000
@@ -80,7 +85,8 @@ class Policy(part.Part):
 
     def json(self) -> dict[str, Any]:
         """Return the policy as plain JSON."""
-        return dict(vars(self)) | {"machines": dict(self.machines), "waves": dict(self.waves)}
+        mappings = {name: dict(getattr(self, name)) for name in ("machines", "waves", "approvers")}
+        return dict(vars(self)) | mappings
 
 
 def read(told: Any) -> Order:
@@ -100,6 +106,13 @@ def read_policy(told: Any) -> Policy:
     if strange := sorted(named - set(policy.machines)):
         raise errors.TrustError(
             f"policy of {policy.site!r}: no machine {strange[0]!r}: name it or leave it out"
+        )
+    people = sorted({key.lower() for key in policy.approvers.values()})
+    if len(people) < len(policy.approvers) or not all(re.fullmatch("[0-9a-f]{64}", key) for key in people):
+        raise errors.TrustError(f"policy of {policy.site!r}: each approver needs a public key of their own")
+    if policy.approvals > len(people):
+        raise errors.TrustError(
+            f"policy of {policy.site!r}: {policy.approvals} approvals of {len(people)} approvers can never be had"
         )
     return policy
 

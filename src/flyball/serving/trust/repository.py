@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import durable, errors
+from flyball.serving.trust import approvals
 from flyball.serving.trust import order as orders
 from flyball.serving.trust.order import Order, Policy
 
@@ -91,17 +92,14 @@ class Repository:
         """Return every order that is published, candidates and waves, as they were signed."""
         found = []
         for role in ("targets", CANDIDATES):
-            for path, target in sorted(self._read(role).signed.targets.items()):
+            for path, target in sorted(self.read(role).signed.targets.items()):
                 if path != POLICY:
                     found.append(orders.read(target.custom))
         return tuple(found)
 
     def policy(self) -> Policy | None:
         """Return the policy that is published, or None before there is one."""
-        target = self._read("targets").signed.targets.get(POLICY)
-        if target is None:
-            return None
-        return orders.read_policy(json.loads(self._content(POLICY, target).read_bytes()))
+        return self._policy_of(self.read("targets"))
 
     def next_number(self, page: str) -> int:
         """Return the number of the next order of a page."""
@@ -116,7 +114,7 @@ class Repository:
             raise errors.TrustError(f"order {order.number}: a {order.stage} needs the site's keys: stage it")
         targets = self._next(CANDIDATES, now)
         self._add(targets, f"{CANDIDATES}/{order.page}/{order.release}.tar", bundle, order.json())
-        self._keep(_by(targets, (online,)), CANDIDATES)
+        self._candidates(targets, online)
         self.renew(online, now)
 
     def stage(self, now: int, order: Order | None = None, bundle: Path | None = None, policy: Policy | None = None,
@@ -164,8 +162,40 @@ class Repository:
         durable.write(waiting, found.to_bytes())
         return self._missing(role, found)
 
+    def approve(self, who: str, signer: CryptoSigner) -> int:
+        """Put a person's approval into every wave that waits, and return how many approvals are still missing.
+
+        What the site's keys had signed before is void: they sign a wave with its approvals in it.
+        """
+        waiting, found = self._staged_targets()
+        policy, waves = self._policy_of(found), self._waves(found)
+        if not waves:
+            raise errors.TrustError(f"{self.staged}: no wave waits for approval")
+        if policy is None:
+            raise errors.TrustError(f"{self.folder}: no policy says who may approve: stage one first")
+        for path, order in waves.items():
+            approved = approvals.approve(order, who, signer, policy)
+            found.signed.targets[path].unrecognized_fields["custom"] = approved.json()
+        found.signatures.clear()
+        durable.write(waiting, found.to_bytes())
+        return self.unapproved()
+
+    def unapproved(self) -> int:
+        """Return how many approvals the waves that wait still need, by the policy that will hold with them."""
+        _, found = self._staged_targets()
+        policy = self._policy_of(found)
+        return (
+            max((approvals.missing(one, policy) for one in self._waves(found).values()), default=0)
+            if policy
+            else 0
+        )
+
     def publish(self, online: CryptoSigner, now: int, role: str = "targets") -> None:
-        """Publish what is staged once enough have signed it; raises SignatureError while signatures are missing."""
+        """Publish what is staged once enough have signed it; raises SignatureError while signatures are missing.
+
+        So it does while a wave lacks approvals: every machine would refuse it.  Where the site named another online
+        key, the candidates are signed anew by it, so that machines can go on believing them.
+        """
         from tuf.api.metadata import Metadata
 
         waiting = self.staged / f"{role}.json"
@@ -176,7 +206,13 @@ class Repository:
             raise errors.SignatureError(
                 f"{role} version {found.signed.version}: {missing} signature(s) missing"
             )
+        if role == "targets":
+            if missing := self.unapproved():
+                raise errors.SignatureError(f"a wave waits for {missing} approval(s): `flyball keys approve`")
+            _named(found, online)
         self._keep(found)
+        if role == "targets" and online.public_key.keyid not in self.read(CANDIDATES).signatures:
+            self._candidates(self._next(CANDIDATES, now), online)
         self.renew(online, now)
         waiting.unlink()
 
@@ -216,7 +252,7 @@ class Repository:
         """Sign snapshot and timestamp anew over what is there: the daily beat that says nothing is held back."""
         snapshot = self._next("snapshot", now)
         for role in ("targets", CANDIDATES):
-            snapshot.signed.meta[f"{role}.json"] = _meta(self._read(role).signed.version)
+            snapshot.signed.meta[f"{role}.json"] = _meta(self.read(role).signed.version)
         self._keep(_by(snapshot, (online,)))
         timestamp = self._next("timestamp", now)
         timestamp.signed.snapshot_meta = _meta(snapshot.signed.version)
@@ -224,8 +260,26 @@ class Repository:
 
     def refresh(self, online: CryptoSigner, now: int) -> None:
         """Renew, and sign the candidates anew as they are, so that none of the online roles expires."""
-        self._keep(_by(self._next(CANDIDATES, now), (online,)), CANDIDATES)
+        self._candidates(self._next(CANDIDATES, now), online)
         self.renew(online, now)
+
+    def online_keys(self, role: str = "targets") -> frozenset[str]:
+        """Return the ids of the keys that may sign the snapshot once what is staged of a role is published."""
+        from tuf.api.metadata import Metadata
+
+        waiting = self.staged / "root.json"
+        root: Metadata[Any] = (
+            Metadata.from_file(str(waiting)) if role == "root" and waiting.is_file() else self.read("root")
+        )
+        return frozenset(root.signed.roles["snapshot"].keyids)
+
+    def waves(self) -> tuple[Order, ...]:
+        """Return the waves that wait for approvals and signatures."""
+        return tuple(self._waves(self._staged_targets()[1]).values())
+
+    def _candidates(self, candidates: Metadata[Any], online: CryptoSigner) -> None:
+        _named(self.read("targets"), online)
+        self._keep(_by(candidates, (online,)), CANDIDATES)
 
     def _add(self, targets: Metadata[Targets], path: str, content: Path, custom: dict[str, Any]) -> None:
         from tuf.api.metadata import TargetFile
@@ -238,6 +292,33 @@ class Repository:
             durable.write(place, _pieces(content))
         targets.signed.targets[path] = info
 
+    def _staged_targets(self) -> tuple[Path, Metadata[Targets]]:
+        """Return the file that waits for the site's keys and what is in it, or what is published where none waits."""
+        from tuf.api.metadata import Metadata, Targets
+
+        waiting = self.staged / "targets.json"
+        return waiting, Metadata[Targets].from_file(str(waiting)) if waiting.is_file() else self.read(
+            "targets"
+        )
+
+    def _policy_of(self, found: Metadata[Targets]) -> Policy | None:
+        target = found.signed.targets.get(POLICY)
+        return (
+            None
+            if target is None
+            else orders.read_policy(json.loads(self._content(POLICY, target).read_bytes()))
+        )
+
+    def _waves(self, found: Metadata[Targets]) -> dict[str, Order]:
+        """Return the waves of what is staged that are not published yet, by their path."""
+        there = self.read("targets").signed.targets
+        anew = {
+            path: orders.read(target.custom)
+            for path, target in found.signed.targets.items()
+            if path != POLICY and (path not in there or there[path].custom != target.custom)
+        }
+        return {path: order for path, order in anew.items() if order.stage == "wave"}
+
     def _content(self, path: str, info: Any) -> Path:
         """Return where a target's file lies: its digest stands in its name (consistent snapshots)."""
         folder, _, name = path.rpartition("/")
@@ -249,13 +330,14 @@ class Repository:
         found = [int(file.name.split(".")[0]) for file in self.metadata.glob(f"*.{role}.json")]
         return self.metadata / f"{max(found)}.{role}.json"
 
-    def _read(self, role: str) -> Metadata[Any]:
+    def read(self, role: str) -> Metadata[Any]:
+        """Return the newest published metadata of a role."""
         from tuf.api.metadata import Metadata
 
         return Metadata.from_file(str(self._newest(role)))
 
     def _next(self, role: str, now: int) -> Metadata[Any]:
-        found = self._read(role)
+        found = self.read(role)
         found.signed.version += 1
         found.signed.expires = _until(role, now)
         found.signatures.clear()
@@ -267,16 +349,25 @@ class Repository:
         durable.write(self.metadata / name, found.to_bytes())
 
     def _delegator(self, role: str, found: Metadata[Any]) -> set[str]:
-        keyids = set(self._read("root").signed.roles[role].keyids)
+        keyids = set(self.read("root").signed.roles[role].keyids)
         return keyids | set(found.signed.roles["root"].keyids) if role == "root" else keyids
 
     def _missing(self, role: str, found: Metadata[Any]) -> int:
         """Return how many signatures are missing: for a new root those of the old one and its own."""
-        results = [self._read("root").signed.get_verification_result(
+        results = [self.read("root").signed.get_verification_result(
             role, found.signed_bytes, found.signatures)]  # fmt: skip
         if role == "root":
             results.append(found.signed.get_verification_result(role, found.signed_bytes, found.signatures))
         return max(max(0, int(result.threshold) - len(result.signed)) for result in results)
+
+
+def _named(targets: Metadata[Any], online: CryptoSigner) -> None:
+    """Raise SignatureError unless the site's keys name this online key: machines would refuse the whole set."""
+    if online.public_key.keyid not in targets.signed.delegations.roles[CANDIDATES].keyids:
+        raise errors.SignatureError(
+            f"{online.public_key.keyid[:12]}…: not the online key that the site's keys name: publish the new root "
+            "first, then what `flyball keys delegate` staged"
+        )
 
 
 def _until(role: str, now: int) -> datetime:
