@@ -11,7 +11,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # No library reports anything about us to anybody.
 export DO_NOT_TRACK := 1
 
-.PHONY: setup run test check fuzz proof torture docs clean
+.PHONY: setup run test check fuzz proof sanitized torture docs clean
 
 setup: $(STAMP)
 
@@ -48,10 +48,14 @@ fuzz: setup
 # The long evidence: ours beside the peers, results equal before times are taken.
 BENCHES := startup asof kernels avx512 wheel logs images fab edge endpoint rollout pipeline drives wafer turbofan
 
-proof: $(BENCHES:%=bench-%) torture
+proof: $(BENCHES:%=bench-%) sanitized torture
 
 bench-%: setup
 	$(BIN)/flyball bench $*
+
+# The C++ under sanitizers on every instruction set of this machine; the tests take the plainest and the widest.
+sanitized: setup
+	FLYBALL_PATHS=all $(BIN)/python -m pytest -q tests/kernels/test_sanitized.py
 
 # Every fault of the list with 32 seeds each: most of an hour.
 torture: setup

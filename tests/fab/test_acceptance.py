@@ -108,20 +108,37 @@ def test_a_feature_that_reads_the_time_of_the_event_instead_of_its_entry_is_noti
     moments = fab.START_US + DAY * days
     orders, plan = work_orders(), fleet.plan(FLEET)
     failed = orders["failed"]
-    happened, recent = [], {"at": [], "seen": []}
-    for name in plan.names:
-        mine = failed & (orders["machine"] == name)
-        keys = np.full(len(moments), name)
-        up = truth.latent(FLEET, keys, moments).down <= 0.0
-        happened.append(fab.occurs(FLEET, keys[up], moments[up], 0, 7 * DAY))
-        for clock, score in recent.items():
-            known = orders[clock][mine][None, :] <= moments[up][:, None]
-            fresh = orders["at"][mine][None, :] > moments[up][:, None] - 4 * DAY
-            score.append((known & fresh).any(axis=1).astype(float))
-    rng, gains = np.random.default_rng(0), []
-    for _ in range(100):
-        drawn = rng.integers(0, len(plan.names), len(plan.names))
-        truths = np.concatenate([happened[i] for i in drawn])
-        with_leak, honest = (auc(truths, np.concatenate([recent[c][i] for i in drawn])) for c in recent)
-        gains.append(with_leak - honest)
-    assert np.quantile(gains, 0.025) > 0.0
+    names = np.repeat(plan.names, len(moments))
+    every = np.tile(moments, len(plan.names))
+    up = truth.latent(FLEET, names, every).down <= 0.0
+    names, every, machine = names[up], every[up], np.repeat(np.arange(len(plan.names)), len(moments))[up]
+    happened = fab.occurs(FLEET, names, every, 0, 7 * DAY)
+    repairs = {name: failed & (orders["machine"] == name) for name in plan.names}
+    # What is true of a row goes into two counts of its machine, so that machines can be drawn again and again.
+    rates = {}
+    for clock in ("at", "seen"):
+        score = np.concatenate(
+            [_fresh(orders, repairs[n], clock, every[machine == i]) for i, n in enumerate(plan.names)]
+        )
+        counts = [np.bincount(machine, score & kind, len(plan.names)) for kind in (happened, ~happened)]
+        rates[clock] = (score, *counts)
+    of = [np.bincount(machine, kind, len(plan.names)) for kind in (happened, ~happened)]
+
+    def area(clock, drawn):
+        """The chance that a positive scores above a negative, of a score that is 0 or 1."""
+        hits, alarms = (rates[clock][1 + i][drawn].sum() / of[i][drawn].sum() for i in (0, 1))
+        return (hits - alarms + 1.0) / 2.0
+
+    whole = np.arange(len(plan.names))
+    assert all(
+        np.isclose(area(clock, whole), auc(happened, rates[clock][0].astype(float))) for clock in rates
+    )
+    rng = np.random.default_rng(0)
+    draws = [rng.integers(0, len(plan.names), len(plan.names)) for _ in range(100)]
+    assert np.quantile([area("at", drawn) - area("seen", drawn) for drawn in draws], 0.025) > 0.0
+
+
+def _fresh(orders, mine, clock, moments):
+    """Whether each moment has a repair of the last four days that is known to it by a clock."""
+    known = orders[clock][mine][None, :] <= moments[:, None]
+    return (known & (orders["at"][mine][None, :] > moments[:, None] - 4 * DAY)).any(axis=1)
