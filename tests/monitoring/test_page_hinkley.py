@@ -3,8 +3,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from river import drift
 
-from flyball import labels, monitoring
+from flyball import data, labels, monitoring
 
 LOSSES = st.lists(st.floats(0, 10), max_size=120)
 
@@ -62,9 +63,22 @@ def test_a_steady_stream_never_alarms_and_a_risen_one_does():
     assert len(carried(detector, [0.3, 0.5] * 50 + [1.5] * 20)[1]) >= 1
 
 
+@given(st.lists(st.floats(0, 10), max_size=200))
+def test_the_alarms_are_rivers_where_it_forgets_nothing_and_looks_up_only(values):
+    peer, theirs = drift.PageHinkley(min_instances=8, delta=0.05, threshold=4.0, alpha=1.0, mode="up"), []
+    for at, value in enumerate(values):
+        peer.update(value)
+        theirs += [at] if peer.drift_detected else []
+    detector = monitoring.PageHinkley("log_loss", limit=4.0, delta=0.05, wait=8)
+    assert [at for at, _ in carried(detector, values)[1]] == theirs
+
+
 class Page:
     class labels:
         kind = staticmethod(labels.Probability)
+
+    class data:
+        clock = data.WallClock()
 
 
 @pytest.mark.parametrize(

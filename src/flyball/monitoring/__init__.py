@@ -1,17 +1,25 @@
 """Stage 7, monitoring: whether it still holds."""
 
+from flyball.monitoring.adwin import Adwin
+from flyball.monitoring.ddm import Ddm
 from flyball.monitoring.drift import Drift
+from flyball.monitoring.kswin import Kswin
 from flyball.monitoring.page_hinkley import PageHinkley
+from flyball.monitoring.river import River
 from flyball.monitoring.stage import Detector, DriftDetector, Reference, Trigger, Watch, Watched
 from flyball.monitoring.triggers import OnAlarm, Weekly
 
 __all__ = [
+    "Adwin",
+    "Ddm",
     "Detector",
     "Drift",
     "DriftDetector",
+    "Kswin",
     "OnAlarm",
     "PageHinkley",
     "Reference",
+    "River",
     "Trigger",
     "Watch",
     "Watched",

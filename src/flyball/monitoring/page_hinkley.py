@@ -6,16 +6,20 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flyball import errors, evidence
-from flyball.monitoring import losses, stage
+from flyball import errors, evidence, part, units
+from flyball.monitoring import losses, rates, stage
+
+#: What the literature takes where nothing is known of the stream.
+TEXTBOOK = 50.0
 
 
 class PageHinkley(stage.Detector):
     """Alarms when the cumulated rise of a metric over its running mean exceeds `limit`.
 
-    `metric` names the loss whose stream is watched, one value per outcome, see `flyball.monitoring.losses`;
-    `delta` is the rise that is tolerated, `wait` how many values are seen before it may alarm.  After an alarm it
-    starts again.  A value that is no number changes nothing.
+    `metric` names the loss whose stream is watched, see `flyball.monitoring.losses`; `delta` is the rise that is
+    tolerated, `wait` how many values are seen before it may alarm.  A `limit` of None is settled on the losses of the
+    test rows so that at most `false_alarms` come `per` period; until then it is 50, the textbook's, which is blind to
+    losses that are small.  After an alarm it starts again.  A value that is no number changes nothing.
 
     Source: Page, Biometrika 41 (1954); Hinkley, Biometrika 58 (1971).
 
@@ -29,13 +33,15 @@ class PageHinkley(stage.Detector):
     """
 
     metric: str
-    limit: float = 50.0
+    limit: float | None = None
     delta: float = 0.005
     wait: int = 30
+    false_alarms: float = 1.0
+    per: units.Duration | units.Count = units.YEAR
 
     def start(self) -> Mapping[str, Any]:
         """Return the state before any value."""
-        return {"n": 0, "mean": 0.0, "sum": 0.0, "least": 0.0}
+        return {"n": 0, "mean": 0.0, "sum": 0.0, "least": 0.0, "since": None}
 
     def update(
         self, state: Mapping[str, Any], at: int, value: float
@@ -46,20 +52,36 @@ class PageHinkley(stage.Detector):
         n = state["n"] + 1
         mean = state["mean"] + (value - state["mean"]) / n
         total = state["sum"] + value - mean - self.delta
-        least = min(state["least"], total)
-        if n < self.wait or total - least <= self.limit:
-            return {"n": n, "mean": mean, "sum": total, "least": least}, None
+        least, since = state["least"], state["since"]
+        if total <= least:
+            least, since = total, None
+        elif since is None:
+            since = at  # the first value after the least: there the rise began
+        limit = TEXTBOOK if self.limit is None else self.limit
+        if n < self.wait or total - least <= limit:
+            return {"n": n, "mean": mean, "sum": total, "least": least, "since": since}, None
         why = f"mean {self.metric} rose to {mean:.4g} over {n} values"
-        alarm = evidence.Alarm(f"PageHinkley({self.metric})", at, total - least, self.limit, why=why)
+        name = f"PageHinkley({self.metric})"
+        alarm = evidence.Alarm(name, at, total - least, limit, why=why, since=since, cause="concept")
         return self.start(), alarm
+
+    def statistic(self, state: Mapping[str, Any]) -> float:
+        """Return the cumulated rise since its least."""
+        return float(state["sum"] - state["least"]) if state["n"] >= self.wait else 0.0
+
+    def threshold(self) -> float | None:
+        """Return the limit."""
+        return self.limit
+
+    def settled(self, statistic: float) -> PageHinkley:
+        """Return the detector with that limit."""
+        return part.replace(self, limit=max(statistic, 1e-9))
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         """Yield a loss that this page's answers do not have, and limits that could not work."""
-        known = losses.names(page.labels.kind())
-        if self.metric not in known:
-            what = f"no loss {self.metric!r} of {type(page.labels.kind()).__name__}"
-            yield errors.Problem("metric", what, errors.did_you_mean(self.metric, known))
-        if not self.limit > 0:
+        yield from losses.problems(page, self.metric)
+        yield from rates.problems(page, self)
+        if self.limit is not None and not self.limit > 0:
             yield errors.Problem(
                 "limit", f"a limit of {self.limit} would always alarm", "give a number above 0"
             )

@@ -48,7 +48,11 @@ class Watched:
 
 
 class Detector(part.Part):
-    """Abstract: watches a stream of values (losses, errors) for a change; state goes in and comes out, JSON."""
+    """Abstract: watches a stream of values (losses, errors) for a rise; state goes in and comes out, JSON.
+
+    A detector has a `metric`, the loss whose stream it watches, and a threshold of its own; where that is None it is
+    settled on losses of test rows, so that at most `false_alarms` come `per` period in which nothing happens.
+    """
 
     def start(self) -> Mapping[str, Any]:
         """Return the state before any value."""
@@ -58,6 +62,18 @@ class Detector(part.Part):
         self, state: Mapping[str, Any], at: int, value: float
     ) -> tuple[Mapping[str, Any], evidence.Alarm | None]:
         """Return the new state and an alarm if the value tips it."""
+        raise NotImplementedError
+
+    def statistic(self, state: Mapping[str, Any]) -> float:
+        """Return what the threshold is held against after the last value: more is worse."""
+        raise NotImplementedError
+
+    def threshold(self) -> float | None:
+        """Return the statistic above which it alarms; None when that is to be settled on a reference."""
+        raise NotImplementedError
+
+    def settled(self, statistic: float) -> Detector:
+        """Return the detector that alarms above that statistic."""
         raise NotImplementedError
 
 
