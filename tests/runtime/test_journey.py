@@ -10,7 +10,7 @@ def act(act, stage, why=""):
 @pytest.mark.parametrize(
     ("last", "said"),
     [
-        (act("rolled back", "withdrawn", "slow <b> on EUV-B"), "It was stopped, and the machines went back: slow &lt;b&gt;"),
+        (act("rolled back", "withdrawn", "slow <b>"), "It was stopped, and the machines went back: slow &lt;b&gt;"),
         (act("promoted", "wave", "every wave held"), "serves wherever it was sent"),
         (act("paused", "canary", "too few answers"), "stands still in canary: too few answers"),
         (act("promoted to canary", "canary"), "serves on a few machines"),

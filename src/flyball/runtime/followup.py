@@ -34,7 +34,8 @@ def weeks(page: System, outcomes: pl.DataFrame) -> list[dict[str, Any]]:
         return []
     newest = outcomes.unique(["key", "at"], keep="last", maintain_order=True)
     wall = isinstance(page.data.clock, data.WallClock)
-    span = int(units.WEEK) if wall else max(1, -(-(int(newest["at"].max()) + 1) // MOST))
+    last: Any = newest["at"].max()
+    span = int(units.WEEK) if wall else max(1, -(-(last + 1) // MOST))
     kind = page.labels.kind()
     metric = next(iter(losses.names(kind)), "")
     out: dict[int, dict[str, Any]] = {}
@@ -44,7 +45,7 @@ def weeks(page: System, outcomes: pl.DataFrame) -> list[dict[str, Any]]:
         each = (losses.of(kind, evidence.Outcome(*row)).get(metric) for row in rows)
         lost = [loss for loss in each if loss is not None]
         counts = dict(group.group_by("state").len().iter_rows())
-        since = int(number) * span  # type: ignore[call-overload]
+        since = int(number) * span
         out[since] = {
             "since": since, "metric": metric,
             **{state: int(counts.get(state, 0)) for state in ("known", "pending", "censored")},
