@@ -140,14 +140,14 @@ def test_every_layout_is_taken_in_to_the_same_rows(tmp_path_factory, plain, how)
 
 def test_truth_is_taken_for_no_table_whatever_a_page_calls_its_own(tmp_path):
     from flyball import data
-    from flyball.runtime import claims
+    from flyball.data.formats import read
 
     fab.write(FEW, tmp_path, form="habit", per="machine")
     tables = [data.Table(name, columns={}) for name in {t.name for t in (*files.SENT, *files.TRUTH)}]
     system = data.Fleet("machine", data.WallClock(), tuple(tables))
     assert {f"truth/truth-{table.name}.parquet" for table in files.TRUTH} == set(names_in(tmp_path / "truth"))
     for file in (tmp_path / "truth").iterdir():
-        assert claims.claim(system, file, file.relative_to(tmp_path)) is None
+        assert read.claim(system, file, file.relative_to(tmp_path)) is None
 
 
 def names_in(folder):

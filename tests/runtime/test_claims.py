@@ -3,7 +3,7 @@ import pathlib
 import pytest
 
 from flyball import data, units
-from flyball.runtime import claims
+from flyball.data.formats import read
 
 NOW = 1_767_225_600_000_000
 TELEMETRY = data.Table("telemetry", columns={"power": "kW"}, arrives=units.hours(1), unique=("at",))
@@ -20,10 +20,10 @@ FLEET = data.Fleet("machine", data.WallClock(), (TELEMETRY, EVENTS))
     ],
 )  # fmt: skip
 def test_a_file_is_claimed_by_its_folder_or_its_beginning(name, table):
-    found = claims.claim(FLEET, pathlib.Path("in") / name, pathlib.Path(name))
+    found = read.claim(FLEET, pathlib.Path("in") / name, pathlib.Path(name))
     assert (found.name if found else None) == table
 
 
 def test_a_page_of_one_table_claims_every_data_file():
     one = data.Fleet("machine", None, (TELEMETRY,))
-    assert claims.claim(one, pathlib.Path("in/a.csv"), pathlib.Path("a.csv")) is TELEMETRY
+    assert read.claim(one, pathlib.Path("in/a.csv"), pathlib.Path("a.csv")) is TELEMETRY

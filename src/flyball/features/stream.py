@@ -68,6 +68,10 @@ class Stream:
         """Return how many rows are held."""
         return sum(len(rows) for tables in self._held.values() for rows in tables.values())
 
+    def tables(self) -> tuple[str, ...]:
+        """Return the tables of which rows are held: those that features read, and their context."""
+        return tuple(self._empty)
+
     def push(self, table: str, rows: data.Rows) -> None:
         """Take in rows of a table; what no feature reads is passed over."""
         if table not in self._empty:

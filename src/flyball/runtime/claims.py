@@ -53,7 +53,7 @@ def claimed(
         file = raw._replace(name=arrivals.shown(raw.name))
         if file.path.suffix.lower() in PICTURES:
             continue
-        table = claim(fleet, file.path, Path(file.name)) if formats.ending(file.path) else None
+        table = formats.claim(fleet, file.path, Path(file.name)) if formats.ending(file.path) else None
         if table is not None or file.refused:
             yield table or BUNDLE, file
         elif bundles.ending(file.path.name):
@@ -65,23 +65,3 @@ def claimed(
 def wanted(fleet: data.Fleet, file: Landed) -> bool:
     """Say whether a file would be read: it belongs to a table, or is a bundle."""
     return any(True for _ in claimed(fleet, [file], Receipt()))
-
-
-def claim(fleet: data.Fleet, file: Path, name: Path) -> data.Table | None:
-    """Return the table a file belongs to: by a folder of its name, or the start of its own.
-
-    >>> tables = (data.Table("wear", columns={}), data.Table("wear-log", columns={}))
-    >>> claim(data.Fleet("m", None, tables), Path("in/wear-log-7.csv"), Path("wear-log-7.csv")).name
-    'wear-log'
-    """
-    folders = {*name.parts[:-1], file.parent.name}
-    stem = file.name[: len(file.name) - len(formats.ending(file))]
-    named = [
-        t for t in fleet.tables if stem == t.name or any(stem.startswith(f"{t.name}{mark}") for mark in "-_.")
-    ]
-    named = named or [t for t in fleet.tables if t.name in folders]
-    if named:
-        return max(named, key=lambda table: len(table.name))
-    # A log may be anybody's: it is taken for a table only where it is named after one.
-    alone = len(fleet.tables) == 1 and ".log" not in formats.ending(file)
-    return fleet.tables[0] if alone else None

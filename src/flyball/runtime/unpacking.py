@@ -56,8 +56,8 @@ def _members(
         table = None
         if formats.ending(below):
             inside = Path(file.name).parent / whole / below
-            named = claims.claim(taking.store.fleet, below, inside)
-            table = named or claims.claim(
+            named = formats.claim(taking.store.fleet, below, inside)
+            table = named or formats.claim(
                 taking.store.fleet, Path(f"{whole}{formats.ending(below)}"), Path(whole)
             )
         if table is None:

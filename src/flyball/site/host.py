@@ -65,6 +65,11 @@ class Answering:
         self._held = self._bytes = 0
         self._mirror: threading.Thread | None = None
 
+    @property
+    def digest(self) -> str | None:
+        """The release that serves, or None before the first."""
+        return self.router.digest
+
     def switch(self, folder: Path, digest: str) -> Health:
         """Start a release, check it, and let it answer; raises and keeps the old one where it is not healthy."""
         held = terms.of(folder)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from flyball import durable, errors, seals
 
 #: The classes in order of worth: what is evicted first stands last.
-CLASSES = ("audit", "alarms", "outcomes", "answers", "sketches", "exposures", "traces")
+CLASSES = ("audit", "alarms", "alerts", "outcomes", "answers", "sketches", "exposures", "traces")
 #: The bytes of a segment; whole segments are sent, acknowledged and evicted.
 SEGMENT = 2**16
 
@@ -90,6 +90,13 @@ class Spool:
         self._next[kind] = number + 1
         return number
 
+    def number(self, kind: str) -> int:
+        """Return the number that the next record of a class will have.
+
+        Who writes it down beside records that are not put yet knows after a crash which of them were.
+        """
+        return self._next.get(kind, 0)
+
     def batches(self) -> Iterator[Batch]:
         """Yield what waits, by worth and then by age, a segment at a time."""
         for kind in CLASSES:
@@ -100,6 +107,7 @@ class Spool:
 
     def acknowledge(self, batch: Batch) -> None:
         """Let go of what has arrived: the records of a class up to the last of a batch."""
+        self._note()  # first, or a cut after the segments are gone would give their numbers to others
         for file in self._segments(batch.kind):
             first, records = self._read(file)
             if first > batch.last:
@@ -115,7 +123,6 @@ class Spool:
                     self._sizes[left] = sum(map(len, lines))
                 file.unlink(missing_ok=True)
             self._sizes.pop(file, None)
-        self._note()
 
     def counts(self) -> dict[str, int]:
         """Return how many records of each class were let go of for lack of room."""

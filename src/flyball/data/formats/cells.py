@@ -207,7 +207,7 @@ def _from_text(values: pl.Series, zone: str, epoch: str) -> tuple[pl.Series, pl.
     found = different.alias("cell").to_frame().select(_usual(zone)).to_series()
     if found.null_count() > different.null_count():
         slow = [
-            _parsed(t, zone, epoch) if known is None and t is not None else known
+            parsed(t, zone, epoch) if known is None and t is not None else known
             for t, known in zip(different, found, strict=True)
         ]
         found = pl.Series(slow, dtype=pl.Int64)
@@ -239,7 +239,7 @@ def _usual(zone: str) -> pl.Expr:
     return pl.coalesce(dates, full)
 
 
-def _parsed(text: str, zone: str, epoch: str) -> int | None:
+def parsed(text: str, zone: str, epoch: str) -> int | None:
     """Parse one ISO 8601 text or epoch number; None for what is neither."""
     from datetime import UTC, datetime, timedelta
     from zoneinfo import ZoneInfo

@@ -42,13 +42,13 @@ def read(path: Path, content: bytes, numbers: Iterable[str] = (), limits: Limits
         size = len(content)
         note = note or f"incomplete at byte {size} (the last line has no line end)"
         bad.append(Bad(text.count(b"\n") + 1, note, shorten(_decoded(tail))))
-    header, separator = _header(text)
-    problem = _header_problem(header) if text else "incomplete: the line with the column names is cut off"
+    named, separator = header(text)
+    problem = header_problem(named) if text else "incomplete: the line with the column names is cut off"
     if problem:
         lines = text.split(b"\n")[1:-1] if text else []
         bad += [Bad(number, problem, shorten(_decoded(line))) for number, line in enumerate(lines, 2)]
         return nothing(bad, note or problem)
-    names = [_decoded(name) for name in header]
+    names = [_decoded(name) for name in named]
     found = _fast(text, names, separator, frozenset(numbers))
     found = found if found is not None else _slow(text, names, separator.decode())
     found.bad += bad
@@ -60,13 +60,15 @@ def _decoded(line: bytes) -> str:
     return line.decode("utf-8", errors="replace")
 
 
-def _header(text: bytes) -> tuple[list[bytes], bytes]:
+def header(text: bytes) -> tuple[list[bytes], bytes]:
+    """Return the names in the first line, and what parts them."""
     line = text[: text.find(b"\n")] if b"\n" in text else text
     separator = max((bytes([code]) for code in SEPARATORS), key=line.count)
     return [name.strip().strip(b'"').strip() for name in line.split(separator)], separator
 
 
-def _header_problem(header: list[bytes]) -> str:
+def header_problem(header: list[bytes]) -> str:
+    """Return what is wrong with the names, or an empty text."""
     try:
         names = [name.decode("utf-8") for name in header]
     except UnicodeDecodeError:
@@ -108,19 +110,19 @@ def _slow(text: bytes, names: list[str], separator: str) -> Raw:
     rows: list[list[str]] = []
     numbers: list[int] = []
     bad: list[Bad] = []
-    for number, line in _records(text):
+    for number, line in records(text):
         if not line.strip():
             continue
         try:
-            fields = _fields(line.decode("utf-8"), separator)
+            found = fields(line.decode("utf-8"), separator)
         except (UnicodeDecodeError, ValueError) as error:
             why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
             bad.append(Bad(number, why, shorten(_decoded(line))))
             continue
-        if len(fields) != len(names):
-            bad.append(Bad(number, f"{len(fields)} fields, {len(names)} expected", shorten(_decoded(line))))
+        if len(found) != len(names):
+            bad.append(Bad(number, f"{len(found)} fields, {len(names)} expected", shorten(_decoded(line))))
             continue
-        rows.append(fields)
+        rows.append(found)
         numbers.append(number)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     frame = pl.DataFrame([_texts(name, column) for name, column in zip(names, columns, strict=True)])
@@ -133,7 +135,7 @@ def _texts(name: str, values: Iterable[str]) -> pl.Series:
     return pl.Series(name, [value if value != "" else None for value in values], dtype=pl.String)
 
 
-def _records(text: bytes) -> Iterator[tuple[int, bytes]]:
+def records(text: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield (number of the first line, record): lines joined while a quoted field is open.
 
     A quote that is never closed spoils its own line and not the rest of the file.
@@ -153,7 +155,8 @@ def _records(text: bytes) -> Iterator[tuple[int, bytes]]:
         place = end
 
 
-def _fields(line: str, separator: str) -> list[str]:
+def fields(line: str, separator: str) -> list[str]:
+    """Return the fields of one record; raises ValueError for one that is damaged."""
     import csv
 
     try:

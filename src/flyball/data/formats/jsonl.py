@@ -27,7 +27,7 @@ def read(path: Path, content: bytes, numbers: Iterable[str] = (), limits: Limits
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        found, why = _object(line)
+        found, why = parsed(line)
         if found is None:
             cut = number == len(lines)
             note = note or (f"incomplete at byte {len(content)}" if cut else "")
@@ -43,13 +43,14 @@ def read(path: Path, content: bytes, numbers: Iterable[str] = (), limits: Limits
             if name not in cells:
                 cells[name] = [None] * len(numbered)
         for name, column in cells.items():
-            column.append(_text(found.get(name)))
+            column.append(cell(found.get(name)))
         numbered.append(number)
     frame = pl.DataFrame({name: pl.Series(column, dtype=pl.String) for name, column in cells.items()})
     return Raw(frame, np.array(numbered, dtype=np.int64), bad, note)
 
 
-def _object(line: bytes) -> tuple[dict[str, Any] | None, str]:
+def parsed(line: bytes) -> tuple[dict[str, Any] | None, str]:
+    """Return the object in a line, or None and why there is none."""
     try:
         found = json.loads(line)
     except UnicodeDecodeError:
@@ -59,7 +60,8 @@ def _object(line: bytes) -> tuple[dict[str, Any] | None, str]:
     return (found, "") if isinstance(found, dict) else (None, "no JSON object")
 
 
-def _text(value: Any) -> str | None:
+def cell(value: Any) -> str | None:
+    """Return a value of JSON as a cell's text."""
     if value is None or isinstance(value, str):
         return value
     return repr(value) if isinstance(value, float) else json.dumps(value)

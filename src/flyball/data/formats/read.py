@@ -1,10 +1,11 @@
-"""By a file's name to its reader."""
+"""By a file's name to its reader, and to its table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from flyball.data import stage
 from flyball.data.arrivals import Limits
 from flyball.data.formats import csv, jsonl, log, parquet
 from flyball.data.formats.raw import PLAIN, Bad, Raw, nothing
@@ -48,3 +49,23 @@ def read(
     except MemoryError:
         why = "does not fit into memory: send it in pieces"
         return nothing([Bad(0, why, "")], why)
+
+
+def claim(fleet: stage.Fleet, file: Path, name: Path) -> stage.Table | None:
+    """Return the table a file belongs to: by a folder of its name, or the start of its own.
+
+    >>> tables = (stage.Table("wear", columns={}), stage.Table("wear-log", columns={}))
+    >>> claim(stage.Fleet("m", None, tables), Path("in/wear-log-7.csv"), Path("wear-log-7.csv")).name
+    'wear-log'
+    """
+    folders = {*name.parts[:-1], file.parent.name}
+    stem = file.name[: len(file.name) - len(ending(file))]
+    named = [
+        t for t in fleet.tables if stem == t.name or any(stem.startswith(f"{t.name}{mark}") for mark in "-_.")
+    ]
+    named = named or [t for t in fleet.tables if t.name in folders]
+    if named:
+        return max(named, key=lambda table: len(table.name))
+    # A log may be anybody's: it is taken for a table only where it is named after one.
+    alone = len(fleet.tables) == 1 and ".log" not in ending(file)
+    return fleet.tables[0] if alone else None
