@@ -286,6 +286,9 @@ def edge(
     port: Annotated[int | None, typer.Option(help="Answer over HTTP on this port of the loopback.")] = None,
     cap: Annotated[int, typer.Option(help="MiB of results that are kept while nobody can be told.")] = 64,
     evidence: Annotated[Path | None, typer.Option(help="Write what it tells as one signed file.")] = None,
+    rows: Annotated[Path | None, typer.Option(help="Score what arrives in this folder: CSV, JSON lines.")] = None,
+    ring: Annotated[Path | None, typer.Option(help="Score the rows in this ring of shared memory.")] = None,
+    binding: Annotated[Path | None, typer.Option(help="What this site calls the page's columns: its binding.")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Run the agent of a machine: poll, verify, install, check, switch, fall back, tell."""
@@ -295,7 +298,7 @@ def edge(
     secret = edges.secret(token) if token is not None else None
     for found in edges.go(
         state, mirror, told, drop=drop, ca=ca, token=secret, period_s=every, rounds=rounds, port=port, cap=cap << 20,
-        evidence=evidence,
+        evidence=evidence, rows=rows, ring=ring, binding=binding,
     ):  # fmt: skip
         shown.say(found, as_json, lambda found=found: edges.lines(found))  # type: ignore[misc]
 

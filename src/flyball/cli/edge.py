@@ -44,7 +44,8 @@ def begin(
 
 def go(
     state: Path, mirror: str, told: Mapping[str, Any], *, drop: Path | None, ca: Path | None, token: str | None,
-    period_s: float, rounds: int, port: int | None, cap: int, evidence: Path | None = None,
+    period_s: float, rounds: int, port: int | None, cap: int, evidence: Path | None = None, rows: Path | None = None,
+    ring: Path | None = None, binding: Path | None = None,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Run the agent and yield what it runs after every round; ends after `rounds`, or when it is told to."""
     from flyball.serving.trust import keys
@@ -73,6 +74,7 @@ def go(
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     endpoints: list[Any] = []
+    scorings: list[Any] = []
     with durable.lock(state / "agent.lock", 1.0):
         try:
             spool = Spool(state / "spool", cap)
@@ -82,6 +84,7 @@ def go(
                 keys.load(state / "machine.key"), fleets.now, None, Drop(drop) if drop is not None else None,
                 period=int(period_s * 1e6),
             )  # fmt: skip
+            scorings = _scorings(state, agent, answering, rows, ring, binding)
             agent.boot(at_once=True)
             if port is not None:
                 endpoints = [_endpoint(page, one, port) for page, one in answering.items()]
@@ -89,10 +92,13 @@ def go(
             while not ended:
                 _seen(agent, answering)
                 due = agent.step()
+                _score(scorings)
                 if evidence is not None:
                     carried(agent, evidence)
                 yield {
-                    "machine": told["machine"], "problem": agent.problem,
+                    "machine": told["machine"],
+                    "problem": agent.problem or next((one.problem for one in scorings if one.problem), ""),
+                    "answered": sum(one.answered for one in scorings),
                     "pages": [seat.told() for seat in agent.seats.values()], "spooled": spool.waiting(),
                     "listens": [one.url for one in endpoints],
                 }  # fmt: skip
@@ -101,14 +107,46 @@ def go(
                     return
                 until = min(due / 1e6, time.time() + period_s)
                 while not ended and time.time() < until:
-                    time.sleep(min(0.2, max(0.0, until - time.time())))
+                    if not _score(scorings):
+                        time.sleep(min(0.2, max(0.0, until - time.time())))
         finally:
-            for one in endpoints:
+            for one in (*endpoints, *scorings):
                 one.close()
             for host in answering.values():
                 host.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _scorings(
+    state: Path,
+    agent: Any,
+    answering: Mapping[str, Any],
+    rows: Path | None,
+    ring: Path | None,
+    binding: Path | None,
+) -> list[Any]:
+    """Return what scores the rows that arrive, one for each page, where there is a place from which they come."""
+    from flyball.data import binding as bindings
+    from flyball.site.scoring import Scoring
+
+    if rows is None and ring is None:
+        return []
+    if rows is not None and not rows.is_dir():
+        raise errors.DataError(f"{rows}: no folder there: give the one in which files arrive")
+    held = bindings.read(binding) if binding is not None else None
+    return [
+        Scoring(
+            state / "scoring", page, host, agent.spool, fleets.now, agent.machine.name, agent.machine.kind, rows, ring,
+            held, agent.keep,
+        )
+        for page, host in answering.items()
+    ]  # fmt: skip
+
+
+def _score(scorings: list[Any]) -> int:
+    """Score what is new and return how much was answered."""
+    return sum(one.step() for one in scorings)
 
 
 def carried(agent: Any, file: Path) -> None:
@@ -166,5 +204,7 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"{told['machine']}: {page['page']} version {page['version']} ({page['answering'] or 'nothing'}){shadow}"
         for digest, why in page["refused"].items():
             yield f"  refused {digest[:12]}…: {why}"
+    if told.get("answered"):
+        yield f"  {told['answered']} questions about rows that arrived answered"
     if told["problem"]:
         yield f"  {told['problem']}"

@@ -74,6 +74,8 @@ class Scoring:
         self.machine, self.kind, self.binding, self.tell = machine, kind, binding, tell
         self._files, self._ring = files, ring
         self._note, self._told = folder / f"{page}.json", set[str]()
+        #: What kept the last step from being done, and how many questions were answered since the start.
+        self.problem, self.answered = "", 0
         self._work: _Work | None = None
         self.state = self._read()
         self._put()
@@ -89,11 +91,15 @@ class Scoring:
             return 0
         try:
             self._put()
-            return self._step(self._worked(page), self.clock())
-        except RetryError:
-            pass  # nobody answers at the moment: from the note again, at the next round
+            answered = self._step(self._worked(page), self.clock())
+        except RetryError as error:
+            self.problem = str(error)  # nobody answers at the moment: from the note again, at the next round
         except errors.FlyballError as error:
-            self._alarm(f"{type(error).__name__}: {error}")
+            self.problem = f"{type(error).__name__}: {error}"
+            self._alarm(self.problem)
+        else:
+            self.problem, self.answered = "", self.answered + answered
+            return answered
         self.close()
         return 0
 
