@@ -13,20 +13,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from flyball import units
 from flyball.runtime.inbox import Inbox
 from flyball.serving import release
 from flyball.serving.trust import Order, Policy
 from flyball.site import uplink
 from flyball.torture import attacks, small
-from flyball.torture.trial import Told, Trial
+from flyball.torture.trial import Told
 
 #: How long all machines may take to agree once nothing disturbs them, in seconds for each of them, and at least.
 EACH_S, LEAST_S = 6.0, 30.0
 PAGE = "p"
+#: How often a machine that scores a file is asked.
+PERIOD = units.ms(250)
 
 
 def agents() -> int:
@@ -121,6 +124,73 @@ def killed(seed: int, folder: Path, sabotage: bool = False) -> Told:
     )
 
 
+def scored(seed: int, folder: Path, sabotage: bool = False) -> Told:
+    """Let a machine score a file that grows, kill its agent again and again; every question is answered once.
+
+    `sabotage` takes the agent's note away whenever it is killed: what it does not remember it cannot go on with.
+    """
+    rng, name = random.Random(seed), "m00"
+    page = small.page(PERIOD)
+    made = small.made(folder / "one", "logistic", seed, page=page, x=small.asked(page, seed=seed))
+    rig = attacks.Rig(folder / "site")
+    rig.now = time.time_ns() // 1000
+    rig.repository = type(rig.repository).create(
+        folder / "repository", rig.root, rig.site, rig.online, (2, 2), rig.now
+    )
+    order(rig, made, folder, 1, Policy("loopback", {name: "nxe"}, canary=(name,)))
+    (folder / "root.json").write_bytes(rig.repository.root())
+    drop, rows, inbox = folder / "drop", folder / "rows", Inbox(folder / "received")
+    drop.mkdir()
+    rows.mkdir()
+    file = rows / "pump.csv"
+    file.write_text("machine,at,flow,stalled\n")
+    more = ["--rows", str(rows)]
+    child = agent(folder, name, str(folder / "repository"), drop, more)
+    try:
+        begun = _fed(file, rng, lambda: _moments(inbox, drop), lambda found: len(found) >= 2, LEAST_S)
+        for _ in range(3):
+            _fed(file, rng, list, lambda found: False, rng.uniform(0.2, 1.0))
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            if sabotage:
+                (folder / name / "scoring" / f"{PAGE}.json").unlink(missing_ok=True)
+            child = agent(folder, name, str(folder / "repository"), drop, more)
+        back, last = time.monotonic(), time.time_ns() // 1000
+        found = _fed(
+            file, rng, lambda: _moments(inbox, drop), lambda found: bool(found) and max(found) > last, LEAST_S
+        )
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    if not begun or not found:
+        return Told(False, LEAST_S, 0, "nothing was answered")
+    due = set(range(min(found), max(found) + 1, int(PERIOD)))
+    twice, lost = len(found) - len(set(found)), len(due - set(found))
+    why = f"{twice} answered twice, {lost} of {len(due)} never" if twice or lost else ""
+    return Told(not why, time.monotonic() - back, 0, why)
+
+
+def _fed(
+    file: Path, rng: random.Random, look: Callable[[], list[int]], enough: Callable[[list[int]], bool], limit_s: float
+) -> list[int]:  # fmt: skip
+    """Let a file grow, row by row, until what is seen is enough or the time is up; return what was seen last."""
+    until = time.monotonic() + limit_s
+    found: list[int] = []
+    while time.monotonic() < until:
+        with file.open("a") as sink:
+            sink.write(f"m00,{time.time_ns() // 1000},{rng.gauss(0, 1):.4f},false\n")
+        time.sleep(0.05)
+        if enough(found := look()):
+            break
+    return found
+
+
+def _moments(inbox: Inbox, drop: Path) -> list[int]:
+    """Return the moments of every answer that was told."""
+    hear(inbox, drop)
+    return [int(record["moment"]) for _, _, record in inbox.records("answers")]
+
+
 def order(rig: attacks.Rig, folder: Path, work: Path, version: int, policy: Policy | None) -> None:
     """Let the site's keys order a release on all machines, and a policy with it."""
     packed = work / f"{version}.tar"
@@ -133,7 +203,7 @@ def order(rig: attacks.Rig, folder: Path, work: Path, version: int, policy: Poli
     rig.repository.publish(rig.online, now)
 
 
-def agent(folder: Path, name: str, url: str, drop: Path) -> subprocess.Popen[bytes]:
+def agent(folder: Path, name: str, url: str, drop: Path, more: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     """Start the agent of a machine as a process of its own."""
     program = str(Path(sys.executable).with_name("flyball"))
     who = ["--root", str(folder / "root.json"), "--machine", name, "--kind", "nxe", "--page", PAGE]
@@ -148,6 +218,7 @@ def agent(folder: Path, name: str, url: str, drop: Path) -> subprocess.Popen[byt
         str(drop),
         "--every",
         "0.5",
+        *more,
     ]
     out = (folder / f"{name}.log").open("ab")
     with out:
@@ -180,4 +251,7 @@ def _refused(folder: Path, name: str) -> bool:
     return bool(said) and "SignatureError" in said[-1]["problem"]
 
 
-TRIALS = (Trial("R46", "agents as processes, killed and cut off at random", killed, 32),)
+TRIALS: tuple[tuple[str, str, Callable[..., Told], int], ...] = (
+    ("R46", "agents as processes, killed and cut off at random", killed, 32),
+    ("R46", "an agent that scores a file, killed again and again", scored, 32),
+)

@@ -519,7 +519,8 @@ def trials(sabotage: bool = False) -> tuple[Trial, ...]:
         trial._replace(run=_broken(trial.run)) if sabotage else trial for trial in serving_trials.TRIALS
     )
     real = (
-        trial._replace(run=functools.partial(agents.killed, sabotage=sabotage)) for trial in agents.TRIALS
+        Trial(row, fault, functools.partial(run, sabotage=sabotage), every)
+        for row, fault, run, every in agents.TRIALS
     )
     return tuple(sorted((*own, *answering, *real), key=lambda trial: int(trial.row[1:])))
 

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, labels, model
+from flyball import data, feedback, labels, model, part, serving, units
+from flyball import features as features_room
 from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.serving import release
 
 if TYPE_CHECKING:
     from flyball.model import stage as models
+    from flyball.system import System
 
 LEARNERS: dict[str, Callable[[], models.Learner]] = {
     "trees": lambda: model.BoostedTrees(trees=20),
@@ -37,12 +39,56 @@ def matrix(n: int = 300, seed: int = 0) -> features.Matrix:
     return features.Matrix(moments, {**{f"c{i}": x[:, i].copy() for i in range(3)}, "kind": kind})
 
 
-def fitted(learner: str = "trees", seed: int = 0) -> models.Predictor:
-    """Return a predictor that learned something from the small matrix."""
+def page(period: units.Duration) -> System:
+    """Return a page over one table, `pump`, that is asked at every period: a mean, a maximum, a last value.
+
+    >>> list(page(units.hours(1)).problems())
+    []
+    """
+    from flyball.systems.scanner.page import system
+
+    span = units.Duration(4 * period)
+    rolling = features_room.Rolling("pump.flow", over=span, by=("mean", "max"))
+    return part.replace(
+        system, name="pump", question="Will this pump stall?",
+        data=data.Fleet(
+            "machine", data.WallClock(), (data.Table("pump", columns={"flow": "number", "stalled": "bool"}),)
+        ),
+        features=features_room.AsOf(
+            features_room.Every(period), (rolling, features_room.Last("pump.flow"))
+        ),
+        labels=labels.FailsWithin(period, event="pump.stalled"),
+        model=part.replace(
+            system.model, baseline=model.Prior(), peers={}, gates=(),
+            challenger=model.Logistic(),
+            choose=model.Rolling(folds=2, guard=period), test=model.Latest(share=0.2, guard=period),
+            metrics=("average_precision", "log_loss"), costs=None, compress=(),
+        ),
+        serving=serving.Edge(serving.Budget(alerts=5, per=units.days(1)), None),
+        feedback=feedback.Outcomes(),
+    )  # fmt: skip
+
+
+def asked(of: System, n: int = 300, seed: int = 0) -> features.Matrix:
+    """Return n questions of a page whose features are numbers.
+
+    >>> list(asked(page(units.hours(1)), 2).columns)
+    ['pump.flow.mean.4h', 'pump.flow.max.4h', 'pump.flow.last']
+    """
     import numpy as np
 
-    x = matrix(seed=seed)
-    value = (x.columns["c0"] + 0.5 * np.random.default_rng(1).normal(size=len(x)) > 0.5).astype(np.float64)  # type: ignore[operator]
+    rng = np.random.default_rng(seed)
+    moments = features.Moments.of([f"m{i:04d}" for i in range(n)], [0] * n)
+    return features.Matrix(moments, {name: rng.normal(size=n) for name in of.features.names()})
+
+
+def fitted(learner: str = "trees", seed: int = 0, x: features.Matrix | None = None) -> models.Predictor:
+    """Return a predictor that learned something from the small matrix, or from another."""
+    import numpy as np
+
+    x = matrix(seed=seed) if x is None else x
+    first = next(iter(x.columns.values()))
+    value = (first + 0.5 * np.random.default_rng(1).normal(size=len(x)) > 0.5).astype(np.float64)  # type: ignore[operator]
     known = np.ones(len(x), dtype=bool)
     y = labels.stage.Answers(value, known, data.stage.Words.of([None] * len(x)), np.ones(len(x)))
     return LEARNERS[learner]().fit(x, y, labels.Probability(), seed)
@@ -55,22 +101,23 @@ def made(
     golden: int = 32,
     wrong: float = 0.0,
     broken: bool = False,
-    page: Any = None,
+    page: System | None = None,
+    x: features.Matrix | None = None,
 ) -> Path:
     """Make a release in a folder and return its folder there, named by its digest.
 
     `wrong` is by how much the answers differ from its golden vectors; a `broken` one is sealed and cannot be loaded.
-    `page` is the page it says it is of.
+    `page` is the page it says it is of, `x` what it learns from.
     """
     import numpy as np
 
-    predictor = fitted(learner, seed)
+    predictor = fitted(learner, seed, x)
     draft = folder / f"draft-{random.Random(seed).getrandbits(32):08x}"
     release.write_packed(draft / "model", predictor.pack())
     if broken:
         file = draft / "model" / release.PACKED
         file.write_text(json.dumps({**json.loads(file.read_text()), "runner": "none of this version"}))
-    some = matrix(seed=seed).take(np.arange(golden))
+    some = (matrix(seed=seed) if x is None else x).take(np.arange(golden))
     arrays.write_matrix(draft / "golden.npz", some, decode=True)
     answers = predictor.predict(some)
     with (draft / "golden_answers.npz").open("wb") as sink:
