@@ -2,44 +2,9 @@
 
 import json
 
-import pytest
+from tests.cli.conftest import POLICY
 
-from flyball import cli
 from flyball.torture import small
-
-POLICY = {"site": "fab-1", "machines": {"s1": "nxe", "s2": "nxe"}, "canary": ["s1"]}
-
-
-@pytest.fixture
-def say(capsys, monkeypatch, tmp_path):
-    """Run a command in a folder of its own; returns (exit code, what it printed as JSON, what went to stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, code=0):
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments] + ["--json"])
-        out, err = capsys.readouterr()
-        assert ended.value.code == code, err
-        return [json.loads(line) for line in out.splitlines()], err
-
-    return run
-
-
-@pytest.fixture
-def fleet(say, tmp_path):
-    """A fleet with keys, a policy that is published, a release, and a machine that has begun."""
-    for name in ("root-a", "root-b", "site-a", "site-b", "online"):
-        say("keys", "new", f"keys/{name}")
-    roots = ("--root", "keys/root-a", "--root", "keys/root-b")
-    sites = ("--site", "keys/site-a", "--site", "keys/site-b")
-    say("keys", "init", "fleet", *roots, *sites, "--online", "keys/online", "--page", "scanner")
-    (tmp_path / "policy.json").write_text(json.dumps(POLICY))
-    say("keys", "policy", "fleet", "policy.json")
-    told, _ = say("keys", "sign", "fleet", "--key", "keys/site-a", "--key", "keys/site-b")
-    assert told == [{"role": "targets", "missing": 0}]
-    say("keys", "publish", "fleet")
-    (tmp_path / "drop").mkdir()
-    return tmp_path
 
 
 def release(folder):
@@ -52,16 +17,8 @@ def release(folder):
     return made.rename(folder / releases.sealed(made))
 
 
-def begin(say, machine, **more):
-    root = ("--root", "fleet/repository/metadata/1.root.json")
-    who = ("--machine", machine, "--kind", "nxe", "--page", "scanner")
-    return say(
-        "edge", machine, "--from", "fleet/repository", *root, *who, "--drop", "drop", "--rounds", 1, **more
-    )
-
-
-def test_from_keys_to_a_shadow_on_a_machine_and_back(say, fleet):
-    begin(say, "s1")
+def test_from_keys_to_a_shadow_on_a_machine_and_back(say, fleet, begin):
+    begin("s1")
     say("keys", "enrol", "fleet", "s1", "s1/machine.key.pub")
     made = release(fleet)
     (told,), _ = say("ship", "fleet", made, "--why", "first", "--drop", "drop", "--bundle", "in.tar")
@@ -82,8 +39,8 @@ def test_from_keys_to_a_shadow_on_a_machine_and_back(say, fleet):
     ]  # fmt: skip
 
 
-def test_what_is_carried_over_an_air_gap_is_taken_in_once_and_only_when_it_is_signed(say, fleet):
-    begin(say, "s1")
+def test_what_is_carried_over_an_air_gap_is_taken_in_once_and_only_when_it_is_signed(say, fleet, begin):
+    begin("s1")
     _, err = say("ship", "fleet", "--evidence", "out.tar", code=5)
     assert "no machine of this site signed it" in err
     say("keys", "enrol", "fleet", "s1", "s1/machine.key.pub")
@@ -102,8 +59,8 @@ def test_what_is_carried_over_an_air_gap_is_taken_in_once_and_only_when_it_is_si
     assert "changed on the way" in err or "signed" in err
 
 
-def test_a_machine_that_nobody_enrolled_is_set_aside(say, fleet):
-    begin(say, "s2")
+def test_a_machine_that_nobody_enrolled_is_set_aside(say, fleet, begin):
+    begin("s2")
     (told,), _ = say("ship", "fleet", "--drop", "drop")
     assert told["heard"] == 0 and "enrol it first" in told["set aside"]["s2"]
 
@@ -135,8 +92,8 @@ def test_a_changed_audit_is_told(say, fleet):
     assert "line 1 was changed" in err
 
 
-def test_a_stolen_online_key_is_replaced_by_four_commands(say, fleet):
-    begin(say, "s1")
+def test_a_stolen_online_key_is_replaced_by_four_commands(say, fleet, begin):
+    begin("s1")
     say("keys", "new", "keys/online-2")
     say("keys", "delegate", "fleet", "--to", "keys/online-2")
     say("keys", "sign", "fleet", "--key", "keys/site-a", "--key", "keys/site-b")
@@ -153,7 +110,7 @@ def test_a_stolen_online_key_is_replaced_by_four_commands(say, fleet):
     assert seen["problem"] == "" and seen["pages"][0]["shadow"]
 
 
-def test_a_wave_goes_out_once_people_have_approved_it(say, fleet):
+def test_a_wave_goes_out_once_people_have_approved_it(say, fleet, begin):
     for name in ("ann", "bob"):
         say("keys", "new", f"keys/{name}")
     (fleet / "strict.json").write_text(json.dumps(POLICY | {"approvals": 2}))
@@ -185,7 +142,7 @@ def test_a_wave_goes_out_once_people_have_approved_it(say, fleet):
         ("approved", "ann"),
         ("approved", "bob"),
     ]
-    (seen,), _ = begin(say, "s2")
+    (seen,), _ = begin("s2")
     assert seen["pages"][0]["version"] == 1 and seen["pages"][0]["stage"] == "wave"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flyball import errors, systems
-from flyball.cli import alerts, keys, shown
+from flyball.cli import alerts, keys, mlflow, shown, wheels
 
 if TYPE_CHECKING:
     from flyball.runtime.contest import Ceiling
@@ -21,6 +21,8 @@ app = typer.Typer(
 )  # fmt: skip
 
 app.add_typer(keys.app, name="keys")
+app.add_typer(mlflow.app, name="mlflow")
+app.add_typer(wheels.app, name="wheels")
 app.add_typer(alerts.app, name="alerts")
 
 Page = Annotated[str, typer.Argument(help="A Python file with `system = System(...)`, or a ready-made page.")]

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,10 @@ def pack(folder: Path, file: Path) -> None:
                 tar.addfile(told, content)
 
 
-def unpack(file: Path, folder: Path, digest: str) -> None:
+def unpack(file: Path, folder: Path, digest: str, admit: Callable[[Path, str], object] = admit) -> None:
     """Write the files of a packed release into an empty folder and admit it under the digest.
+
+    `admit` judges what is there: wheels are no release, and are held to other rules (`site.renewal`).
 
     Raises TamperedError for whatever is no plain file below the folder, and for too much of anything.
     """
