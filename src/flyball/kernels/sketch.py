@@ -147,16 +147,27 @@ class QuantileSketch:
                 f"other: is no sketch of {self.columns} columns, compare what has the same columns"
             )
         out = np.full(self.columns, np.nan)
-        for column, (ours, theirs) in enumerate(zip(self._each(), other._each(), strict=True)):
+        for column, (ours, theirs) in enumerate(zip(self.steps(), other.steps(), strict=True)):
             if len(ours[0]) and len(theirs[0]):
                 points = np.concatenate([ours[0], theirs[0]])
                 shares = [
                     np.concatenate([[0.0], reached])[np.searchsorted(values, points, side="right")]
-                    / reached[-1]
-                    for values, reached, _, _ in (ours, theirs)
+                    for values, reached in (ours, theirs)
                 ]
                 out[column] = np.abs(shares[0] - shares[1]).max()
         return out
+
+    def steps(self) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield the cumulative distribution of each column as its steps: values in order, the share at or below each.
+
+        Equal values may stand beside each other, then the last of them counts; nothing where there is no value.
+
+        >>> import numpy as np
+        >>> list(QuantileSketch(1).push(np.array([3.0, 1.0])).steps())
+        [(array([1., 3.]), array([0.5, 1. ]))]
+        """
+        for values, reached, _, _ in self._each():
+            yield values, reached / reached[-1] if len(reached) else reached.astype(float)
 
     def to_bytes(self) -> bytes:
         """Return what is sent and kept: at most 4096 bytes a column, the same on every path, versioned."""
