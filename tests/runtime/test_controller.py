@@ -1,8 +1,19 @@
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
-from flyball import durable, errors
-from flyball.fab.sites import Behaviour, Cut, Sites
+from flyball import durable, errors, serving
+from flyball.fab.sites import HOUR, Behaviour, Cut, Simulated, Sites
+from flyball.site.host import Both
+from flyball.site.process import RetryError
+from flyball.site.scoring import Scoring
+from flyball.site.terms import Terms
+from flyball.torture import small
 from flyball.torture.fleet import ROLLOUT, served
+from flyball.units import days, hours
+
+PUMP = small.page(hours(1))
 
 
 @pytest.fixture
@@ -105,3 +116,90 @@ def test_damaged_notes_are_told(world):
     (world.folder / "controller" / "rollout.json").write_bytes(b"{")
     with pytest.raises(errors.StoreError, match="damaged"):
         world.control()
+
+
+class Joining(Simulated):
+    """What answers from rows of its own: the agent's real scoring, and releases that are as good as they are called."""
+
+    def __init__(self, sites, site):
+        super().__init__(sites, site)
+        (site.folder / "in").mkdir(parents=True, exist_ok=True)
+        self.scoring = None
+        self.rng = np.random.default_rng(int(site.name[1:]))
+
+    def said(self, digest, x):
+        sure = np.clip(np.nan_to_num(x.columns["pump.flow.last"], nan=0.0), 0, 1)
+        name = self.sites.called.get(digest, "baseline")
+        return {"good": 0.25 + 0.5 * sure, "better": 0.05 + 0.9 * sure,
+                "worse": 0.95 - 0.9 * sure}.get(name, np.full(len(x), 0.5))  # fmt: skip
+
+    def terms_of(self, digest):
+        return Terms(PUMP, 0.6)
+
+    def page(self):
+        return PUMP
+
+    def ask(self, x):
+        if not self.digest and not self.beside:
+            raise RetryError("nothing yet")
+        shadow = self.said(self.beside, x) if self.beside else None
+        return Both(self.digest, self.said(self.digest, x), self.beside, shadow)
+
+    def live(self, since, until, rng):
+        agent = self.site.agent
+        if self.scoring is None:
+            host = SimpleNamespace(
+                digest=lambda: self.digest, page=self.page, terms_of=self.terms_of, ask=self.ask
+            )
+            self.scoring = Scoring(
+                self.site.folder / "scoring", "p", host, agent.spool, lambda: self.sites.now, self.site.name,
+                self.site.kind, self.site.folder / "in", tell=agent.keep,
+            )  # fmt: skip
+        # The flow says what will be: at each hour whether the pump stalls within the next one.
+        lines = []
+        for at in range(since, until, HOUR):
+            stalls = self.rng.random() < 0.5
+            lines += [f"{at},{at},{float(stalls)},", f"{at + HOUR // 2},{at + HOUR // 2},,{stalls}"]
+        with (self.site.folder / "in" / "pump.csv").open("a") as file:
+            if not file.tell():
+                file.write("machine,at,seen,flow,stalled\n")
+            file.write("".join(f"{self.site.name},{line}\n" for line in lines))
+        before = self.scoring.answered
+        self.scoring.step()
+        n = self.scoring.answered - before
+        for digest, shadow in ((self.digest, False), (self.beside, True)):
+            serving = agent.seats["p"].serving
+            if digest and (shadow or (serving is not None and serving.release == digest)):
+                yield {
+                    "machine": self.site.name, "kind": self.site.kind, "release": digest,
+                    "stage": "shadow" if shadow else serving.stage, "since": since, "until": until, "answers": n,
+                }  # fmt: skip
+
+
+def test_a_shadow_is_judged_by_the_outcomes_that_machines_joined_themselves(tmp_path):
+    rollout = serving.Staged(shadow=days(2), canary=0.5, hold=days(1))
+    world = Sites(tmp_path, 3, {"m0": "nxe", "m1": "nxe"}, rollout, host=Joining)
+    world.called = {}
+
+    def shipped(name):
+        folder = world.release(name)
+        world.called[folder.name] = name
+        return world.ship(folder, name)
+
+    def lived(most):
+        for _ in range(most):
+            if world.controller.state["candidate"] is None:
+                break
+            world.advance(24, every=6)
+
+    first = shipped("good")
+    lived(12)
+    assert set(world.running().values()) == {first}, world.controller.status()
+    better = shipped("better")
+    lived(12)
+    assert set(world.running().values()) == {better}
+    worse = shipped("worse")
+    lived(12)
+    assert set(world.running().values()) == {better}
+    assert "loss larger" in world.controller.state["rolled_back"][worse]
+    assert world.told("outcomes") and not world.controller.missing()

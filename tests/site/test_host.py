@@ -93,6 +93,18 @@ def test_the_limits_of_the_releases_own_page_are_held(host, tmp_path):
     assert host.router.limits.p99_ms == 50.0 and host.router.digest == one.name
 
 
+def test_before_the_first_release_serves_the_shadow_is_held_against_the_baseline_it_brought(host, tmp_path):
+    x = small.matrix(4)
+    rule = small.made(tmp_path / "rule", "logistic", 1)
+    first = small.made(tmp_path / "first", "logistic", 2, page=system, baseline=rule)
+    host.shadow(first, first.name)
+    both = host.ask(x)
+    assert (host.digest(), both.digest, both.beside) == ("", "", first.name)
+    assert both.shadow.tolist() != both.served.tolist() and host.page() == system
+    host.switch(first, first.name)
+    assert host.ask(x).digest == first.name
+
+
 def test_a_shadow_that_cannot_be_loaded_leaves_what_serves(host, tmp_path):
     x = small.matrix(1)
     one = small.made(tmp_path / "one", "logistic", 1)

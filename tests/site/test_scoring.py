@@ -40,10 +40,16 @@ class Power(BaseException):
 class Stub:
     """Answers as a fixed function of the row does; `better` shadows."""
 
-    digest = "ab" * 32
+    release = "ab" * 32
 
     def __init__(self, shadow=True):
         self.shadow, self.down, self.held = shadow, False, terms.Terms(PAGE, 0.4)
+
+    def digest(self):
+        return self.release
+
+    def page(self):
+        return self.held.page
 
     def terms_of(self, digest):
         return self.held
@@ -53,7 +59,7 @@ class Stub:
             raise RetryError("not now")
         answer = self.said(x)
         return Both(
-            self.digest, answer, "cd" * 32 if self.shadow else "", answer * 0.5 if self.shadow else None
+            self.release, answer, "cd" * 32 if self.shadow else "", answer * 0.5 if self.shadow else None
         )
 
     @staticmethod
@@ -149,7 +155,7 @@ def test_answers_are_those_of_the_batch(whole):
         np.testing.assert_allclose(
             one["answer"], np.clip((7.0 if np.isnan(mean) else mean) / 60, 0, 1), rtol=1e-9
         )
-        assert one["release"] == Stub.digest and one["shadow_answer"] == one["answer"] * 0.5
+        assert one["release"] == Stub.release and one["shadow_answer"] == one["answer"] * 0.5
 
 
 def test_alerts_are_decided_by_the_frozen_threshold_and_the_budget(whole):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flyball import errors
 from flyball.features import stage as features
-from flyball.site import terms, wire
+from flyball.serving import release
+from flyball.site import slots, terms, wire
 from flyball.site.process import Exit, Health, Process
 from flyball.site.router import Limits, Router
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from flyball.data.stage import Array
+    from flyball.system import System
 
 #: So many questions, and bytes of them, may wait to be asked of the shadow; what comes beyond is not mirrored.
 MOST_WAITING, MOST_BYTES = 256, 2**24
@@ -59,16 +61,21 @@ class Answering:
         self._lock, self._why, self._apart = threading.Lock(), "", apart
         self.router = Router(self._limits, on_exits=self._gave_up, on_sent=self._sent)
         self._beside: Router | None = None
+        self._measure: Router | None = None
         self._counts: dict[str, dict[str, float]] = {}
         self._terms: dict[str, terms.Terms] = {}
         self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._held = self._bytes = 0
         self._mirror: threading.Thread | None = None
 
-    @property
-    def digest(self) -> str | None:
-        """The release that serves, or None before the first."""
-        return self.router.digest
+    def digest(self) -> str:
+        """Return the release that serves, "" before the first."""
+        return self.router.digest or ""
+
+    def page(self) -> System | None:
+        """Return the page of what serves, or of what shadows while nothing does; None for what has none."""
+        beside = self._beside
+        return self.terms_of(self.digest() or (beside.digest if beside is not None else None) or "").page
 
     def switch(self, folder: Path, digest: str) -> Health:
         """Start a release, check it, and let it answer; raises and keeps the old one where it is not healthy."""
@@ -86,9 +93,10 @@ class Answering:
 
     def shadow(self, folder: Path | None, digest: str) -> None:
         """Let a release answer beside the one that serves, or none."""
-        old, self._beside = self._beside, None
-        if old is not None:
-            old.close()
+        gone, self._beside, self._measure = (self._beside, self._measure), None, None
+        for old in gone:
+            if old is not None:
+                old.close()
         if folder is not None:
             held = terms.of(folder)
             beside = Router(self._stricter(held))
@@ -99,6 +107,8 @@ class Answering:
                 raise
             self._terms = {**self._terms, digest: held}
             self._beside = beside
+            if self.router.digest is None:
+                self._measure = self._baseline(folder)
 
     def failed(self) -> str:
         """Return why what serves was given up since the last call."""
@@ -111,12 +121,20 @@ class Answering:
         return self._terms.get(digest, terms.Terms())
 
     def ask(self, x: features.Matrix, timeout_s: float = 1.0) -> Both:
-        """Return what serves answers and what shadows does; raises as `Router.answer` where the first is not there."""
+        """Return what serves answers and what shadows does; raises as `Router.answer` where the first is not there.
+
+        Before the first release serves, the shadow is held against the baseline it brought: then `digest` is "", and
+        nobody is to act on either answer.
+        """
         description, body = wire.write_matrix(x)
         begun = time.perf_counter()
-        digest, future = self.router.send(description, body, mirrored=False)
+        measure = self._measure if self.router.digest is None else None
+        asked = self.router if measure is None else measure
+        digest, future = asked.send(description, body, mirrored=False)
         served = wire.read_answer(Process.waited(future, timeout_s))
-        self._answered(digest, len(x), time.perf_counter() - begun)
+        if measure is None:
+            self._answered(digest, len(x), time.perf_counter() - begun)
+        digest = digest if measure is None else ""
         return Both(digest, served, *self._compared(digest, x, served, description, body))
 
     def answer(self, x: features.Matrix, timeout_s: float = 1.0) -> Array:
@@ -143,6 +161,19 @@ class Answering:
             self._mirror.join()
         self.shadow(None, "")
         self.router.close()
+
+    def _baseline(self, folder: Path) -> Router | None:
+        """Start the baseline that a release brought, to hold it against; None where it brought none that answers."""
+        place = folder / slots.BASELINE
+        if not place.is_dir():
+            return None
+        found = Router(self._limits)
+        try:
+            found.switch(place, release.digest(place))
+        except errors.FlyballError:
+            found.close()
+            return None
+        return found
 
     def _stricter(self, held: terms.Terms) -> Limits:
         def least(one: Any, other: Any) -> Any:

@@ -43,9 +43,11 @@ Record = tuple[str, dict[str, Any]]
 class Host(Protocol):
     """What answers: scorer processes, or something that stands in for them."""
 
-    @property
-    def digest(self) -> str | None:
-        """The release that serves, or None."""
+    def digest(self) -> str:
+        """Return the release that serves, "" where none does."""
+
+    def page(self) -> System | None:
+        """Return the page of what answers, None where that has none."""
 
     def terms_of(self, digest: str) -> terms.Terms:
         """Return the terms of a release."""
@@ -82,12 +84,12 @@ class Scoring:
 
     def step(self) -> int:
         """Take in what is new, answer what is due, join what came of it; nothing while no release serves."""
-        digest = self.host.digest
-        if digest is None:
-            return 0
-        page = self.host.terms_of(digest).page
+        page = self.host.page()
         if page is None and not self.state["page"]:
-            self._alarm("what serves has no page that says which rows it is asked about: nothing is scored")
+            if self.host.digest():
+                self._alarm(
+                    "what serves has no page that says which rows it is asked about: nothing is scored"
+                )
             return 0
         try:
             self._put()
@@ -152,12 +154,13 @@ class Scoring:
             except (
                 errors.DataError
             ) as error:  # the question itself: no other answer would come of asking again
-                out.append(("answers", {**record, "release": self.host.digest or "", "why": str(error)}))
+                out.append(("answers", {**record, "release": self.host.digest(), "why": str(error)}))
                 continue
             digest = both.digest
             said[place] = scalar(kind, both.served)
             kept = {"key": key, "moment": moment, "answer": said[place], "release": digest}
-            record |= {"release": digest, "answer": _listed(both.served)}
+            # Before the first release serves, the answer is that of a baseline which nobody may act on.
+            record |= {"release": digest, "answer": _listed(both.served) if digest else None}
             if both.shadow is not None:
                 record |= {"shadow": both.beside, "shadow_answer": _listed(both.shadow)}
                 kept |= {"shadow": both.beside, "other": scalar(kind, both.shadow)}
@@ -192,11 +195,12 @@ class Scoring:
         losses: dict[str, list[float]] = {}
         kind = work.page.labels.kind()
         for kept, outcome in work.settled(now):
-            yield "outcomes", {
-                "machine": self.machine, "page": self.page, "release": kept["release"], "key": outcome.key,
-                "moment": outcome.moment, "answer": _number(outcome.answer), "truth": _number(outcome.truth),
-                "state": outcome.state, "until": outcome.until,
-            }  # fmt: skip
+            if kept["release"]:
+                yield "outcomes", {
+                    "machine": self.machine, "page": self.page, "release": kept["release"], "key": outcome.key,
+                    "moment": outcome.moment, "answer": _number(outcome.answer), "truth": _number(outcome.truth),
+                    "state": outcome.state, "until": outcome.until,
+                }  # fmt: skip
             if kept.get("shadow") and outcome.state == "known":
                 lost = paired(kind, outcome.answer, float(kept["other"]), outcome.truth)
                 if lost is not None:

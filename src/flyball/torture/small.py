@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,11 +104,13 @@ def made(
     broken: bool = False,
     page: System | None = None,
     x: features.Matrix | None = None,
+    baseline: Path | None = None,
 ) -> Path:
     """Make a release in a folder and return its folder there, named by its digest.
 
     `wrong` is by how much the answers differ from its golden vectors; a `broken` one is sealed and cannot be loaded.
-    `page` is the page it says it is of, `x` what it learns from.
+    `page` is the page it says it is of, `x` what it learns from, `baseline` a release
+    that it brings along as its baseline.
     """
     import numpy as np
 
@@ -125,6 +128,8 @@ def made(
     if page is not None:
         (draft / "page.txt").write_text(repr(page) + "\n")
         (draft / "serving.json").write_text(json.dumps({"threshold": 0.5, "fallback": "baseline"}))
+    if baseline is not None:
+        shutil.copytree(baseline, draft / "baseline")
     (draft / "data.json").write_text(json.dumps({"seed": seed}))
     return draft.rename(folder / release.sealed(draft))
 
