@@ -1,11 +1,12 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flyball import errors
-from flyball.serving.trust import Order, Policy
+from flyball.serving.trust import Order, Policy, approvals
 from flyball.site.wanted import Standing, wanted
 
 POLICY = Policy(
@@ -69,11 +70,21 @@ def test_a_machine_that_the_policy_does_not_name_takes_nothing():
     assert chosen([order(1, 1), order(2, 2, "canary")], me).serving is None
 
 
-def test_approvals_count_people_not_signatures():
-    strict = Policy("fab", {"s1": "nxe"}, approvals=2)
-    for approved, taken in ((("ana",), False), (("ana", "ana"), False), (("ana", "ben"), True)):
-        found = wanted([(order(1, 1, approved=approved), True)], standing(), strict, 0)
+def test_approvals_count_people_by_signatures_that_hold_for_this_order():
+    from securesystemslib.signer import CryptoSigner
+
+    keys = {name: CryptoSigner.generate_ed25519() for name in ("ana", "ben")}
+    people = {name: approvals.public(key.public_key) for name, key in keys.items()}
+    strict = Policy("fab", {"s1": "nxe"}, approvals=2, approvers=people)
+    one = approvals.approve(order(1, 1), "ana", keys["ana"], strict)
+    both = approvals.approve(one, "ben", keys["ben"], strict)
+    for told, taken in (
+        (order(1, 1), False), (one, False), (both, True), (replace(both, number=2), False),
+        (replace(one, approved={**one.approved, "ben": one.approved["ana"]}), False),
+    ):  # fmt: skip
+        found = wanted([(told, True)], standing(), strict, 0)
         assert (found.serving is not None) is taken
+        assert taken or "approvals are missing" in str(found.refusals[0])
 
 
 def test_windows_and_dates_are_waited_for():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from flyball import errors
+from flyball.serving.trust import approvals
 from flyball.serving.trust.order import Order, Policy
 
 
@@ -141,13 +142,8 @@ def _fits(order: Order, by_site: bool, me: Standing, policy: Policy | None) -> e
         return errors.WrongTargetError(
             f"{what}: {policy.site} knows {me.machine} as a {policy.machines[me.machine]}, it is a {me.kind}: refused"
         )
-    if (
-        by_site
-        and order.stage == "wave"
-        and policy is not None
-        and len(set(order.approved)) < policy.approvals
-    ):
+    if by_site and policy is not None and (missing := approvals.missing(order, policy)):
         return errors.SignatureError(
-            f"{what}: {len(set(order.approved))} of {policy.approvals} approvals: refused"
+            f"{what}: {missing} of {policy.approvals} approvals are missing or do not hold: refused"
         )
     return None
