@@ -75,3 +75,15 @@ def test_a_scorer_that_never_ends_is_ended(folder, monkeypatch):
     with pytest.raises(errors.GateError, match=r"did not finish .* within 0.01 s"):
         measure.scorer(folder, folder.name)
     assert os.path.isdir(folder)
+
+
+def test_instructions_name_what_this_machine_has_and_the_path_that_answers():
+    from flyball.kernels import backend
+
+    told = measure.instructions()
+    assert set(told["flags"]) <= set(measure.FLAGS) and told["architecture"]
+    assert told["kernels"] == backend.path
+    if "avx512" in backend.available():
+        assert "avx512f" in told["flags"]
+    with backend.using("reference"):
+        assert measure.instructions()["kernels"] == "reference"

@@ -22,6 +22,33 @@ UNITS = {
 }  # fmt: skip
 
 
+#: What decides how numbers of few bits, and sums, come out: two machines that differ here may differ in answers.
+FLAGS = (
+    "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16",
+    "asimddp", "i8mm", "bf16", "sve",
+)  # fmt: skip
+
+
+def instructions() -> dict[str, Any]:
+    """Return on which instructions a release is judged here: the architecture, what it has of FLAGS, our kernels' path.
+
+    >>> sorted(instructions())
+    ['architecture', 'flags', 'kernels']
+    """
+    import platform
+
+    from flyball.kernels import backend
+
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        told = ""
+    lines = [line.partition(":")[2] for line in told.splitlines() if line.startswith(("flags", "Features"))]
+    has = set(lines[0].split()) if lines else set()
+    kernels = backend.path
+    return {"architecture": platform.machine(), "flags": [f for f in FLAGS if f in has], "kernels": kernels}
+
+
 def scorer(folder: Path, digest: str) -> dict[str, Measurement]:
     """Return p50, p99 and p99.9 latency, CPU seconds, cold start, resident memory, size and agreement of a release.
 

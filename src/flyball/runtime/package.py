@@ -17,9 +17,9 @@ from flyball import errors, evidence
 from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.model import metrics, unpack
 from flyball.model import stage as model
-from flyball.runtime import bill, build, followed, measure, plan
+from flyball.model import unpack
+from flyball.runtime import bill, build, card, followed, measure, plan
 from flyball.runtime import contest as contests
 from flyball.serving import release
 
@@ -154,15 +154,20 @@ def _write(
     ship_ = type(page.model.ship).__name__
     told = {"threshold": held.threshold, "fallback": page.serving.fallback, "ship": ship_, "schema": schema}
     _json(folder / "serving.json", told)
-    _json(folder / "data.json", trained_on(page, x, y))
+    data = trained_on(page, x, y)
+    _json(folder / "data.json", data)
     _json(folder / "reference.json", reference)
     _json(folder / "versions.json", {"page": page.fingerprint(), "libraries": dict(plan.versions())})
     _json(folder / "contest.json", {name: [m.value, m.low, m.high] for name, m in held.measured.items()})
     _json(
         folder / "gates.json",
-        {"gates": [repr(gate) for gate in page.model.gates], "verdicts": judged(page, held)},
+        {
+            "gates": [repr(gate) for gate in page.model.gates],
+            "verdicts": judged(page, held),
+            "judged_on": measure.instructions(),
+        },
     )
-    (folder / "card.md").write_text(card(page, held))
+    (folder / "card.md").write_text(card.text(page, held, x, data))
     _baseline(held, golden, folder / "baseline")
     (folder / "bill.json").write_bytes(bill.of(folder))
 
@@ -184,7 +189,8 @@ def judged(page: System, held: contests.Held) -> list[dict[str, Any]]:
     """Return what the gates say of the contest's figures.
 
     Gates on latency, memory and agreement are judged on the sealed release, which cannot hold what is measured of it:
-    their verdicts stand in the run's record.
+    their verdicts stand in the run's record.  On which instructions they are judged stands beside (`judged_on`): eight
+    bits may be added up otherwise on others, so each machine answers the golden vectors itself before it switches.
     """
     told = []
     for gate in page.model.gates:
@@ -202,22 +208,6 @@ def _golden(answers: Array, rows: Ints) -> Ints:
 
     order = np.argsort(answers if answers.ndim == 1 else answers.max(axis=1), kind="stable")
     return np.sort(rows[_some(order, GOLDEN)])
-
-
-def card(page: System, held: contests.Held) -> str:
-    """Return the model card: what is asked, of which data, how well it answers, and what it was compared with."""
-    kind = page.labels.kind()
-    lines = [f"# {page.name}", "", page.question, "", f"- answer: {kind!r}", f"- page: {page.fingerprint()}"]
-    lines += [f"- learned from {len(held.trained)} rows, judged on {len(held.test.rows)}", ""]
-    lines += ["| who | metric | value | 95 % interval |", "|---|---|---|---|"]
-    for metric in page.model.metrics:
-        for name in held.test.answers:
-            m = held.measured.get(f"{name}.{metric}")
-            if m is None:  # what only ranks has no other figure
-                continue
-            better = "higher is better" if metrics.higher_is_better(metric, kind) else "lower is better"
-            lines.append(f"| {name} | {metric} ({better}) | {m.value:.4g} | {m.low:.4g} to {m.high:.4g} |")
-    return "\n".join(lines) + "\n"
 
 
 def _json(file: Path, value: Any) -> None:
