@@ -328,9 +328,9 @@ def _serve(
     losses: list[tuple[int, str, float]] = []
     if len(answers) and as_of is not None:
         outcomes = page.feedback.collect(answers, tables, page.labels, as_of)
-        for outcome, role in zip(outcomes, answers.words("role").texts(), strict=True):
+        for outcome, said_as in zip(outcomes, answers.words("role").texts(), strict=True):
             states[outcome.state] = states.get(outcome.state, 0) + 1
-            losses += _loss(page, outcome) if role == "serving" else []
+            losses += _loss(page, outcome) if said_as == "serving" else []
         kept.outcomes(outcomes)
     return states, sorted(losses)
 
