@@ -59,6 +59,32 @@ def test_what_is_carried_over_an_air_gap_is_taken_in_once_and_only_when_it_is_si
     assert "changed on the way" in err or "signed" in err
 
 
+def test_machines_tell_over_an_address_and_are_heard_there(say, fleet, begin):
+    from flyball.cli import shipping
+
+    begin("s1")
+    say("keys", "enrol", "fleet", "s1", "s1/machine.key.pub")
+    place = fleet / "fleet"
+    hearing = shipping.receive(place, None, "127.0.0.1:0", None, None, None, 0.0)
+    first = next(hearing)
+    assert first["heard"] == 0
+    to = ("--from", "fleet/repository", "--report", first["listens"], "--rounds", 1)
+    (seen,), _ = say("edge", "s1", *to)
+    assert seen["problem"] == "" and next(hearing)["heard"] == 1
+    say("edge", "s1", *to)
+    say("edge", "s1", *to)
+    assert next(hearing)["set aside"] == {}
+    hearing.close()
+    (status,), _ = say("status", "--fleet", "fleet")
+    assert "s1" in status["machines"]
+    _, err = say("edge", "s1", *to, "--drop", "drop", code=2)
+    assert "two ways" in err
+    _, err = say("ship", "fleet", "--receive", "everywhere", code=2)
+    assert "HOST:PORT" in err
+    _, err = say("ship", "fleet", "--receive", "0.0.0.0:0", code=2)
+    assert "certificate" in err
+
+
 def test_a_machine_that_nobody_enrolled_is_set_aside(say, fleet, begin):
     begin("s2")
     (told,), _ = say("ship", "fleet", "--drop", "drop")

@@ -247,11 +247,20 @@ def ship(
     drop: Annotated[Path | None, typer.Option(help="The folder through which machines tell.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Write the signed set as one file, to be carried.")] = None,
     evidence: Annotated[Path | None, typer.Option(help="Take in a machine's signed file that was carried.")] = None,
+    receive: Annotated[str | None, typer.Option(help="Hear machines on HOST:PORT until it is told to end.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="The certificate by which they know it.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The key of that certificate, of mode 0600.")] = None,
+    tokens: Annotated[Path | None, typer.Option(help="A file of mode 0600 with a token a line: who may send.")] = None,
+    every: Annotated[float, typer.Option(help="Seconds between two decisions while it hears.")] = 60.0,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Offer a release to a fleet, hear what machines told, and take the rollout as far as the evidence lets it go."""
     from flyball.cli import shipping
 
+    if receive is not None:
+        for found in shipping.receive(fleet, drop, receive, certificate, key, tokens, every):
+            shown.say(found, as_json, lambda found=found: shipping.lines(found))  # type: ignore[misc]
+        return
     told = shipping.go(fleet, what, store, why, drop, bundle, evidence)
     shown.say(told, as_json, lambda: shipping.lines(told))
 
@@ -281,8 +290,9 @@ def edge(
     kind: Annotated[str | None, typer.Option(help="First start: its kind, as the site's policy says.")] = None,
     page: Annotated[list[str] | None, typer.Option(help="First start: a page it answers; may be repeated.")] = None,
     drop: Annotated[Path | None, typer.Option(help="The folder through which it tells.")] = None,
-    ca: Annotated[Path | None, typer.Option(help="The certificate that the server of updates is checked by.")] = None,
-    token: Annotated[Path | None, typer.Option(help="A file of mode 0600 with the token for that server.")] = None,
+    report: Annotated[str | None, typer.Option(help="The address it tells to (`ship --receive`).")] = None,
+    ca: Annotated[Path | None, typer.Option(help="The certificate that servers are checked by.")] = None,
+    token: Annotated[Path | None, typer.Option(help="A file of mode 0600 with the token for them.")] = None,
     every: Annotated[float, typer.Option(help="Seconds between two rounds.")] = 900.0,
     rounds: Annotated[int, typer.Option(help="End after so many rounds; 0 goes on until it is told to end.")] = 0,
     port: Annotated[int | None, typer.Option(help="Answer over HTTP on this port of the loopback.")] = None,
@@ -300,7 +310,7 @@ def edge(
     secret = edges.secret(token) if token is not None else None
     for found in edges.go(
         state, mirror, told, drop=drop, ca=ca, token=secret, period_s=every, rounds=rounds, port=port, cap=cap << 20,
-        evidence=evidence, rows=rows, ring=ring, binding=binding,
+        evidence=evidence, rows=rows, ring=ring, binding=binding, report=report,
     ):  # fmt: skip
         shown.say(found, as_json, lambda found=found: edges.lines(found))  # type: ignore[misc]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,7 @@ def begin(
 def go(
     state: Path, mirror: str, told: Mapping[str, Any], *, drop: Path | None, ca: Path | None, token: str | None,
     period_s: float, rounds: int, port: int | None, cap: int, evidence: Path | None = None, rows: Path | None = None,
-    ring: Path | None = None, binding: Path | None = None,
+    ring: Path | None = None, binding: Path | None = None, report: str | None = None,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Run the agent and yield what it runs after every round; ends after `rounds`, or when it is told to."""
     from flyball.serving.trust import keys
@@ -53,8 +54,11 @@ def go(
     from flyball.site import host as hosts
     from flyball.site.agent import Agent, Machine
     from flyball.site.spool import Spool
-    from flyball.site.uplink import Drop
+    from flyball.site.uplink import Drop, Post
 
+    if drop is not None and report is not None:
+        raise errors.DeclarationError("--drop and --report are two ways to tell the same: give one of them")
+    uplink: Any = Post(report, ca, token) if report is not None else Drop(drop) if drop is not None else None
     if port and len(told["pages"]) > 1:
         raise errors.DeclarationError(
             f"--port {port} can answer one page and this machine has {len(told['pages'])}: "
@@ -81,7 +85,7 @@ def go(
             agent = Agent(
                 state, Machine(told["machine"], told["kind"], dict.fromkeys(told["pages"], "")),
                 mirrors.Late(lambda: mirrors.of(mirror, ca, token)), made, spool,
-                keys.load(state / "machine.key"), fleets.now, None, Drop(drop) if drop is not None else None,
+                keys.load(state / "machine.key"), fleets.now, None, uplink,
                 period=int(period_s * 1e6),
             )  # fmt: skip
             scorings = _scorings(state, agent, answering, rows, ring, binding)
@@ -157,10 +161,11 @@ def carried(agent: Any, file: Path) -> None:
     import tempfile
 
     from flyball.serving.trust import bundle
-    from flyball.site.uplink import Drop
+    from flyball.site.uplink import AT_ONCE, Drop
 
     with tempfile.TemporaryDirectory() as place:
-        Drop(Path(place)).send(agent.machine.name, agent.report(), agent.spool.batches(), lambda batch: None)
+        batches = list(itertools.islice(agent.spool.batches(), AT_ONCE))
+        Drop(Path(place)).send(agent.machine.name, agent.report(batches), batches, lambda batch: None)
         files = {found.name: found.read_bytes() for found in Path(place).iterdir()}
     if agent.audit.path.is_file():
         files["audit.jsonl"] = agent.audit.path.read_bytes()

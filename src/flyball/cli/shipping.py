@@ -21,36 +21,80 @@ def go(
     from flyball.site import uplink
 
     bound = fleets.Fleet(fleet)
-    controller = bound.controller()
-    told: dict[str, Any] = {"fleet": str(fleet), "shipped": None, "heard": 0, "set aside": {}, "step": None}
-    if what is not None:
-        folder = found(what, store)
-        policy = controller.repository.policy()
-        if policy is None:
-            raise errors.RolloutError(
-                f"{fleet}: the site has no policy yet: `flyball keys policy`, sign, publish"
+    with durable.lock(fleet / "ship.lock"):
+        controller = bound.controller()
+        told: dict[str, Any] = {
+            "fleet": str(fleet),
+            "shipped": None,
+            "heard": 0,
+            "set aside": {},
+            "step": None,
+        }
+        if what is not None:
+            folder = found(what, store)
+            policy = controller.repository.policy()
+            if policy is None:
+                raise errors.RolloutError(
+                    f"{fleet}: the site has no policy yet: `flyball keys policy`, sign, publish"
+                )
+            order = controller.ship(folder, sorted(set(policy.machines.values())), schema(folder), why)
+            told["shipped"] = {"release": order.release, "version": order.version, "number": order.number}
+        if evidence is not None:
+            told["evidence"] = carried(evidence, controller)
+        if drop is not None:
+            aside: dict[str, str] = {}
+            told["heard"] = uplink.heard(
+                drop,
+                controller.receive,
+                lambda machine, error: aside.update({machine: f"{type(error).__name__}: {error}"}),
             )
-        order = controller.ship(folder, sorted(set(policy.machines.values())), schema(folder), why)
-        told["shipped"] = {"release": order.release, "version": order.version, "number": order.number}
-    if evidence is not None:
-        told["evidence"] = carried(evidence, controller)
-    if drop is not None:
-        aside: dict[str, str] = {}
-        told["heard"] = uplink.heard(
-            drop,
-            controller.receive,
-            lambda machine, error: aside.update({machine: f"{type(error).__name__}: {error}"}),
-        )
-        told["set aside"] = aside
-    for name, report in controller.reports.items():
-        durable.folder(bound.folder / "reports")
-        durable.write(bound.folder / "reports" / f"{name}.json", json.dumps(report).encode())
-    step = controller.step()
-    if step is not None:
-        told["step"] = {"action": step.action, "stage": step.stage, "why": step.why}
-    if bundle is not None:
-        told["bundle"] = {"file": str(bundle), "bytes": bundles.inward(fleet / "repository", bundle)}
-    return told
+            told["set aside"] = aside
+        for name, report in controller.reports.items():
+            durable.folder(bound.folder / "reports")
+            durable.write(bound.folder / "reports" / f"{name}.json", json.dumps(report).encode())
+        step = controller.step()
+        if step is not None:
+            told["step"] = {"action": step.action, "stage": step.stage, "why": step.why}
+        if bundle is not None:
+            told["bundle"] = {"file": str(bundle), "bytes": bundles.inward(fleet / "repository", bundle)}
+        return told
+
+
+def receive(
+    fleet: Path, drop: Path | None, place: str, certificate: Path | None, key: Path | None, tokens: Path | None,
+    every_s: float,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Hear machines over HTTPS and decide now and then, until told to end; yield what came of it each time.
+
+    What machines send lies in `drop`, or in the fleet's own folder, until it is taken in.
+    """
+    import signal
+    import threading
+
+    from flyball.runtime.receiver import Receiver
+    from flyball.site.endpoint_access import Bind
+
+    host, _, port = place.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise errors.DeclarationError(f"--receive {place}: give HOST:PORT, such as 127.0.0.1:8443")
+    bind = Bind(host.strip("[]") or "127.0.0.1", int(port), None, certificate, key, tokens)
+    heard = drop if drop is not None else fleet / "drop"
+    bound = fleets.Fleet(fleet)
+    if drop is None:
+        durable.folder(heard)
+    ended = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        with Receiver(heard, bound.controller().machines, bind) as receiver:
+            while not ended.is_set():
+                receiver.keys = bound.controller().machines  # a machine may have been enrolled since
+                yield {**go(fleet, None, fleet, "", heard, None), "listens": receiver.url}
+                ended.wait(every_s)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def carried(file: Path, controller: Any) -> str:
@@ -110,6 +154,8 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         one = told["shipped"]
         which = f"version {one['version']} ({one['release'][:12]}…)"
         yield f"{told['fleet']}: {which} offered in shadow, order {one['number']}"
+    if "listens" in told:
+        yield f"{told['fleet']}: hears machines at {told['listens']}"
     if told["heard"]:
         yield f"  heard {told['heard']} machine(s)"
     if "evidence" in told:

@@ -8,12 +8,12 @@ on the disk before anybody hears of them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import audit, durable, errors, evidence, seals
+from flyball.runtime import inbox
 from flyball.runtime.inbox import Inbox
 from flyball.serving import release
 from flyball.serving import stage as serving
@@ -200,10 +200,11 @@ class Controller:
     def receive(self, machine: str, report: bytes, batches: Iterable[Batch]) -> list[Batch]:
         """Take in what a machine tells, each record once, and return the batches that are on the disk here.
 
-        Raises SignatureError for a report that is not signed by the machine's own key.
+        Raises SignatureError for what is not signed by the machine's own key.
         """
-        self.reports[machine] = self._verified(machine, report)
-        return self.inbox.take(machine, batches)
+        taken = list(batches)
+        self.reports[machine] = inbox.verified(machine, report, taken, self.machines)
+        return self.inbox.take(machine, taken)
 
     def missing(self) -> dict[str, dict[str, int]]:
         """Return what machines had to let go of before it could be sent, by machine and class."""
@@ -273,25 +274,6 @@ class Controller:
         if now - self.state["beat"] >= BEAT:
             self.repository.refresh(self.online, now)
             self._note(beat=now)
-
-    def _verified(self, machine: str, report: bytes) -> dict[str, Any]:
-        from securesystemslib.exceptions import UnverifiedSignatureError
-        from securesystemslib.signer import Signature
-
-        key = self.machines.get(machine)
-        if key is None:
-            raise errors.SignatureError(f"{machine}: no machine of this site: enrol it first")
-        try:
-            sealed = json.loads(report)
-            key.verify_signature(Signature.from_dict(sealed["signature"]), sealed["told"].encode())
-            told = json.loads(sealed["told"])
-        except (UnverifiedSignatureError, ValueError, KeyError, TypeError, AttributeError):
-            raise errors.SignatureError(
-                f"{machine}: its report is not signed by its key: set aside"
-            ) from None
-        if told.get("machine") != machine:
-            raise errors.SignatureError(f"{machine}: sent the report of {told.get('machine')}: set aside")
-        return dict(told)
 
     def _tell(self, act: str, order: Order, why: str, step: evidence.Step | None = None) -> None:
         self.audit.append(act, self._told(order, why, step))

@@ -10,10 +10,13 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flyball import durable, errors, evidence
-from flyball.site.spool import Batch, Received
+from flyball.site.spool import Batch, Received, digest
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Key
 
 _EXPOSURE = frozenset(item.name for item in dataclasses.fields(evidence.Exposure))
 #: Lines of one file: a day of a large site.
@@ -109,3 +112,30 @@ def exposure(told: Mapping[str, Any]) -> evidence.Exposure | None:
     if not sound or abs(found.difference) > found.outcomes or not 0 <= found.squares <= found.outcomes:
         return None
     return found
+
+
+def verified(
+    machine: str, report: bytes, batches: Iterable[Batch], keys: Mapping[str, Key]
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a machine's report tells, once it is sure that the machine signed it and what came with it.
+
+    Raises SignatureError for a machine that is not enrolled, a report of another, and whatever was changed.
+    """
+    from securesystemslib.exceptions import UnverifiedSignatureError
+    from securesystemslib.signer import Signature
+
+    key = keys.get(machine)
+    if key is None:
+        raise errors.SignatureError(f"{machine}: no machine of this site: enrol it first")
+    try:
+        sealed = json.loads(report)
+        key.verify_signature(Signature.from_dict(sealed["signature"]), sealed["told"].encode())
+        told = json.loads(sealed["told"])
+        sent = told["sent"]
+    except (UnverifiedSignatureError, ValueError, KeyError, TypeError, AttributeError):
+        raise errors.SignatureError(f"{machine}: its report is not signed by its key: set aside") from None
+    if told.get("machine") != machine:
+        raise errors.SignatureError(f"{machine}: sent the report of {told.get('machine')}: set aside")
+    if sent != digest(batches):
+        raise errors.SignatureError(f"{machine}: what came with its report is not what it sent: set aside")
+    return dict(told)

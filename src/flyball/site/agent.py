@@ -9,6 +9,7 @@ process and every failing seed replays.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -20,12 +21,14 @@ from flyball import __version__, audit, durable, errors
 from flyball.serving import calendar
 from flyball.serving.trust.client import Trusted
 from flyball.serving.trust.order import Order, Policy
+from flyball.site import spool, uplink
 from flyball.site.seat import Host, Seat
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner
 
     from flyball.serving.trust.mirror import Mirror
+    from flyball.site.spool import Batch
 
 #: How often to ask for news, the longest wait after failures, and how far a clock may be behind, in microseconds.
 PERIOD, LONGEST, BEHIND = 900_000_000, 6 * 3_600_000_000, 3_600_000_000
@@ -131,12 +134,12 @@ class Agent:
         """Return the orders of the set as it is trusted now."""
         return self.trusted.orders()
 
-    def report(self) -> bytes:
-        """Return what this machine runs, signed by its own key."""
+    def report(self, batches: Iterable[Batch] = ()) -> bytes:
+        """Return what this machine runs, signed by its own key, with the digest of what is sent along."""
         told = {
             "machine": self.machine.name, "kind": self.machine.kind, "at": self.clock(), "flyball": __version__,
             "pages": [seat.told() for seat in self.seats.values()], "problem": self.problem,
-            "latest": self.trusted.latest,
+            "latest": self.trusted.latest, "sent": spool.digest(batches),
         }  # fmt: skip
         body = json.dumps(told, sort_keys=True, separators=(",", ":"))
         signature = self.signer.sign(body.encode())
@@ -219,7 +222,8 @@ class Agent:
         if self.uplink is None:
             return
         try:
-            self.uplink.send(self.machine.name, self.report(), self.spool.batches(), self.spool.acknowledge)
+            batches = list(itertools.islice(self.spool.batches(), uplink.AT_ONCE))
+            self.uplink.send(self.machine.name, self.report(batches), batches, self.spool.acknowledge)
         except errors.FlyballError as error:  # no link, or a full disk that cannot note what has arrived
             self.problem = self.problem or f"{type(error).__name__}: {error}"
 
