@@ -1,5 +1,7 @@
 """What a machine answers from files is what the batch answers, whenever it is cut off."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -258,3 +260,23 @@ def test_losses_are_paired_within_their_bounds():
     assert scoring.paired(labels.Quantity("h"), 5.0, 3.0, 2.0) == -1.0
     assert scoring.paired(labels.Classes(("a", "b")), 1.0, 0.0, 1.0) == 1.0
     assert scoring.paired(labels.Probability(), 0.5, float("nan"), 1.0) is None
+
+
+def test_it_needs_the_core_install_alone(tmp_path):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys\n"
+        "for name in ('polars', 'deltalake', 'torch', 'lightgbm', 'pandas', 'fastapi', 'uvicorn', 'pyarrow'):\n"
+        "    sys.modules[name] = None\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from pathlib import Path\n"
+        "from tests.site import test_scoring as here\n"
+        f"site = here.Site(Path({str(tmp_path)!r}))\n"
+        "site.live(here.table(), 4)\n"
+        "print(len(site.told()['answers']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 4
