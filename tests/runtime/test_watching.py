@@ -64,13 +64,13 @@ def test_losses_reach_the_detector_of_their_name_and_the_state_goes_on():
     losses = [(at, "log_loss", 0.1 if at < 50 else 1.0) for at in range(80)]
     others = [(at, "squared_error", 9.0) for at in range(80)]
     states = {}
-    first = watching.concept(page(concept=(detector,)), sorted(losses[:40] + others), states)
-    second = watching.concept(page(concept=(detector,)), losses[40:], states)
-    whole = watching.concept(page(concept=(detector,)), losses, {})
+    first = watching.concept((detector,), sorted(losses[:40] + others), states)
+    second = watching.concept((detector,), losses[40:], states)
+    whole = watching.concept((detector,), losses, {})
     assert first == []
     assert second == whole
     assert [alarm.at for alarm in whole][:1] == [52]
-    assert watching.concept(page(), losses, {}) == []
+    assert watching.concept((), losses, {}) == []
 
 
 def test_the_first_trigger_that_is_due_gives_the_reason():

@@ -5,6 +5,7 @@ from flyball.monitoring.ddm import Ddm
 from flyball.monitoring.drift import Drift
 from flyball.monitoring.kswin import Kswin
 from flyball.monitoring.page_hinkley import PageHinkley
+from flyball.monitoring.performance import Performance
 from flyball.monitoring.river import River
 from flyball.monitoring.stage import Detector, DriftDetector, Reference, Trigger, Watch, Watched
 from flyball.monitoring.triggers import OnAlarm, Weekly
@@ -18,6 +19,7 @@ __all__ = [
     "Kswin",
     "OnAlarm",
     "PageHinkley",
+    "Performance",
     "Reference",
     "River",
     "Trigger",

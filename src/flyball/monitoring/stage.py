@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import evidence, part
 from flyball.features import stage as features
+from flyball.monitoring.performance import Performance
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array
@@ -86,8 +87,9 @@ class Trigger(part.Part):
 
 
 class Watch(part.Part):
-    """Whether it still holds: drift of the data, drift of the concept, and when to train again."""
+    """Whether it still holds: drift of the data, drift of the concept, who got worse, and when to train again."""
 
     drift: DriftDetector | None = None
     concept: tuple[Detector, ...] = ()
     retrain: tuple[Trigger, ...] = ()
+    performance: Performance = Performance()

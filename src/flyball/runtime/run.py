@@ -17,8 +17,7 @@ from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import stage as model
 from flyball.model import unpack
-from flyball.monitoring import losses as losses_room
-from flyball.runtime import alerts, build, leaks, package, plan, result, runs, store, watching
+from flyball.runtime import alerts, build, leaks, package, performance, plan, result, runs, store, watching
 from flyball.runtime import contest as contests
 from flyball.runtime import held as kept_as
 from flyball.serving import release
@@ -31,6 +30,9 @@ Progress = Callable[[str, int, int], None]
 #: What decides what a contest comes to: the text of these rooms (the features have keys of their own).
 CONTEST_ROOMS = ("labels", "model", "serving", "runtime/contest.py", "runtime/followed.py")
 
+
+#: What decides what a watch tells.
+WATCH_FILES = ("runtime/watching.py", "runtime/performance.py")
 
 #: What decides how the report looks.
 REPORT_FILES = tuple(
@@ -121,9 +123,9 @@ def _carry(
     held = _contest(page, steps, x, y, tables, upstream, bound)
     reference = _reference(page, steps, held, x, upstream, bound)
     variants, digest = _ship(page, kept, steps, held, x, y, reference, upstream, bound)
-    outcomes, losses = _serve(page, kept, steps, asked, y, tables, digest, as_of, bound.serving)
+    states, outcomes = _serve(page, kept, steps, asked, y, tables, digest, as_of, bound.serving)
     now = plan.key(upstream, build.key_until(partitions, as_of), as_of)
-    watch = _watch(page, held, x, asked, reference, losses, steps, now, as_of)
+    watch = _watch(page, held, x, asked, reference, outcomes, steps, now, as_of, bound.seed)
     test = held.test
     would = page.serving.decide.decide(test.answers["challenger"], x.moments[test.rows], held.threshold)
     found = result.Result(
@@ -139,7 +141,7 @@ def _carry(
         digest,
         watch,
         would,
-        outcomes,
+        states,
         str(bound.store),
     )
     _report(found, kept, steps)
@@ -256,14 +258,17 @@ def _reference(
     key = plan.key(
         "reference",
         page.monitoring.drift,
+        page.monitoring.concept,
         page.model,
         upstream,
-        plan.code(*CONTEST_ROOMS, "monitoring", "runtime/watching.py"),
+        plan.code(*CONTEST_ROOMS, "monitoring", *WATCH_FILES),
         bound.seed,
     )
 
     def describe(folder: Path) -> None:
-        (folder / "reference.json").write_text(json.dumps(watching.reference(page, held, x, bound.seed)))
+        told = watching.reference(page, held, x, bound.seed)
+        told |= {"concept": performance.reference(page, held, x, bound.seed)}
+        (folder / "reference.json").write_text(json.dumps(told))
 
     found: Mapping[str, Any] = json.loads(
         (steps.carry("reference", key, describe) / "reference.json").read_text()
@@ -302,7 +307,7 @@ def _ship(
 def _serve(
     page: System, kept: store.Store, steps: plan.Plan, asked: features.Matrix, y: labels.Answers, tables: data.Tables,
     digest: str | None, as_of: int | None, serving: str | None = None,
-) -> tuple[dict[str, int], list[tuple[int, str, float]]]:  # fmt: skip
+) -> tuple[dict[str, int], list[Outcome]]:  # fmt: skip
     """Answer the newest questions, raise alerts, and join older answers with what happened.
 
     Where another release than the run's own serves, that one's answers are acted on, and the run's stand beside them.
@@ -325,14 +330,14 @@ def _serve(
     )
     answers = kept.answers()
     states: dict[str, int] = {}
-    losses: list[tuple[int, str, float]] = []
+    acted: list[Outcome] = []
     if len(answers) and as_of is not None:
         outcomes = page.feedback.collect(answers, tables, page.labels, as_of)
         for outcome, said_as in zip(outcomes, answers.words("role").texts(), strict=True):
             states[outcome.state] = states.get(outcome.state, 0) + 1
-            losses += _loss(page, outcome) if said_as == "serving" else []
+            acted += [outcome] if said_as == "serving" else []
         kept.outcomes(outcomes)
-    return states, sorted(losses)
+    return states, performance.closed(page, acted, as_of)
 
 
 def _scorer(kept: store.Store, digest: str) -> tuple[model.Predictor, float]:
@@ -353,31 +358,30 @@ def _newest(page: System, asked: features.Matrix, y: labels.Answers) -> features
     return asked.take(np.flatnonzero(~y.known))
 
 
-def _loss(page: System, outcome: Outcome) -> list[tuple[int, str, float]]:
-    return [
-        (outcome.moment, name, loss) for name, loss in losses_room.of(page.labels.kind(), outcome).items()
-    ]
-
-
 def _watch(
     page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, reference: Mapping[str, Any],
-    losses: Sequence[tuple[int, str, float]], steps: plan.Plan, upstream: str, as_of: int | None,
+    outcomes: Sequence[Outcome], steps: plan.Plan, upstream: str, as_of: int | None, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
     key = plan.key(
         "watch",
         page.monitoring,
         upstream,
-        plan.code(*CONTEST_ROOMS, "monitoring", "runtime/watching.py"),
-        tuple(losses),
+        plan.code(*CONTEST_ROOMS, "monitoring", *WATCH_FILES),
+        tuple((o.key, o.moment, o.answer, o.truth) for o in outcomes),
     )
 
     def watch(folder: Path) -> None:
         watched = watching.drift(page, held, x, asked, reference)
         states: dict[str, Any] = {}
-        raised = watching.alarms(watched) + watching.concept(page, losses, states)
+        raised = watching.alarms(watched)
+        concept = reference.get("concept", {})
+        told, worse = performance.look(page, held, x, asked, outcomes, concept, raised, seed)
+        losses = performance.stream(page, outcomes)
+        raised += watching.concept(performance.detectors(page, concept), losses, states) + worse
         trained = int(x.moments.at.max())
         retrain = watching.due(page, as_of if as_of is not None else trained, trained, raised)
-        (folder / "watch.json").write_text(json.dumps(watching.shown(watched, raised, retrain)))
+        found = watching.shown(watched, raised, retrain) | {"performance": told}
+        (folder / "watch.json").write_text(json.dumps(found))
 
     found: dict[str, Any] = json.loads((steps.carry("watch", key, watch) / "watch.json").read_text())
     return found

@@ -86,11 +86,13 @@ def alarms(watched: Sequence[monitoring.Watched]) -> list[evidence.Alarm]:
 
 
 def concept(
-    page: System, losses: Sequence[tuple[int, str, float]], states: dict[str, Any]
+    detectors: Sequence[monitoring.Detector],
+    losses: Sequence[tuple[int, str, float]],
+    states: dict[str, Any],
 ) -> list[evidence.Alarm]:
-    """Feed the losses (at, metric, value) of arrived outcomes to the page's detectors; `states` is carried on."""
+    """Feed the losses (at, metric, value) of arrived outcomes to the detectors; `states` is carried on."""
     out = []
-    for detector in page.monitoring.concept:
+    for detector in detectors:
         name = repr(detector)
         state = states.get(name) or detector.start()
         for at, metric, value in losses:

@@ -1,0 +1,192 @@
+"""Has the model got worse at one customer, on one kind of machine?  Losses of slices against their own reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flyball import data, errors, part, units
+from flyball.features import stage as features
+from flyball.monitoring import means
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Floats, Ints
+
+#: The name of the slice that holds everything.
+ALL = "all"
+
+
+class Performance(part.Part):
+    """Judge the losses of every slice, in windows `over`, against the slice's own losses on the test rows.
+
+    Slices are those of the contest (`model.Contest(slices=...)`) and of the columns in `by` (categories among the
+    features, or "machine" for each machine alone); the fleet as a whole is one of them.  A window is alarmed when any
+    of its slices lost more than before: one-sided tests of means that resample nothing, clustered by machine and by
+    time, with Holm's correction over the slices of the window.  At most `false_alarms` windows `per` period may alarm
+    for nothing.  Without a wall clock everything that came after the test rows is one window.
+
+    Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+
+    >>> round(Performance(over=units.days(7), false_alarms=1, per=units.YEAR).share(), 4)
+    0.0192
+    """
+
+    over: units.Duration | units.Count = units.WEEK
+    false_alarms: float = 1.0
+    per: units.Duration | units.Count = units.YEAR
+    by: tuple[str, ...] = ()
+
+    def share(self) -> float:
+        """Return the share of windows that may alarm although nothing happened."""
+        return self.false_alarms * int(self.over) / int(self.per)
+
+    def problems(self, page: Any) -> Iterator[errors.Problem]:
+        """Yield windows and a budget that cannot be held, and columns that are no slices."""
+        if self.over <= 0 or self.per <= 0 or not 0 < self.share() <= 0.5:
+            what = f"{self.false_alarms} false alarms per {self.per!r} in windows of {self.over!r}"
+            yield errors.Problem("false_alarms", what, "let fewer than half of the windows alarm for nothing")
+        for column in self.by:
+            if column != "machine" and column not in page.features.names():
+                hint = errors.did_you_mean(column, (*page.features.names(), "machine"))
+                yield errors.Problem("by", f"no column {column!r} among the features", hint)
+
+
+@dataclass(frozen=True, eq=False)
+class Lost:
+    """Losses of rows whose truth is known: `moments` (n,), `value` (n,), and the slices that they are parts of."""
+
+    moments: features.Moments
+    value: Floats
+    slices: Mapping[str, data.Words]
+
+    def take(self, rows: Any) -> Lost:
+        """Return some of the rows."""
+        slices = {name: words[rows] for name, words in self.slices.items()}
+        return Lost(self.moments[rows], self.value[rows], slices)
+
+    def spans(self, block: int) -> Ints:
+        """Return the number of every row's span of time."""
+        import numpy as np
+
+        return np.asarray(self.moments.at // max(block, 1))
+
+    def mean(self, block: int) -> means.Mean:
+        """Return their mean, clustered by machine and by spans of so long."""
+        return means.of(self.value, self.moments.codes, self.spans(block))
+
+    def named(self) -> dict[str, Ints]:
+        """Return the rows of every slice by its name, the fleet's first."""
+        import numpy as np
+
+        found = {ALL: np.arange(len(self.value))}
+        for column, words in self.slices.items():
+            for code, label in enumerate(words.labels):
+                rows = np.flatnonzero(words.codes == code)
+                if len(rows):
+                    found[f"{column}={label}"] = rows
+        return found
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One slice in one window: what it lost, what it lost before, and how sure it is that this is more.
+
+    `p` is corrected over the slices of the window; `began` is where the rise most likely began.
+    """
+
+    name: str
+    since: int
+    until: int
+    machines: int
+    before: means.Mean
+    now: means.Mean
+    p: float
+    alarm: bool
+    began: int | None = None
+
+    def rise(self) -> means.Mean:
+        """Return by how much it lost more."""
+        return means.less(self.now, self.before)
+
+
+def judge(part_: Performance, reference: Lost, now: Lost, block: int, windows: Ints) -> list[Slice]:
+    """Return every slice of every window, oldest window first and worst first in it.
+
+    `windows` (n,) number the windows of the new rows; `block` is how long losses of one machine are alike (the
+    label's horizon).  A slice that the reference does not hold, or whose spread cannot be told, has p = 1.
+
+    >>> import numpy as np
+    >>> def rows(n, level):
+    ...     keys = [f"m{i % 20:02d}" for i in range(n)]
+    ...     moments = features.Moments.of(keys, np.arange(n))
+    ...     site = data.Words.of(["A" if name < "m10" else "B" for name in moments.names()])
+    ...     lost = np.where(site.codes == 0, 0.3, level) + np.arange(n) % 7 * 0.01
+    ...     return Lost(moments, lost, {"site": site})
+    >>> found = judge(Performance(), rows(400, 0.3), rows(200, 0.6), 1, np.zeros(200, dtype=int))
+    >>> [one.name for one in found if one.alarm]
+    ['site=B', 'all']
+    """
+    import numpy as np
+
+    before = {name: reference.take(rows).mean(block) for name, rows in reference.named().items()}
+    nothing = means.Mean(math.nan, math.nan, 0, 0)
+    out: list[Slice] = []
+    for window in np.unique(windows):
+        here = now.take(np.flatnonzero(windows == window))
+        since, until = int(here.moments.at.min()), int(here.moments.at.max())
+        raw = []
+        for name, rows in here.named().items():
+            some = here.take(rows)
+            found, was = some.mean(block), before.get(name, nothing)
+            raw.append(
+                (means.above(means.less(found, was)), name, was, found, len(np.unique(some.moments.codes)))
+            )
+        held = holm([p for p, *_ in raw])
+        slices = [
+            Slice(name, since, until, machines, was, found, p, p <= part_.share())
+            for p, (_, name, was, found, machines) in zip(held, raw, strict=True)
+        ]
+        out += sorted(slices, key=lambda one: (one.p, -_rise(one)))
+    return out
+
+
+def _rise(one: Slice) -> float:
+    rise = one.rise().value
+    return rise if math.isfinite(rise) else -math.inf
+
+
+def holm(raw: list[float]) -> list[float]:
+    """Return p-values corrected for their number, in their order.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(raw)), key=lambda place: raw[place])
+    out, most = [1.0] * len(raw), 0.0
+    for rank, place in enumerate(order):
+        most = max(most, min(1.0, (len(raw) - rank) * raw[place]))
+        out[place] = most
+    return out
+
+
+def began(lost: Lost, before: float, after: float) -> int | None:
+    """Return when the mean loss most likely rose from one level to another (None: it was so from the first moment on).
+
+    The moment after which a cumulated sum, each mean less the level halfway, was least.
+
+    >>> import numpy as np
+    >>> moments = features.Moments.of(["a"] * 6, [1, 2, 3, 4, 5, 6])
+    >>> began(Lost(moments, np.array([0.1, 0.2, 0.1, 0.9, 0.8, 0.9]), {}), 0.1, 0.9)
+    4
+    """
+    import numpy as np
+
+    if not len(lost.value):
+        return None
+    at, place, count = np.unique(lost.moments.at, return_inverse=True, return_counts=True)
+    sums = np.bincount(place, weights=lost.value) - count * (before + after) / 2
+    path = np.concatenate([[0.0], np.cumsum(sums)])
+    least = int(path[:-1].argmin())
+    return None if least == 0 else int(at[least])
