@@ -139,6 +139,7 @@ MONITORING = (
     monitoring.Ddm("error", limit=4.0, wait=20),
     monitoring.Kswin("error", alpha=0.001, window=60, newest=20, seed=3),
     monitoring.River("ADWIN", "error", {"delta": 0.01}, keep=300),
+    monitoring.Performance(over=days(14), false_alarms=2.0, by=("machine",)),
     monitoring.OnAlarm(cooldown=days(1)),
     monitoring.PageHinkley("log_loss", limit=20.0),
     monitoring.Watch(drift=monitoring.Drift(over=days(7)), retrain=(monitoring.Weekly(),)),

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flyball import evidence, extras
 
 if TYPE_CHECKING:
-    from flyball.data.stage import Array, Floats, Ints
+    from flyball.data.stage import Array, Floats
 
 #: With fewer clusters than this nothing can be said of a spread.
 LEAST = 3
@@ -37,37 +37,64 @@ class Mean:
         return evidence.Measurement(name, self.value, self.value - reach, self.value + reach, n=self.n)
 
 
-def of(value: Any, machine: Array, span: Ints, weight: Floats | None = None) -> Mean:
-    """Return the (weighted) mean of rows (n,) whose machine and span of time are numbered (n,).
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Losses `value` (n,) of rows whose `machine` and `span` of time are numbered (n,), and what each row weighs."""
 
-    >>> import numpy as np
-    >>> one = of(np.array([1.0, 2.0, 3.0, 4.0]), np.arange(4), np.zeros(4, dtype=int))
-    >>> one.value, round(one.variance, 3), one.freedom
-    (2.5, 0.417, 3)
+    value: Floats
+    machine: Array
+    span: Array
+    weight: Floats | None = None
+
+    def mean(self) -> Mean:
+        """Return their (weighted) mean.
+
+        >>> import numpy as np
+        >>> one = Rows(np.array([1.0, 2.0, 3.0, 4.0]), np.arange(4), np.zeros(4, dtype=int)).mean()
+        >>> one.value, round(one.variance, 3), one.freedom
+        (2.5, 0.417, 3)
+        """
+        return _mean(self, None)
+
+    def heavy(self) -> Floats:
+        """Return what each row weighs."""
+        import numpy as np
+
+        return np.ones(len(self.value)) if self.weight is None else self.weight
+
+
+def apart(one: Rows, other: Rows) -> Mean:
+    """Return by how much the mean of some rows exceeds that of others.
+
+    Machines and spans are numbered alike in both: a machine that is in both is compared with itself, so that what sets
+    machines apart is no noise.
     """
+    return _mean(one, other)
+
+
+def _mean(one: Rows, other: Rows | None) -> Mean:
     import numpy as np
 
-    value = np.asarray(value, dtype=np.float64)
-    if not len(value):
-        return Mean(math.nan, math.nan, 0, 0)
-    heavy = np.ones(len(value)) if weight is None else weight
-    total = float(heavy.sum())
-    mean = float((heavy * value).sum()) / total
-    found = [_clustered(value - mean, heavy, total, cluster) for cluster in (machine, span)]
-    known = [one for one in found if not math.isnan(one[0])]
-    variance, freedom = max(known, default=(math.nan, 0))
-    return Mean(mean, variance, freedom, len(value))
-
-
-def less(one: Mean, other: Mean) -> Mean:
-    """Return the difference of two means of different rows."""
-    variance = one.variance + other.variance
-    # Welch and Satterthwaite; the smaller of the two where one has no spread.
-    parts = [
-        (m.variance**2 / m.freedom) for m in (one, other) if m.freedom > 0 and not math.isnan(m.variance)
-    ]
-    freedom = variance**2 / sum(parts) if parts and sum(parts) > 0 else min(one.freedom, other.freedom)
-    return Mean(one.value - other.value, variance, freedom, one.n)
+    if not len(one.value) or (other is not None and not len(other.value)):
+        return Mean(math.nan, math.nan, 0, len(one.value))
+    sides = [(one, 1.0)] + ([(other, -1.0)] if other is not None else [])
+    value, found = 0.0, []
+    pulls = []
+    for rows, sign in sides:
+        heavy = rows.heavy()
+        mean = float((heavy * rows.value).sum() / heavy.sum())
+        value += sign * mean
+        pulls.append(sign * heavy * (rows.value - mean) / heavy.sum())
+    pull = np.concatenate(pulls)
+    for clusters in ([rows.machine for rows, _ in sides], [rows.span for rows, _ in sides]):
+        many = min(len(np.unique(cluster)) for cluster in clusters)
+        if many < LEAST:
+            continue
+        _, number = np.unique(np.concatenate(clusters), return_inverse=True)
+        sums = np.bincount(number, weights=pull)
+        found.append((float((sums**2).sum()) * many / (many - 1), many - 1))
+    variance, freedom = max(found, default=(math.nan, 0))
+    return Mean(value, variance, freedom, len(one.value))
 
 
 def above(mean: Mean) -> float:
@@ -82,17 +109,6 @@ def above(mean: Mean) -> float:
         return 0.0 if mean.value > 0 else 1.0
     stats = extras.need("scipy.stats", "lab", "to judge losses")
     return float(stats.t.sf(mean.value / math.sqrt(mean.variance), mean.freedom))
-
-
-def _clustered(apart: Floats, heavy: Floats, total: float, cluster: Array) -> tuple[float, int]:
-    import numpy as np
-
-    _, number = np.unique(cluster, return_inverse=True)
-    many = int(number.max()) + 1
-    if many < LEAST:
-        return math.nan, 0
-    sums = np.bincount(number, weights=heavy * apart)
-    return float((sums**2).sum()) * many / (many - 1) / total**2, many - 1
 
 
 def _reach(mean: Mean) -> float:

@@ -72,9 +72,12 @@ class Lost:
 
         return np.asarray(self.moments.at // max(block, 1))
 
-    def mean(self, block: int) -> means.Mean:
-        """Return their mean, clustered by machine and by spans of so long."""
-        return means.of(self.value, self.moments.codes, self.spans(block))
+    def rows(self, block: int, machines: Mapping[str, int], weight: Floats | None = None) -> means.Rows:
+        """Return them as rows in clusters: machines by those numbers, and spans of so long."""
+        import numpy as np
+
+        codes = np.array([machines[name] for name in self.moments.keys], dtype=np.int64)
+        return means.Rows(self.value, codes[self.moments.codes], self.spans(block), weight)
 
     def named(self) -> dict[str, Ints]:
         """Return the rows of every slice by its name, the fleet's first."""
@@ -93,7 +96,7 @@ class Lost:
 class Slice:
     """One slice in one window: what it lost, what it lost before, and how sure it is that this is more.
 
-    `p` is corrected over the slices of the window; `began` is where the rise most likely began.
+    `p` is corrected over the slices of the window.
     """
 
     name: str
@@ -102,13 +105,9 @@ class Slice:
     machines: int
     before: means.Mean
     now: means.Mean
+    rise: means.Mean
     p: float
     alarm: bool
-    began: int | None = None
-
-    def rise(self) -> means.Mean:
-        """Return by how much it lost more."""
-        return means.less(self.now, self.before)
 
 
 def judge(part_: Performance, reference: Lost, now: Lost, block: int, windows: Ints) -> list[Slice]:
@@ -130,31 +129,33 @@ def judge(part_: Performance, reference: Lost, now: Lost, block: int, windows: I
     """
     import numpy as np
 
-    before = {name: reference.take(rows).mean(block) for name, rows in reference.named().items()}
-    nothing = means.Mean(math.nan, math.nan, 0, 0)
+    numbers = numbered(reference.moments, now.moments)
+    before = {name: reference.take(rows).rows(block, numbers) for name, rows in reference.named().items()}
+    nothing = reference.take(np.arange(0)).rows(block, numbers)
     out: list[Slice] = []
     for window in np.unique(windows):
         here = now.take(np.flatnonzero(windows == window))
         since, until = int(here.moments.at.min()), int(here.moments.at.max())
-        raw = []
+        found = []
         for name, rows in here.named().items():
-            some = here.take(rows)
-            found, was = some.mean(block), before.get(name, nothing)
-            raw.append(
-                (means.above(means.less(found, was)), name, was, found, len(np.unique(some.moments.codes)))
+            some, was = here.take(rows).rows(block, numbers), before.get(name, nothing)
+            found.append(
+                (name, len(np.unique(some.machine)), was.mean(), some.mean(), means.apart(some, was))
             )
-        held = holm([p for p, *_ in raw])
-        slices = [
-            Slice(name, since, until, machines, was, found, p, p <= part_.share())
-            for p, (_, name, was, found, machines) in zip(held, raw, strict=True)
-        ]
+        held = holm([means.above(rise) for *_, rise in found])
+        slices = [Slice(name, since, until, n, was, is_, rise, p, p <= part_.share())
+                  for p, (name, n, was, is_, rise) in zip(held, found, strict=True)]  # fmt: skip
         out += sorted(slices, key=lambda one: (one.p, -_rise(one)))
     return out
 
 
+def numbered(*moments: features.Moments) -> dict[str, int]:
+    """Return a number for every machine of some rows, the same in all of them."""
+    return {name: place for place, name in enumerate(dict.fromkeys(k for m in moments for k in m.keys))}
+
+
 def _rise(one: Slice) -> float:
-    rise = one.rise().value
-    return rise if math.isfinite(rise) else -math.inf
+    return one.rise.value if math.isfinite(one.rise.value) else -math.inf
 
 
 def holm(raw: list[float]) -> list[float]:

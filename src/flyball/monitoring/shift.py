@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOST_ROWS, HEAVIEST = 20_000, 30.0
 #: Where the weighted reference is worth less than this share of its rows, it holds too little of what is new.
 LEAST_SHARE = 0.02
+#: A rise, and a rest of it, that chance makes more often than this has no cause.
+SURE = 0.025
 
 
 @dataclass(frozen=True)
@@ -87,22 +89,19 @@ def weights(old: features.Matrix, new: features.Matrix, seed: int) -> Floats:
     return np.asarray(found / found.mean())
 
 
-def explain(
-    old: Floats, old_machine: Array, old_span: Ints, weight: Floats, new: means.Mean, drifted: bool
-) -> Explained:
+def explain(old: means.Rows, weight: Floats, new: means.Rows, drifted: bool) -> Explained:
     """Return what of the difference between the losses of new rows and those of the reference the inputs explain.
 
-    `old` (n,) are the reference's losses, `weight` (n,) as `weights` gives them.  It is "concept" when the rest lies
-    above zero with 95 % confidence; "data" when the inputs have drifted or the weights explain half of the rise, and
-    the rest may be nothing.
+    `weight` (n,) of the reference's rows as `weights` gives them; machines and spans of both are numbered alike.  A rise
+    that may be chance has no cause; it is "concept" when the rest lies above zero beyond chance, "data" when the inputs have drifted or the weights
+    explain half of the rise, and the rest may be nothing.
     """
-    plain = means.of(old, old_machine, old_span)
-    like = means.of(old, old_machine, old_span, weight)
-    rise, explained, rest = means.less(new, plain), means.less(like, plain), means.less(new, like)
+    like = means.Rows(old.value, old.machine, old.span, weight)
+    rise, explained, rest = means.apart(new, old), means.apart(like, old), means.apart(new, like)
     share = float(weight.sum() ** 2 / (weight**2).sum()) / len(weight) if len(weight) else 0.0
     cause = ""
-    if rise.value > 0:
-        if means.above(rest) < 0.025 and share >= LEAST_SHARE:
+    if means.above(rise) < SURE:
+        if means.above(rest) < SURE and share >= LEAST_SHARE:
             cause = "concept"
         elif drifted or explained.value >= rise.value / 2:
             cause = "data"

@@ -226,7 +226,8 @@ def _ahead(
     if found is None:
         return {}
     expected, chance = found
-    mean = means.of(expected, some.moments.codes, some.moments.at // max(int(page.labels.horizon()), 1))
+    span = some.moments.at // max(int(page.labels.horizon()), 1)
+    mean = means.Rows(expected, some.moments.codes, span).mean()
     out = {"since": int(at[rows].min()), "until": int(at[rows].max()), "estimated": _measured(metric, mean)}
     if chance is not None and chance.ndim == 1:
         told = estimate.figures(said, chance, held.threshold)
@@ -270,7 +271,7 @@ def _compared(
 
     metric = _metric(page)
     out: dict[str, Any] = {
-        "reference": _measured(metric, old.lost.mean(block)), "realised": _measured(metric, new.lost.mean(block)),
+        "reference": _measured(metric, _mean(old.lost, block)), "realised": _measured(metric, _mean(new.lost, block)),
     }  # fmt: skip
     there = np.flatnonzero(new.rows >= 0)
     if len(there) < LEAST:
@@ -283,8 +284,9 @@ def _compared(
     if found is None:
         return out
     lost = new.lost.take(there)
-    apart = means.of(lost.value - found[0], lost.moments.codes, lost.spans(block))
-    estimated = means.of(found[0], lost.moments.codes, lost.spans(block))
+    codes, span = lost.moments.codes, lost.spans(block)
+    apart = means.Rows(lost.value - found[0], codes, span).mean()
+    estimated = means.Rows(found[0], codes, span).mean()
     told = apart.measured(f"realised less estimated {metric}")
     out["estimated"] = _measured(metric, estimated)
     out["difference"] = _shown(told)
@@ -309,7 +311,10 @@ def _cause(
         weight = shift.weights(x.take(old.rows[was]), asked.take(new.rows[there]), seed)
     lost = old.lost.take(was)
     drifted = any(alarm.detector.startswith("drift") for alarm in raised)
-    found = shift.explain(lost.value, lost.moments.codes, lost.spans(block), weight, one.now, drifted)
+    numbers = judging.numbered(lost.moments, new.lost.moments)
+    found = shift.explain(
+        lost.rows(block, numbers), weight, new.lost.take(mine).rows(block, numbers), drifted
+    )
     broken = {name for alarm in raised if alarm.cause == "sensor" for name in alarm.machines}
     sensor = found.rise.value > 0 and _from(new.lost.take(mine), broken, one.before.value) >= 0.5
     return {
@@ -345,7 +350,7 @@ def _told(one: judging.Slice, cause: Mapping[str, Any], new: _Rows) -> dict[str,
     return {
         "slice": one.name, "since": one.since, "until": one.until, "machines": one.machines, "n": one.now.n,
         "reference": _plain(one.before.value), "realised": _plain(one.now.value),
-        "rise": _measured("rise", one.rise()), "p": one.p, "alarm": one.alarm, **cause,
+        "rise": _measured("rise", one.rise), "p": one.p, "alarm": one.alarm, **cause,
     }  # fmt: skip
 
 
@@ -359,7 +364,7 @@ def _alarms(
         worst = [one for one in found if one.alarm and one.until == until]
         named = [one for one in worst if one.name != judging.ALL] or worst
         first = named[0]
-        rise = first.rise().measured(metric)
+        rise = first.rise.measured(metric)
         why = (
             f"{metric} of {first.name} rose from {first.before.value:.4g} to {first.now.value:.4g} "
             f"(by {rise.value:.4g} [{rise.low:.4g}, {rise.high:.4g}]) over {first.now.n} outcomes"
@@ -385,6 +390,10 @@ def _worst(new: _Rows, one: judging.Slice, most: int = 5) -> tuple[str, ...]:
     )
     order = np.argsort(-excess, kind="stable")[:most].tolist()
     return tuple(lost.moments.keys[place] for place in order if excess[place] > 0)
+
+
+def _mean(lost: judging.Lost, block: int) -> means.Mean:
+    return lost.rows(block, judging.numbered(lost.moments)).mean()
 
 
 def _measured(name: str, mean: means.Mean) -> dict[str, Any]:
