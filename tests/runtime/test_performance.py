@@ -131,12 +131,14 @@ def test_harder_rows_are_of_the_data_and_the_estimate_sees_them_coming():
 
 
 def test_a_broken_sensor_is_told_when_its_machines_bring_the_loss():
-    raised = [evidence.Alarm("drift", 0, 1.0, 0.1, ("x",), ("m00", "m04", "m08", "m12", "m16", "m20"), cause="sensor")]
-    found = scene(broken=(0, 4, 8, 12, 16, 20))
+    site = tuple(range(0, MACHINES, 4))
+    names = tuple(f"m{m:02d}" for m in site)
+    raised = [evidence.Alarm("drift", 0, 1.0, 0.1, ("x",), names, cause="sensor")]
+    found = scene(broken=site)
     _, alarms = looked(found, raised)
     assert {alarm.cause for alarm in alarms if alarm.at == alarms[-1].at} == {"sensor"}
     assert {alarm.columns for alarm in alarms} == {("site=A",)}
-    assert set(alarms[-1].machines) < set(raised[0].machines)
+    assert set(alarms[-1].machines) < set(names)
     other = [evidence.Alarm("drift", 0, 1.0, 0.1, ("x",), ("m01",), cause="sensor")]
     assert "sensor" not in {alarm.cause for alarm in looked(found, other)[1]}
 

@@ -92,9 +92,9 @@ def weights(old: features.Matrix, new: features.Matrix, seed: int) -> Floats:
 def explain(old: means.Rows, weight: Floats, new: means.Rows, drifted: bool) -> Explained:
     """Return what of the difference between the losses of new rows and those of the reference the inputs explain.
 
-    `weight` (n,) of the reference's rows as `weights` gives them; machines and spans of both are numbered alike.  A rise
-    that may be chance has no cause; it is "concept" when the rest lies above zero beyond chance, "data" when the inputs have drifted or the weights
-    explain half of the rise, and the rest may be nothing.
+    `weight` (n,) of the reference's rows as `weights` gives them; machines and spans of both are numbered alike.  A
+    rise that may be chance has no cause; it is "concept" when the rest lies above zero beyond chance, "data" when the
+    inputs have drifted or the weights explain half of the rise, and the rest may be nothing.
     """
     like = means.Rows(old.value, old.machine, old.span, weight)
     rise, explained, rest = means.apart(new, old), means.apart(like, old), means.apart(new, like)
