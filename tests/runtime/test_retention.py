@@ -150,7 +150,9 @@ def test_a_trial_says_what_would_go_and_touches_nothing(page, daily, sent):
     assert before == after and ats(store)[0] == 0
 
 
-def test_images_that_no_row_names_go_first_and_those_of_a_day_with_it(tmp_path):
+@pytest.fixture
+def pictured(tmp_path):
+    """A store of pictures, the dice they are made of, and eight of a stream that no row names."""
     fleet = data.Fleet(
         "machine", data.WallClock(), (data.Table("frames", columns={"picture": "image"}, unique=("at",)),)
     )
@@ -158,6 +160,11 @@ def test_images_that_no_row_names_go_first_and_those_of_a_day_with_it(tmp_path):
     rng = np.random.default_rng(0)
     with Intake(store) as intake:
         alone = intake.take([rng.integers(0, 255, (64, 64), dtype=np.uint8) for _ in range(8)])
+    return store, rng, alone
+
+
+def test_images_that_no_row_names_go_first_and_those_of_a_day_with_it(tmp_path, pictured):
+    store, rng, alone = pictured
     for day in range(6):
         folder = tmp_path / f"{day}" / "frames"
         folder.mkdir(parents=True)
@@ -176,14 +183,8 @@ def test_images_that_no_row_names_go_first_and_those_of_a_day_with_it(tmp_path):
     assert len(pictures.load()) == 24 - told.rows["frames"] and store.archive.bytes() < size * 0.9
 
 
-def test_a_stream_of_images_stays_where_rows_have_their_time_and_there_is_no_cap(tmp_path):
-    fleet = data.Fleet(
-        "machine", data.WallClock(), (data.Table("frames", columns={"picture": "image"}, unique=("at",)),)
-    )
-    store = Store.open(tmp_path / "store", fleet)
-    rng = np.random.default_rng(0)
-    with Intake(store) as intake:
-        alone = intake.take([rng.integers(0, 255, (64, 64), dtype=np.uint8) for _ in range(8)])
+def test_a_stream_of_images_stays_where_rows_have_their_time_and_there_is_no_cap(tmp_path, pictured):
+    store, rng, alone = pictured
     for day in range(4):
         folder = tmp_path / f"{day}" / "frames"
         folder.mkdir(parents=True)

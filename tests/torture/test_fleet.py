@@ -9,7 +9,7 @@ from flyball.torture import agents, fleet, payloads, serving
 
 ROWS = {f"R{number}" for number in (4, *range(24, 47))}
 #: Trials of processes have their own tests beside them.
-ELSEWHERE = {trial.fault for trial in (*serving.TRIALS, *agents.TRIALS)}
+ELSEWHERE = {trial.fault for trial in serving.TRIALS} | {fault for _, fault, _, _ in agents.TRIALS}
 OWN = [trial for trial in fleet.trials() if trial.fault not in ELSEWHERE]
 BROKEN = [trial for trial in fleet.trials(sabotage=True) if trial.fault not in ELSEWHERE]
 

@@ -5,113 +5,21 @@ Each trial takes a seed and an empty folder, and a switch that breaks what it is
 
 from __future__ import annotations
 
-import errno
 import functools
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flyball import durable, errors, serving
+from flyball import errors
 from flyball.fab import sites
-from flyball.fab.sites import Behaviour, Sites
-from flyball.serving import formats, release
+from flyball.fab.sites import Behaviour
 from flyball.serving.trust import mirror
-from flyball.site import slots, spool
-from flyball.torture import agents, attacks, payloads
+from flyball.site import spool
+from flyball.torture import agents, attacks, offers, updates
 from flyball.torture import serving as serving_trials
 from flyball.torture.trial import Open, Told, Trial, held
-from flyball.units import days
-
-#: Shadow for three days, a canary and one wave, a day each: long enough for evidence, short enough for a trial.
-ROLLOUT = serving.Staged(shadow=days(3), canary=0.05, hold=days(1))
-#: A rollout that never finds fault, for trials whose sabotage is just that.
-BLIND = serving.Staged(
-    shadow=days(3), canary=0.05, hold=days(1), slow=0.999, crashes=0.999, violations=0.999, disagreed=0.999,
-    worse=0.999, false_rollbacks=0.0001,
-)  # fmt: skip
-
-
-@contextmanager
-def broken(place: Any, name: str, instead: Any, really: bool) -> Iterator[None]:
-    """Put something in the place of what is promised, for as long as the trial runs."""
-    kept = getattr(place, name)
-    if really:
-        setattr(place, name, instead)
-    try:
-        yield
-    finally:
-        setattr(place, name, kept)
-
-
-def made(folder: Path, seed: int, count: int = 6, rollout: serving.Staged = ROLLOUT) -> Sites:
-    """Return a site of machines of two kinds."""
-    return Sites(folder, seed, {f"m{n:02d}": "exe" if n % 3 == 0 else "nxe" for n in range(count)}, rollout)
-
-
-def served(world: Sites, name: str = "good") -> str:
-    """Roll out a good release to every machine and return its digest."""
-    digest = world.ship(world.release(name))
-    world.advance(6 * 24, every=12)
-    if set(world.running().values()) != {digest}:
-        raise errors.RolloutError(f"the first release did not get everywhere: {world.running()}")
-    return digest
-
-
-def _told(why: str, begun: float) -> Told:
-    return Told(not why, time.monotonic() - begun, 0, why)
-
-
-def code_offered(seed: int, folder: Path, sabotage: bool = False) -> Told:
-    """R24: files that run code when read, each in a release that is rightly sealed."""
-    begun = time.monotonic()
-    with broken(formats, "check", lambda file: None, sabotage):
-        for name, content in payloads.code().items():
-            draft = folder / name.replace(".", "_")
-            (draft / "model").mkdir(parents=True)
-            (draft / "model" / name).write_bytes(content)
-            try:
-                release.admit(draft, release.sealed(draft))
-            except errors.FormatError:
-                continue
-            return _told(f"{name} was taken in", begun)
-    return _told("a payload was executed" if payloads.EXECUTED else "", begun)
-
-
-def weights_outside(seed: int, folder: Path, sabotage: bool = False) -> Told:
-    """R25: ONNX graphs whose weights lie at `..`, an absolute path, behind a link, hard link, or in a sparse file."""
-    begun = time.monotonic()
-    with broken(formats, "check", lambda file: None, sabotage):
-        for how in payloads.PLACES:
-            draft = folder / how.replace(" ", "_") / "draft"
-            draft.mkdir(parents=True)
-            payloads.placed(draft, how)
-            try:
-                release.admit(draft, release.sealed(draft))
-            except errors.TrustError:
-                continue
-            return _told(f"weights by {how} were taken in", begun)
-    return _told("", begun)
-
-
-def swapped(seed: int, folder: Path, sabotage: bool = False) -> Told:
-    """R26: a file of the release that serves is swapped on the disk; it must not answer after the next start."""
-    begun = time.monotonic()
-    world = made(folder, seed)
-    digest = served(world)
-    site = world.machines["m00"]
-    assert site.agent is not None
-    slot = site.agent.seats["p"].answering
-    file = site.agent.seats["p"].slots.release(slot) / "model" / "packed.json"
-    file.write_bytes(file.read_bytes().replace(b"rule", b"ruin"))
-    site.agent = site.host = None
-    with broken(release, "admit", lambda *_: {}, sabotage):
-        begun = time.monotonic()
-        world.boot(site)
-    answers = world.running()["m00"]
-    return _told("" if answers != digest and answers else f"{answers or 'nothing'} answers", begun)
+from flyball.torture.world import BLIND, ROLLOUT, broken, judged, made, ordered, served
 
 
 def differs_here(seed: int, folder: Path, sabotage: bool = False) -> Told:
@@ -125,8 +33,8 @@ def differs_here(seed: int, folder: Path, sabotage: bool = False) -> Told:
     exe = {answer for name, answer in world.running().items() if world.machines[name].kind == "exe"}
     told = any("golden vectors" in str(alarm["what"]) for alarm in world.told("alarms"))
     if exe != {first} or not told:
-        return _told(f"on exe {exe} answers, alarm: {told}", begun)
-    return _told("" if second not in exe else "refused nowhere", begun)
+        return judged(f"on exe {exe} answers, alarm: {told}", begun)
+    return judged("" if second not in exe else "refused nowhere", begun)
 
 
 def attacked(row: str, seed: int, folder: Path, sabotage: bool = False) -> Told:
@@ -137,8 +45,8 @@ def attacked(row: str, seed: int, folder: Path, sabotage: bool = False) -> Told:
             place = folder / attack.name
             place.mkdir()
             if why := attacks.mounted(attack, place, sabotage):
-                return _told(f"{attack.name}: {why}", begun)
-    return _told("", begun)
+                return judged(f"{attack.name}: {why}", begun)
+    return judged("", begun)
 
 
 def replayed(seed: int, folder: Path, sabotage: bool = False) -> Told:
@@ -151,25 +59,14 @@ def replayed(seed: int, folder: Path, sabotage: bool = False) -> Told:
     ordered(world, first, back_from=(1, 2) if sabotage else ())
     world.advance(24, every=12)
     if set(world.running().values()) != {second}:
-        return _told("an older version came back by an order that does not say so", begun)
+        return judged("an older version came back by an order that does not say so", begun)
     if not any("RollbackAttackError" in alarm["what"] for alarm in world.told("alarms")):
-        return _told("nobody was told of the refused downgrade", begun)
+        return judged("nobody was told of the refused downgrade", begun)
     ordered(world, first, back_from=(2,))
     world.advance(24, every=12)
-    return _told(
+    return judged(
         "" if set(world.running().values()) == {first} else "the ordered downgrade did not happen", begun
     )
-
-
-def ordered(world: Sites, digest: str, **more: Any) -> None:
-    """Let the site's keys order a release as a wave on all machines."""
-    old = [o for o in world.repository.orders() if o.release == digest][-1]
-    number = world.repository.next_number("p")
-    new = type(old)(**{**vars(old), "number": number, "stage": "wave", "groups": ("all",), **more})
-    world.repository.stage(world.now, new, world.controller._packed(new))
-    for key in world.site_keys:
-        world.repository.sign(key)
-    world.repository.publish(world.online, world.now)
 
 
 def dripped(seed: int, folder: Path, sabotage: bool = False) -> Told:
@@ -180,34 +77,10 @@ def dripped(seed: int, folder: Path, sabotage: bool = False) -> Told:
         try:
             for got, _ in enumerate(mirror.steady(iter([b"x"] * 2000), "drip", clock=lambda: next(ticks))):
                 if got > 100:
-                    return _told("bytes at half a byte a second were waited for", begun)
+                    return judged("bytes at half a byte a second were waited for", begun)
         except errors.SlowRetrievalError:
-            return _told("", begun)
-    return _told("a drip was taken for a file", begun)
-
-
-def extra(seed: int, folder: Path, sabotage: bool = False) -> Told:
-    """R38: an unsigned file beside the signed ones, `.git` and hidden names included."""
-    begun = time.monotonic()
-    world = made(folder, seed)
-    good = world.release("good")
-    with broken(release, "_files", _listed_only(release._files), sabotage):
-        for name in (".git/config", ".hidden", "model/more.txt", "__pycache__/a.txt"):
-            place = folder / "copies" / name.replace("/", "_")
-            shutil.copytree(good, place)
-            (place / name).parent.mkdir(exist_ok=True)
-            (place / name).write_text("x")
-            try:
-                release.admit(place, good.name)
-            except errors.TamperedError:
-                continue
-            return _told(f"{name} was overlooked", begun)
-    return _told("", begun)
-
-
-def _listed_only(files: Callable[[Path], dict[str, Path]]) -> Callable[[Path], dict[str, Path]]:
-    """Return what overlooks hidden files, as a well-known signer does by default."""
-    return lambda folder: {n: f for n, f in files(folder).items() if not n.startswith((".", "__"))}
+            return judged("", begun)
+    return judged("a drip was taken for a file", begun)
 
 
 def wrong_target(seed: int, folder: Path, sabotage: bool = False) -> Told:
@@ -221,132 +94,14 @@ def wrong_target(seed: int, folder: Path, sabotage: bool = False) -> Told:
     exe = {answer for name, answer in world.running().items() if world.machines[name].kind == "exe"}
     alarms = " ".join(alarm["what"] for alarm in world.told("alarms"))
     if exe != {first} or "WrongTargetError" not in alarms:
-        return _told(f"on exe {exe} answers", begun)
+        return judged(f"on exe {exe} answers", begun)
     world.controller.roll_back("tidy")
     world.controller.ship(
         world.release("other features"), ["nxe", "exe"], sites.SCHEMA if sabotage else "dd" * 32
     )
     world.advance(24, every=12)
     beside = {site.host.beside for site in world.machines.values() if site.host}
-    return _told("" if beside == {""} else "other features were taken in", begun)
-
-
-def cut_in_update(seed: int, folder: Path, sabotage: bool = False) -> Told:
-    """R41: the power goes at every durable step of an update in turn; after it the old or the new release answers."""
-    worst = 0.0
-    world = made(folder, seed, count=3)
-    first = served(world)
-    second = world.ship(world.release("second"))
-    world.advance(3 * 24, every=24)
-    kept = folder / "kept"
-    shutil.copytree(folder / "machines", kept, symlinks=True)
-    world.advance(24, every=24)
-    ordered(world, second)
-    for step in range(2000):
-        site = world.machines["m01"]
-        site.agent = site.host = None
-        shutil.rmtree(site.folder)
-        shutil.copytree(kept / "m01", site.folder, symlinks=True)
-        site.cut = step
-        world.round(site, 0)
-        if site.cut is not None:
-            site.cut = None
-            break
-        if sabotage:
-            _half(site.folder / "pages" / "p")
-        back = time.monotonic()
-        agent = world.boot(site)
-        answers = world.running()["m01"]
-        worst = max(worst, time.monotonic() - back)
-        if answers not in (first, second):
-            return Told(False, worst, 0, f"after a cut at step {step}: {answers or 'nothing'} answers")
-        agent._next = 0
-        world.round(site, 0)
-        if world.running()["m01"] != second:
-            return Told(False, worst, 0, f"after a cut at step {step} the update was never finished")
-    return Told(step > 10, worst, 0, "" if step > 10 else f"only {step} steps were there to be cut")
-
-
-def _half(folder: Path) -> None:
-    """Leave slots as a machine does that writes in place: each without one of its files."""
-    for slot in slots.TURNS:
-        for file in sorted((folder / slot / "release").glob("page.txt")):
-            file.unlink()
-
-
-def full_disk(seed: int, folder: Path, sabotage: bool = False) -> Told:
-    """R4: the disk is full at each step of an update: the old model serves on, and the update comes with room."""
-    begun = time.monotonic()
-    world = made(folder, seed, count=3)
-    first = served(world)
-    second = world.ship(world.release("second"))
-    world.advance(3 * 24, every=24)
-    kept = folder / "kept"
-    shutil.copytree(folder / "machines", kept, symlinks=True)
-    world.advance(24, every=24)
-    ordered(world, second)
-    site = world.machines["m01"]
-    for step in range(0, 400, 3):
-        site.agent = site.host = None
-        shutil.rmtree(site.folder)
-        shutil.copytree(kept / "m01", site.folder, symlinks=True)
-        agent = world.boot(site)
-        agent._next, left = 0, step
-
-        def full(operation: str, path: Path) -> None:
-            nonlocal left
-            left -= operation in ("write", "fsync")
-            if left < 0 and operation in ("write", "fsync"):
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-        durable.hook = full
-        try:
-            with broken(slots.Slots, "other", lambda self, slot: slot, sabotage):
-                agent.step()
-        except Exception as error:
-            return _told(f"step {step}: {type(error).__name__} escaped: {error}", begun)
-        finally:
-            durable.hook = None
-        if left >= 0:
-            break
-        if world.running()["m01"] not in (first, second):
-            return _told(f"step {step}: {world.running()['m01'] or 'nothing'} answers", begun)
-        agent._next = 0
-        agent.step()
-        if world.running()["m01"] != second:
-            return _told(f"step {step}: room was made and the update did not come", begun)
-    return _told("" if step > 5 else f"only {step} steps", begun)
-
-
-def both_broken(seed: int, folder: Path, sabotage: bool = False) -> Told:
-    """R42: the release and the one before it are both damaged: the baseline answers, it is told, nothing loops."""
-    world = made(folder, seed, count=3)
-    served(world)
-    world.ship(world.release("second"))
-    world.advance(6 * 24, every=12)
-    site = world.machines["m01"]
-    assert site.agent is not None
-    page = site.folder / "pages" / "p"
-    for slot in slots.TURNS:
-        file = page / slot / "release" / "page.txt"
-        file.write_text("damaged")
-    (page / "state.json").write_bytes(b"\0" * 50)
-    if sabotage:
-        shutil.rmtree(page / "baseline")
-    site.agent = site.host = None
-    begun = time.monotonic()
-    world.boot(site)
-    took, before = time.monotonic() - begun, len(site.installs)
-    answers = world.running()["m01"]
-    world.advance(48, every=6)
-    if answers != "baseline" or world.running()["m01"] != "baseline":
-        return Told(
-            False, took, 0, f"{answers or 'nothing'} answers, later {world.running()['m01'] or 'nothing'}"
-        )
-    if len(site.installs) - before > 1:
-        return Told(False, took, 0, f"{len(site.installs) - before} starts after the fall: a loop")
-    alarmed = any("baseline answers" in alarm["what"] for alarm in world.told("alarms"))
-    return Told(alarmed, took, 0, "" if alarmed else "no alarm was told")
+    return judged("" if beside == {""} else "other features were taken in", begun)
 
 
 def bad_on_one_kind(seed: int, folder: Path, sabotage: bool = False) -> Told:
@@ -362,10 +117,10 @@ def bad_on_one_kind(seed: int, folder: Path, sabotage: bool = False) -> Told:
     canary = set(world.rollout.groups("p", {n: s.kind for n, s in world.machines.items()})["canary"])
     why = [entry["told"]["why"] for entry in world.controller.why(bad) if entry["act"] == "rolled back"]
     if not reached <= canary:
-        return _told(f"{len(reached - canary)} machines beyond the canary got it", begun)
+        return judged(f"{len(reached - canary)} machines beyond the canary got it", begun)
     if not why or "exe" not in why[0]:
-        return _told(f"not rolled back with its reason: {why}", begun)
-    return _told("" if set(world.running().values()) == {first} else "it still runs", begun)
+        return judged(f"not rolled back with its reason: {why}", begun)
+    return judged("" if set(world.running().values()) == {first} else "it still runs", begun)
 
 
 def offline(seed: int, folder: Path, sabotage: bool = False) -> Told:
@@ -430,12 +185,12 @@ def expired(seed: int, folder: Path, sabotage: bool = False) -> Told:
     world.advance(6 * 24, every=12)
     assert site.agent is not None
     if world.running()["m01"] != first:
-        return _told("a set that has expired by this machine's clock was followed", begun)
+        return judged("a set that has expired by this machine's clock was followed", begun)
     if "FreezeAttackError" not in site.agent.problem or "clock" not in site.agent.problem:
-        return _told(f"not said why: {site.agent.problem!r}", begun)
+        return judged(f"not said why: {site.agent.problem!r}", begun)
     site.skew = 0
     world.advance(4 * 24, every=12)
-    return _told(
+    return judged(
         "" if world.running()["m01"] == second else "the right time came back and the update did not", begun
     )
 
@@ -477,10 +232,10 @@ def _again(self: spool.Received, batch: spool.Batch) -> tuple[Mapping[str, Any],
 
 
 _BY_ROW: tuple[tuple[str, str, Callable[..., Told], int], ...] = (
-    ("R4", "disk full during an update", full_disk, 8),
-    ("R24", "pickle, joblib, torch, arrays of objects, keras offered", code_offered, 8),
-    ("R25", "ONNX weights at .., absolute, linked, hard-linked, sparse", weights_outside, 8),
-    ("R26", "swapped weights file", swapped, 4),
+    ("R4", "disk full during an update", updates.full_disk, 8),
+    ("R24", "pickle, joblib, torch, arrays of objects, keras offered", offers.code_offered, 8),
+    ("R25", "ONNX weights at .., absolute, linked, hard-linked, sparse", offers.weights_outside, 8),
+    ("R26", "swapped weights file", updates.swapped, 4),
     ("R30", "answers differ on one kind's instructions", differs_here, 4),
     *(
         (row, f"{what}: every named attack", functools.partial(attacked, row), 8)
@@ -492,10 +247,10 @@ _BY_ROW: tuple[tuple[str, str, Callable[..., Told], int], ...] = (
     ),
     ("R33", "an older version ordered by mistake", replayed, 4),
     ("R36", "slow retrieval", dripped, 8),
-    ("R38", "extraneous files", extra, 8),
+    ("R38", "extraneous files", offers.extra, 8),
     ("R39", "wrong machine type or features", wrong_target, 4),
-    ("R41", "power cut at every step of an update", cut_in_update, 8),
-    ("R42", "release and fallback both broken", both_broken, 4),
+    ("R41", "power cut at every step of an update", updates.cut_in_update, 8),
+    ("R42", "release and fallback both broken", updates.both_broken, 4),
     ("R43", "bad on one machine type only", bad_on_one_kind, 2),
     ("R44", "offline 14 days, then back", offline, 4),
     ("R45", "expired set and wrong clock", expired, 4),
