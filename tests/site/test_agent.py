@@ -100,3 +100,23 @@ def test_a_machine_that_was_never_given_a_root_cannot_begin(world, tmp_path):
 
     with pytest.raises(errors.TrustError, match="by hand"):
         Trusted(tmp_path / "elsewhere")
+
+
+def test_what_the_site_does_not_let_leave_stays(world):
+    from flyball import part
+
+    served(world)
+    policy = world.repository.policy()
+    assert not world.machines["m0"].agent.may_leave("sketches") and world.machines["m0"].agent.may_leave(
+        "answers"
+    )
+    world.controller.lay_down(part.replace(policy, leaves=("audit", "sketches")))
+    world.advance(12, every=12)
+    agent = world.boot(world.machines["m0"])
+    for kind in ("answers", "sketches"):
+        agent.keep(kind, {"n": 1})
+    agent.trusted.update = lambda mirror, now: False  # the policy was read before, and nothing is new
+    agent.boot(at_once=True)
+    agent.step()
+    assert world.told("sketches") == [{"n": 1}] and not world.told("answers")
+    assert agent.spool.waiting()["answers"] == 0

@@ -262,6 +262,25 @@ def test_losses_are_paired_within_their_bounds():
     assert scoring.paired(labels.Probability(), 0.5, float("nan"), 1.0) is None
 
 
+def test_sketches_of_a_day_are_told_where_the_site_lets_them(tmp_path):
+    import base64
+
+    from flyball.monitoring.sketches import Sketch
+
+    site = Site(tmp_path)
+    site.scoring._sketched = lambda: True
+    site.live(table(), 10)
+    found = [record for batch in site.spool.batches() if batch.kind == "sketches" for record in batch.records]
+    answers = site.told()["answers"]
+    assert {one["key"] for one in found} == {"s1", "s2"}
+    for one in found:
+        held = Sketch.from_bytes(base64.b64decode(one["sketch"]))
+        asked = [a for a in answers if a["key"] == one["key"] and one["since"] <= a["moment"] < one["until"]]
+        assert held.rows == len(asked) == one["rows"] and {"answer", "telemetry.x.mean.1d"} <= set(
+            held.columns
+        )
+
+
 def test_it_needs_the_core_install_alone(tmp_path):
     import subprocess
     import sys

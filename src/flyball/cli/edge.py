@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -142,7 +141,7 @@ def _scorings(
     return [
         Scoring(
             state / "scoring", page, host, agent.spool, fleets.now, agent.machine.name, agent.machine.kind, rows, ring,
-            held, agent.keep,
+            held, agent.keep, lambda: agent.may_leave("sketches"),
         )
         for page, host in answering.items()
     ]  # fmt: skip
@@ -161,10 +160,10 @@ def carried(agent: Any, file: Path) -> None:
     import tempfile
 
     from flyball.serving.trust import bundle
-    from flyball.site.uplink import AT_ONCE, Drop
+    from flyball.site.uplink import Drop
 
     with tempfile.TemporaryDirectory() as place:
-        batches = list(itertools.islice(agent.spool.batches(), AT_ONCE))
+        batches = agent.leaving()
         Drop(Path(place)).send(agent.machine.name, agent.report(batches), batches, lambda batch: None)
         files = {found.name: found.read_bytes() for found in Path(place).iterdir()}
     if agent.audit.path.is_file():

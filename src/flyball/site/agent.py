@@ -9,7 +9,6 @@ process and every failing seed replays.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flyball import __version__, audit, durable, errors
 from flyball.serving import calendar
 from flyball.serving.trust.client import Trusted
-from flyball.serving.trust.order import Order, Policy
+from flyball.serving.trust.order import LEAVES, Order, Policy
 from flyball.site import spool, uplink
 from flyball.site.seat import Host, Seat
 
@@ -89,6 +88,7 @@ class Agent:
         self.audit = audit.Audit(folder / "audit.jsonl", clock)
         self.trusted = Trusted(folder / "trust", root)
         self.policy: Policy | None = None
+        self._known = False
         self.problem = ""
         self._failures, self._next, self._alarmed = 0, 0, set[str]()
         self._jitter = random.Random(
@@ -145,6 +145,27 @@ class Agent:
         signature = self.signer.sign(body.encode())
         return json.dumps({"told": body, "signature": signature.to_dict()}).encode()
 
+    def may_leave(self, kind: str) -> bool:
+        """Return whether the site lets a class of what is told leave; nothing does until its policy was read."""
+        if not self._known:
+            return False
+        return kind in (self.policy.leaves if self.policy is not None else LEAVES)
+
+    def leaving(self) -> list[Batch]:
+        """Return what is to be sent now; what the site does not let leave is let go of.
+
+        Raises FlyballError where the site's policy cannot be read: then nobody knows what may leave.
+        """
+        if not self._known:
+            self._know()
+        found: list[Batch] = []
+        for batch in self.spool.batches():
+            if not self.may_leave(batch.kind):
+                self.spool.acknowledge(batch)
+            elif len(found) < uplink.AT_ONCE:
+                found.append(batch)
+        return found
+
     def keep(self, kind: str, record: Mapping[str, Any]) -> None:
         """Keep a record of a class until it can be sent; a disk that refuses stops nobody."""
         try:
@@ -185,12 +206,16 @@ class Agent:
                 "age",
             )
 
+    def _know(self) -> None:
+        """Take the site's policy from what is verified and kept here: it holds without a link, and when it is old."""
+        self.policy = self.trusted.policy(self.mirror)
+        self._known = True
+
     def _act(self, now: int) -> None:
         try:
             self.trusted.fresh(now)
             offered = self.offered()
-            # From what is verified and kept here: windows, freezes and approvals hold without a link too.
-            self.policy = self.trusted.policy(self.mirror)
+            self._know()
         except errors.FlyballError as error:
             if not isinstance(error, errors.UnreachableError):
                 self.problem = self.problem or f"{type(error).__name__}: {error}"
@@ -222,7 +247,7 @@ class Agent:
         if self.uplink is None:
             return
         try:
-            batches = list(itertools.islice(self.spool.batches(), uplink.AT_ONCE))
+            batches = self.leaving()
             self.uplink.send(self.machine.name, self.report(batches), batches, self.spool.acknowledge)
         except errors.FlyballError as error:  # no link, or a full disk that cannot note what has arrived
             self.problem = self.problem or f"{type(error).__name__}: {error}"

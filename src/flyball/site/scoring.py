@@ -11,6 +11,7 @@ and nothing lost.
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from flyball.data import stage as data
 from flyball.features import stage as features
 from flyball.features import stream as streams
 from flyball.labels import stage as labels
+from flyball.monitoring import sketches
 from flyball.site import arriving, terms
 from flyball.site.process import RetryError
 
@@ -61,7 +63,8 @@ class Scoring:
 
     `folder` keeps the note; `files` (a folder) and `ring` (a file) are where rows come from; `binding` says what this
     site calls things; `machine` is whose rows they are where they do not say so, `kind` its kind.  `tell` is called
-    with ("alarms", record).
+    with ("alarms", record); `sketched` says whether the site lets sketches of features and answers be told, one a day.
+    What a sketch that is not finished holds is lost with the process: its rows say over how many it is.
 
     Raises StoreError for a note that is damaged.
     """
@@ -69,13 +72,15 @@ class Scoring:
     def __init__(
         self, folder: Path, page: str, host: Host, spool: Spool, clock: Callable[[], int], machine: str, kind: str = "",
         files: Path | None = None, ring: Path | None = None, binding: Binding | None = None,
-        tell: Callable[[str, Mapping[str, Any]], None] | None = None,
+        tell: Callable[[str, Mapping[str, Any]], None] | None = None, sketched: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         durable.folder(folder)
         self.page, self.host, self.spool, self.clock = page, host, spool, clock
         self.machine, self.kind, self.binding, self.tell = machine, kind, binding, tell
         self._files, self._ring = files, ring
         self._note, self._told = folder / f"{page}.json", set[str]()
+        self._begun, self._new = clock(), list[tuple[str, features.Matrix, Any]]()
+        self._sketched, self._sketches = sketched, dict[str, sketches.Sketches]()
         #: What kept the last step from being done, and how many questions were answered since the start.
         self.problem, self.answered = "", 0
         self._work: _Work | None = None
@@ -119,18 +124,22 @@ class Scoring:
         for name, why in work.passed().items():
             self._alarm(f"{name}: not read: {why}")
         records: list[Record] = []
-        answered = 0
+        answered, self._new = 0, []
         # While a piece of what came before is still to be read, nothing is asked: it may have been seen earlier.
         if not any(one.more for one in came):
             for moments in work.due(now)[:AT_ONCE]:
                 records += self._answered(work, moments, now)
                 answered += len(moments)
             records += self._joined(work, now)
+            records += self._met(now)
         if came or records:
             work.forget(now)
             self.state = work.state()
             self._save(records)
             self._put()
+            for digest, x, served in self._new:  # now: what was not noted is asked again
+                growing = self._sketches.setdefault(digest, sketches.Sketches(begun=self._begun))
+                growing.push(x, served, work.page.labels.kind())
         return answered
 
     # What is answered
@@ -158,6 +167,8 @@ class Scoring:
                 continue
             digest = both.digest
             said[place] = scalar(kind, both.served)
+            if digest and self._sketched():
+                self._new.append((digest, x, both.served))
             kept = {"key": key, "moment": moment, "answer": said[place], "release": digest}
             # Before the first release serves, the answer is that of a baseline which nobody may act on.
             record |= {"release": digest, "answer": _listed(both.served) if digest else None}
@@ -187,6 +198,19 @@ class Scoring:
                 "machine": self.machine, "page": self.page, "release": digest, "key": alert.key,
                 "moment": alert.moment, "score": alert.score, "rank": alert.rank, "at": now,
             }  # fmt: skip
+
+    def _met(self, now: int) -> Iterator[Record]:
+        """Yield the sketches of days that are over, and all of a release that serves no more."""
+        for digest, growing in list(self._sketches.items()):
+            gone = digest != self.host.digest()
+            for found in growing.closed(None if gone else now):
+                yield "sketches", {
+                    "machine": self.machine, "page": self.page, "release": digest, "key": found.unit,
+                    "since": found.since, "until": found.until, "rows": found.rows,
+                    "sketch": base64.b64encode(found.to_bytes()).decode(),
+                }  # fmt: skip
+            if gone:
+                del self._sketches[digest]
 
     # What came of it
 

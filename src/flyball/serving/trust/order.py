@@ -47,6 +47,10 @@ class Order(part.Part):
         return told | {"approved": dict(self.approved)}
 
 
+#: What leaves a site whose policy does not say: all that machines tell, but for sketches of what they met.
+LEAVES = ("audit", "alarms", "alerts", "outcomes", "answers", "exposures", "traces")
+
+
 class Policy(part.Part):
     """What a site's threshold keys laid down: its machines by group, and when and how a release may come.
 
@@ -54,7 +58,7 @@ class Policy(part.Part):
     candidate answer, `approvals` is how many of the `approvers` (each with a public key, 64 hexadecimal digits) must
     have approved a wave, `windows` and `freezes` are when a machine may switch (calendar parts, as text), `alarm_after`
     is the age in microseconds after which a set that has not been renewed is an alarm, `cap` the bytes of results kept
-    while offline.
+    while offline, `leaves` the classes of what machines tell that may leave the site.
 
     >>> Policy("fab-1", {"s1": "nxe", "s2": "nxe"}, canary=("s1",)).groups_of("s1")
     ('all', 'canary', 'kind:nxe', 'machine:s1')
@@ -70,6 +74,7 @@ class Policy(part.Part):
     freezes: tuple[tuple[int, int], ...] = ()
     alarm_after: int = 14 * 86_400_000_000
     cap: int = 64 * 2**20
+    leaves: tuple[str, ...] = LEAVES
 
     def groups_of(self, machine: str) -> tuple[str, ...]:
         """Return the groups that a machine belongs to; none for a machine the policy does not name."""
