@@ -64,6 +64,11 @@ class Frozen(dict[str, Any]):
         return (Frozen, (dict(self),))
 
 
+def _fields_of(value: object) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the fields of a part, which is a dataclass by its `__init_subclass__`: no type says so."""
+    return dataclasses.fields(value)  # type: ignore[arg-type]
+
+
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Part:
     """A frozen value with a name in the house; lists become tuples and dicts are frozen on the way in."""
@@ -76,7 +81,7 @@ class Part:
         dataclasses.dataclass(init=False, eq=False, repr=False, match_args=False)(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        fields = _fields_of(self)
         if len(args) > len(fields):
             raise TypeError(
                 f"{type(self).__name__} takes at most {len(fields)} values, {len(args)} were given"
@@ -169,7 +174,7 @@ def walk(value: Any, path: str = "") -> Iterator[tuple[str, Part]]:
     """
     if isinstance(value, Part):
         yield path, value
-        for item in dataclasses.fields(value):  # type: ignore[arg-type]
+        for item in _fields_of(value):
             yield from walk(getattr(value, item.name), f"{path}.{item.name}".lstrip("."))
     elif isinstance(value, tuple):
         for index, inner in enumerate(value):
@@ -188,7 +193,7 @@ def diff(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     [('name', 'events', 'codes')]
     """
     if isinstance(old, Part) and type(old) is type(new):
-        for item in dataclasses.fields(old):  # type: ignore[arg-type]
+        for item in _fields_of(old):
             here = f"{path}.{item.name}".lstrip(".")
             yield from diff(getattr(old, item.name), getattr(new, item.name), here)
     elif isinstance(old, tuple) and isinstance(new, tuple) and len(old) == len(new):
@@ -360,7 +365,7 @@ def _freeze(value: Any) -> Any:
 
 
 def _values(value: Part) -> list[Any]:
-    return [getattr(value, item.name) for item in dataclasses.fields(value)]  # type: ignore[arg-type]
+    return [getattr(value, item.name) for item in _fields_of(value)]
 
 
 def spelled(kind: type[Part]) -> str:
@@ -381,7 +386,7 @@ def spelled(kind: type[Part]) -> str:
 def _call(value: Part, show: Callable[[Any], str], defaults: bool) -> str:
     """Print a part as its call: leading required fields by position, the rest by name."""
     arguments, positional = [], not defaults
-    for item in dataclasses.fields(value):  # type: ignore[arg-type]
+    for item in _fields_of(value):
         current = getattr(value, item.name)
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         if not required and not defaults:

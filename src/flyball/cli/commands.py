@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -235,7 +236,7 @@ def loop(
         for told in looping.go(system, bound, every_s=every, rounds=rounds):
             told["untold"] = outlets.round(told)
             lines = [looping.line(told), *(f"  {why}" for why in told["untold"])]
-            shown.say(told, as_json, lambda lines=lines: iter(lines))  # type: ignore[misc]
+            shown.say(told, as_json, functools.partial(iter, lines))
 
 
 @app.command()
@@ -259,7 +260,7 @@ def ship(
 
     if receive is not None:
         for found in shipping.receive(fleet, drop, receive, certificate, key, tokens, every):
-            shown.say(found, as_json, lambda found=found: shipping.lines(found))  # type: ignore[misc]
+            shown.say(found, as_json, functools.partial(shipping.lines, found))
         return
     told = shipping.go(fleet, what, store, why, drop, bundle, evidence)
     shown.say(told, as_json, lambda: shipping.lines(told))
@@ -312,7 +313,7 @@ def edge(
         state, mirror, told, drop=drop, ca=ca, token=secret, period_s=every, rounds=rounds, port=port, cap=cap << 20,
         evidence=evidence, rows=rows, ring=ring, binding=binding, report=report,
     ):  # fmt: skip
-        shown.say(found, as_json, lambda found=found: edges.lines(found))  # type: ignore[misc]
+        shown.say(found, as_json, functools.partial(edges.lines, found))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import sys
 import threading
@@ -65,7 +66,7 @@ def watch(
     with ended() as stop:
         ends = once and not isinstance(watched, messages.Watch)
         for told in watched.all(stop) if ends else watched.go(every, seconds, stop):  # type: ignore[union-attr]
-            shown.say(told, as_json, lambda told=told: landing.lines(told))  # type: ignore[misc]
+            shown.say(told, as_json, functools.partial(landing.lines, told))
             sys.stdout.flush()
         total: dict[str, Any] = {
             "ended": "interrupted" if stop.is_set() else "done" if once else "time is over",

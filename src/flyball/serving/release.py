@@ -104,13 +104,14 @@ def unpack(file: Path, folder: Path, digest: str, admit: Callable[[Path, str], o
                     raise errors.EndlessDataError(f"{file}: larger than a release may be: refuse it")
                 place = folder / told.name
                 plain = told.isreg() and not told.sparse and _inside(told.name)
-                if not plain or place.exists():
+                content = tar.extractfile(told) if plain else None
+                if content is None or place.exists():
                     raise errors.TamperedError(
                         f"{file}: {told.name!a}: no plain file of a release: refuse it"
                     )
                 place.parent.mkdir(parents=True, exist_ok=True)
                 with place.open("xb") as sink:
-                    shutil.copyfileobj(tar.extractfile(told), sink)  # type: ignore[arg-type]
+                    shutil.copyfileobj(content, sink)
     except (tarfile.TarError, EOFError, UnicodeError) as error:
         raise errors.TamperedError(f"{file}: damaged ({error}): refuse it") from None
     admit(folder, digest)
@@ -154,14 +155,15 @@ def read_packed(folder: Path, deep: int = 0) -> model.Packed:
     """
     told = _object(folder / PACKED)
     runner, settings, names, inner = (told.get(key) for key in ("runner", "settings", "files", "inner"))
-    right = isinstance(runner, str) and isinstance(settings, dict) and isinstance(names, list)
-    if not right or type(inner) is not int or not 0 <= inner <= MOST_FILES or len(names) > MOST_FILES:  # type: ignore[arg-type]
+    if not (isinstance(runner, str) and isinstance(settings, dict) and isinstance(names, list)) or not (
+        type(inner) is int and 0 <= inner <= MOST_FILES and len(names) <= MOST_FILES
+    ):
         raise errors.TrustError(f"{folder / PACKED}: not a packed predictor: refuse this release")
     if deep >= MOST_DEEP:
         raise errors.TrustError(f"{folder}: packed deeper than {MOST_DEEP} levels: refuse this release")
-    files = {name: _content(folder / _plain(name, folder)) for name in names}  # type: ignore[union-attr]
+    files = {name: _content(folder / _plain(name, folder)) for name in names}
     packed = tuple(read_packed(folder / str(number), deep + 1) for number in range(inner))
-    return model.Packed(runner, settings, files, packed)  # type: ignore[arg-type]
+    return model.Packed(runner, settings, files, packed)
 
 
 def _plain(name: Any, folder: Path) -> str:

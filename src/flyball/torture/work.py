@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -63,7 +64,7 @@ def go(folder: Path, inbox: Path, acknowledge: Callable[[str], None]) -> None:
         if early:
             acknowledge(lot.name)
         store.ingest([lot], now=NOW)
-        store.receive(lambda marks, lot=lot: _message(marks, lot), now=NOW)  # type: ignore[misc]
+        store.receive(functools.partial(_message, lot=lot), now=NOW)
         store.state("loop", {"lot": lot.name})
         if not early:
             acknowledge(lot.name)

@@ -113,9 +113,10 @@ def _members(file: Path) -> dict[str, bytes]:
                 taken += told.size
                 if taken > MOST_BYTES or len(found) >= MOST_FILES:
                     raise errors.EndlessDataError(f"{file}: larger than evidence may be")
-                if not told.isreg() or told.sparse or told.name in found or "/" in told.name:
+                content = tar.extractfile(told) if told.isreg() else None
+                if content is None or told.sparse or told.name in found or "/" in told.name:
                     raise errors.TamperedError(f"{file}: {told.name!a}: no plain file of evidence")
-                found[told.name] = tar.extractfile(told).read()  # type: ignore[union-attr]
+                found[told.name] = content.read()
     except (tarfile.TarError, EOFError, FileNotFoundError) as error:
         raise errors.TamperedError(f"{file}: damaged or missing ({error})") from None
     return found
