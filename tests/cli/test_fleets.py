@@ -197,3 +197,24 @@ def test_keys_are_shown_and_rotated(say, fleet):
     (after,), _ = say("keys", "show", "fleet")
     assert len(after["roles"]["targets"]["keys"]) == 2
     assert after["roles"]["targets"]["keys"] != told["roles"]["targets"]["keys"]
+
+
+def test_a_loop_hears_the_machines_of_a_fleet_through_a_folder(say, fleet):
+    from flyball.cli import fleets
+    from flyball.errors import RolloutError
+
+    begin(say, "s1")
+    begin(say, "s2")
+    say("keys", "enrol", "fleet", "s1", "s1/machine.key.pub")
+    followed = fleets.following(fleet / "fleet", fleet / "drop")
+    made = release(fleet)
+    assert followed.offer(made, "loop: weekly") == "" and followed.offer(made, "loop: weekly") == ""
+    told = followed.step(None)
+    assert (told["heard"], told["candidate"], told["stage"]) == (1, made.name, "shadow")
+    # Who nobody enrolled is set aside and told, and the loop goes on.
+    assert [e["told"]["machine"] for e in followed.controller.audit.entries() if e["act"] == "set aside"] == [
+        "s2"
+    ]
+    assert fleets.following(fleet / "fleet", None).step(None)["heard"] == 0
+    with pytest.raises(RolloutError, match="is it mounted"):
+        fleets.following(fleet / "fleet", fleet / "nowhere")

@@ -141,6 +141,7 @@ MONITORING = (
     monitoring.River("ADWIN", "error", {"delta": 0.01}, keep=300),
     monitoring.Performance(over=days(14), false_alarms=2.0, by=("machine",)),
     monitoring.OnAlarm(cooldown=days(1)),
+    monitoring.OnLabels(at_least=50, cooldown=days(1)),
     monitoring.PageHinkley("log_loss", limit=20.0),
     monitoring.Watch(drift=monitoring.Drift(over=days(7)), retrain=(monitoring.Weekly(),)),
     monitoring.Weekly(),

@@ -34,3 +34,13 @@ def test_problems():
     assert [p.what for p in monitoring.OnAlarm().problems(Page)] == ["nothing on the page raises an alarm"]
     Page.monitoring = stage.Watch(concept=(monitoring.PageHinkley("log_loss"),))
     assert [p.place for p in monitoring.OnAlarm(units.days(-1)).problems(Page)] == ["cooldown"]
+
+
+def test_on_labels_counts_what_became_known_and_cools_down():
+    trigger = monitoring.OnLabels(at_least=10, cooldown=units.WEEK)
+    assert trigger.due(2 * WEEK, 0, (), 10) == "labels: 10 answers became known"
+    assert trigger.due(2 * WEEK, 0, (), 9) == "" and trigger.due(WEEK - 1, 0, (), 99) == ""
+    assert trigger.due(0, None, (), 10) and trigger.due(2 * WEEK, 0, (DRIFTED,)) == ""
+    assert list(trigger.problems(Page)) == []
+    wrong = monitoring.OnLabels(at_least=0, cooldown=units.days(-1))
+    assert [p.place for p in wrong.problems(Page)] == ["at_least", "cooldown"]

@@ -250,3 +250,29 @@ def test_rows_whose_files_vanished_can_be_sent_again(store, tmp_path):
     assert len(again.rows("telemetry")) == 0 and "send its files again" in "".join(again.journal.notes)
     assert send(again, tmp_path, "a.csv", text).changed
     assert again.rows("telemetry").floats("power").tolist() == [1]
+
+
+def test_outcomes_are_versions_with_when_they_were_known(store):
+    def told(truth, state):
+        return [evidence.Outcome("m1", NOW, 0.1, truth, state, 5)]
+
+    assert store.outcomes(told(float("nan"), "pending"), NOW) == 1
+    assert store.outcomes(told(1.0, "known"), NOW + 9) == 1
+    # A correction is a version, and so is the correction of that one back to what it was.
+    assert (
+        store.outcomes(told(0.0, "known"), NOW + 20) == 1
+        and store.outcomes(told(0.0, "known"), NOW + 21) == 0
+    )
+    assert store.outcomes(told(1.0, "known"), NOW + 30) == 1
+    known = {cut: store.outcomes_at(NOW + cut)["truth"].to_list() for cut in (8, 9, 25, 30)}
+    assert known.pop(8)[0] != known[9][0] and known == {9: [1.0], 25: [0.0], 30: [1.0]}
+    assert store.frame("outcomes").height == 4
+    assert (store.labelled(None), store.labelled(NOW + 29), store.labelled(NOW + 30)) == (1, 1, 0)
+
+
+def test_a_shadow_answers_beside_what_serves(store):
+    asked = features.Moments.of(["m1"], [NOW])
+    answers = np.array([0.4])
+    assert store.answer(asked, answers, "a", "shadow") == 1 and store.answer(asked, answers, "a") == 1
+    assert store.answer(asked, answers, "a", "shadow") == store.answer(asked, answers, "a") == 0
+    assert sorted(store.answers().words("role").texts()) == ["serving", "shadow"]

@@ -212,6 +212,10 @@ def loop(
     page: Page, source: Folder = None, store: StoreAt = HERE, binding: BindingAt = None, seed: Seed = 0,
     every: Annotated[float, typer.Option(help="Seconds between two looks at the folder.")] = 60.0,
     rounds: Annotated[int, typer.Option(help="Stop after so many looks; 0 goes on until interrupted.")] = 0,
+    fleet: Annotated[
+        Path | None, typer.Option(help="Offer what it trains to this fleet, and follow the rollout.")
+    ] = None,
+    drop: Annotated[Path | None, typer.Option(help="The folder through which the fleet's machines tell.")] = None,
     tell: Annotated[
         list[str] | None,
         typer.Option(help="Tell alarms: an Alertmanager (http://…/api/v2/alerts), a webhook, a file; repeatable."),
@@ -221,10 +225,10 @@ def loop(
     ] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Go round: take in what arrived, answer, watch, and train again weekly or on an alarm."""
+    """Go round: take in what arrived, answer, alert, watch, train again when it is due, and roll out what passed."""
     from dataclasses import replace
 
-    from flyball.cli import telling
+    from flyball.cli import fleets, telling
     from flyball.runtime import loop as looping
 
     system = systems.load(page).check()
@@ -233,6 +237,8 @@ def loop(
         telling.Outlets(system.name, store, tell or [], gauges, every) as outlets,
     ):
         bound = replace(_bound(page, source, store, binding, None, seed), progress=progress)
+        if fleet is not None:
+            bound = replace(bound, fleet=fleets.following(fleet, drop))
         for told in looping.go(system, bound, every_s=every, rounds=rounds):
             told["untold"] = outlets.round(told)
             lines = [looping.line(told), *(f"  {why}" for why in told["untold"])]

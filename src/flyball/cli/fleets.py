@@ -139,6 +139,30 @@ class Fleet:
         }  # fmt: skip
 
 
+def following(folder: Path, drop: Path | None) -> Any:
+    """Return the fleet as a loop follows it: machines are heard through a folder, and reports kept for `status`."""
+    from flyball.runtime.following import Following
+    from flyball.site import uplink
+
+    bound = Fleet(folder)
+    if drop is not None and not drop.is_dir():
+        raise errors.RolloutError(f"{drop}: no folder there through which machines tell: is it mounted?")
+
+    def hear(controller: Controller, at: int | None) -> int:
+        def aside(machine: str, error: Exception) -> None:
+            controller.audit.append(
+                "set aside", {"machine": machine, "why": f"{type(error).__name__}: {error}"}
+            )
+
+        heard = uplink.heard(drop, controller.receive, aside) if drop is not None else 0
+        for name, report in controller.reports.items():
+            durable.folder(folder / "reports")
+            durable.write(folder / "reports" / f"{name}.json", json.dumps(report).encode())
+        return heard
+
+    return Following(bound.controller(), hear)
+
+
 def now() -> int:
     """Return the time in microseconds."""
     return time.time_ns() // 1000

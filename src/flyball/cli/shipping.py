@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -140,12 +139,9 @@ def found(what: str, store: Path) -> Path:
 
 def schema(folder: Path) -> str:
     """Return the digest of the features that a release reads."""
-    try:
-        told = json.loads((folder / "serving.json").read_bytes())
-        columns = sorted(told["schema"]["columns"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise errors.TrustError(f"{folder}: no serving.json that names its features: not a release") from None
-    return hashlib.sha256(json.dumps(columns).encode()).hexdigest()
+    from flyball.runtime import following
+
+    return following.schema(folder)
 
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:

@@ -20,13 +20,14 @@ from flyball.model import stage as model
 from flyball.runtime.controller import Controller
 from flyball.serving import release
 from flyball.serving import stage as serving
-from flyball.serving.trust import Policy, mirror
+from flyball.serving.trust import Policy, keys, mirror
 from flyball.serving.trust.repository import Repository
 from flyball.site.agent import Agent, Machine
 from flyball.site.spool import Batch, Spool
 
 if TYPE_CHECKING:
     import numpy as np
+    from securesystemslib.signer import CryptoSigner
 
 HOUR = 3_600_000_000
 #: The morning on which a simulation begins, and the feature schema of its page.
@@ -152,6 +153,8 @@ class Link(mirror.Folder):
 class Sites:
     """A seeded simulation of machines, their agents and their controller, from `BEGIN` on.
 
+    One that is `lasting` keeps its keys in its folder, and goes on there in another process.
+
     `machines` maps a name to a kind; `per_day` is how many answers each gives.  `advance` lets time pass.
     `lived` may be replaced to let answers come from elsewhere (rows of a store, say).
     """
@@ -159,10 +162,9 @@ class Sites:
     def __init__(
         self, folder: Path, seed: int, machines: Mapping[str, str], rollout: serving.Rollout, page: str = "p",
         per_day: float = 48.0, cap: int = 2**20, schema: str = SCHEMA, begin: int = BEGIN,
-        host: type[Simulated] = Simulated,
+        host: type[Simulated] = Simulated, lasting: bool = False,
     ) -> None:  # fmt: skip
         import numpy as np
-        from securesystemslib.signer import CryptoSigner
 
         self.folder, self.page, self.seed, self.now = folder, page, seed, begin
         self.rng = np.random.default_rng(seed)
@@ -171,22 +173,42 @@ class Sites:
         #: Broken on purpose: golden vectors are not looked at.
         self.unchecked = False
         self.lived: Callable[..., dict[str, Any] | None] = self._lived
-        root, self.site_keys = ([CryptoSigner.generate_ed25519() for _ in range(3)] for _ in range(2))
-        self.root_keys, self.online = root, CryptoSigner.generate_ed25519()
-        self.repository = Repository.create(
-            folder / "repository", root, self.site_keys, self.online, (2, 2), self.now
+        self._keys = folder / "keys" if lasting else None
+        self.root_keys, self.site_keys = (
+            [self._key(f"{role}-{n}") for n in range(3)] for role in ("root", "site")
         )
+        self.online = self._key("online")
         self.machines = {
-            name: Site(name, kind, folder / "machines" / name, CryptoSigner.generate_ed25519())
+            name: Site(name, kind, folder / "machines" / name, self._key(f"machine-{name}"))
             for name, kind in sorted(machines.items())
         }
-        self.rollout = rollout
+        self.rollout, begun = rollout, lasting and (folder / "begun").is_file()
+        if lasting and not begun:  # what was not begun whole is begun anew
+            shutil.rmtree(folder / "repository", ignore_errors=True)
+            shutil.rmtree(folder / "controller", ignore_errors=True)
+        self.repository = (
+            Repository(folder / "repository") if begun else Repository.create(
+                folder / "repository", self.root_keys, self.site_keys, self.online, (2, 2), self.now
+            )
+        )  # fmt: skip
         self.controller = self.control()
+        if begun:
+            return
         groups = rollout.groups(page, machines)
         self.controller.lay_down(Policy(
             "simulated", dict(machines), canary=groups["canary"],
             waves={name: found for name, found in groups.items() if name != "canary"}, cap=cap,
         ))  # fmt: skip
+        if lasting:
+            durable.write(folder / "begun", b"")
+
+    def _key(self, name: str) -> CryptoSigner:
+        """Return a key, the same one in every process where the simulation lasts."""
+        from securesystemslib.signer import CryptoSigner
+
+        if self._keys is None:
+            return CryptoSigner.generate_ed25519()
+        return keys.load(self._keys / name) if (self._keys / name).is_file() else keys.make(self._keys / name)
 
     def control(self) -> Controller:
         """Return a controller over what an earlier one left: a restart."""

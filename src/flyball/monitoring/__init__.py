@@ -8,7 +8,7 @@ from flyball.monitoring.page_hinkley import PageHinkley
 from flyball.monitoring.performance import Performance
 from flyball.monitoring.river import River
 from flyball.monitoring.stage import Detector, DriftDetector, Reference, Trigger, Watch, Watched
-from flyball.monitoring.triggers import OnAlarm, Weekly
+from flyball.monitoring.triggers import OnAlarm, OnLabels, Weekly
 
 __all__ = [
     "Adwin",
@@ -18,6 +18,7 @@ __all__ = [
     "DriftDetector",
     "Kswin",
     "OnAlarm",
+    "OnLabels",
     "PageHinkley",
     "Performance",
     "Reference",

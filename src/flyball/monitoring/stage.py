@@ -81,8 +81,13 @@ class Detector(part.Part):
 class Trigger(part.Part):
     """Abstract: says when to train again."""
 
-    def due(self, now: int, trained: int | None, alarms: tuple[evidence.Alarm, ...]) -> str:
-        """Return the reason to train now, or "" for none; `trained` is the cut of the last training."""
+    def due(
+        self, now: int, trained: int | None, alarms: tuple[evidence.Alarm, ...], labelled: int = 0
+    ) -> str:
+        """Return the reason to train now, or "" for none.
+
+        `trained` is the cut of the last training; `labelled` how many answers became known since.
+        """
         raise NotImplementedError
 
 

@@ -157,9 +157,12 @@ def counted(page: System, store: Store) -> list[data.Finding]:
     return told
 
 
-def matrix(page: System, store: Store, steps: plan.Plan) -> tuple[features.Matrix, tuple[Partition, ...]]:
-    """Return the features of every partition, and the partitions; computes the missing ones only."""
+def matrix(
+    page: System, store: Store, steps: plan.Plan, since: int | None = None
+) -> tuple[features.Matrix, tuple[Partition, ...]]:
+    """Return the features of every partition (that ends after `since`), and those; computes the missing ones only."""
     every = partitions(page, store)
+    every = tuple(one for one in every if since is None or one.until is None or one.until > since)
     if not every:
         raise errors.DataError(f"{page.name}: the store holds no rows: give it files with `flyball ingest`")
     missing = [item for item in every if store.step(item.key) is None]

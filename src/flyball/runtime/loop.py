@@ -38,7 +38,9 @@ def once(page: System, bound: Bound) -> dict[str, Any]:
     Training is done at a cut that moves only when a trigger says so: between trainings the newest questions are
     answered by the release that the last one made.  A page without a wall clock has no cut: it trains on what came.
     A training that cannot be done, or fails its gates, leaves the release that serves and its cut where they are.
-    Raises StoreError while another loop goes round in the same store.
+    With a fleet bound, a release passes the same shadow, canary and waves there as one that a person ships: every
+    round hears the machines and goes a step, what the fleet runs is what answers, and the newest release is offered
+    once nothing is under way.  Raises StoreError while another loop goes round in the same store.
     """
     kept = store.Store.open(bound.store, page.data)
     with durable.lock(bound.store / "loop.lock", wait_s=0.0):
@@ -47,15 +49,20 @@ def once(page: System, bound: Bound) -> dict[str, Any]:
 
 def _round(page: System, bound: Bound, kept: store.Store) -> dict[str, Any]:
     arrived = kept.ingest([bound.source], binding=bound.binding) if bound.source is not None else None
+    followed = _followed(bound, kept)
     before = kept.state("loop")
     # What was done is told by the digest of what it was done with: a round that was cut off is gone round again.
     sources, now = kept.sources_digest(), kept.horizon()
     wall = isinstance(page.data.clock, data.WallClock)
-    reason = _due(page, before, now) if wall else _grown(before, sources)
+    reason = _due(page, kept, before, now) if wall else _grown(before, sources)
     receipt = arrived.json() if arrived is not None else {}
     out = {"arrived": receipt, "trained": bool(reason), "because": reason, "refused": ""}
-    if not reason and before.get("sources") == sources:
-        return _idle(page, before) | out
+    if followed:
+        out["fleet"] = followed
+        bound = replace(bound, serving=_serving(kept, followed))
+    same = before.get("sources") == sources and before.get("serving", bound.serving) == bound.serving
+    if not reason and same:
+        return _idle(page, before) | out | _offer(bound, kept, before.get("release"), before, followed)
     told, cut = None, before.get("as_of")
     if reason:
         told, out["refused"] = _trained(page, replace(bound, learned=now, source=None), before)
@@ -67,10 +74,32 @@ def _round(page: System, bound: Bound, kept: store.Store) -> dict[str, Any]:
         "as_of": cut, "tried": now if reason else before.get("tried"), "sources": sources,
         "trained_because": reason or before.get("trained_because", ""),
         "release": told["release"], "watch": told["watch"],
-        "refused": out["refused"] if reason else before.get("refused", ""),
+        "refused": out["refused"] if reason else before.get("refused", ""), "serving": bound.serving,
     })  # fmt: skip
     kept.state("watch", told["watch"])
+    out |= _offer(bound, kept, told["release"], kept.state("loop"), followed)
     return {**told, **out, "as_of": cut}
+
+
+def _followed(bound: Bound, kept: store.Store) -> dict[str, Any]:
+    """Take the rollout of the bound fleet a step further; {} without one."""
+    return {} if bound.fleet is None else bound.fleet.step(kept.horizon())
+
+
+def _serving(kept: store.Store, followed: Mapping[str, Any]) -> str:
+    """Return the release that the fleet runs, where this store holds it; "" while it runs none of them."""
+    digest = str(followed["serving"])
+    return digest if digest and (kept.folder / "releases" / digest).is_dir() else ""
+
+
+def _offer(
+    bound: Bound, kept: store.Store, digest: str | None, now: Mapping[str, Any], followed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Offer the newest release to the bound fleet; it is looked for every round, so that nothing is forgotten."""
+    if bound.fleet is None or not digest:
+        return {}
+    waits = bound.fleet.offer(kept.folder / "releases" / digest, f"loop: {now.get('trained_because', '')}")
+    return {"fleet": {**followed, "waits": waits}}
 
 
 def _trained(page: System, bound: Bound, before: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str]:
@@ -103,10 +132,13 @@ def line(told: Mapping[str, Any]) -> str:
     trained += f" and goes on with the release before: {told['refused']}" if told["refused"] else ""
     raised = len(told["watch"].get("alarms", []))
     release = (told["release"] or "none")[:12]
+    if (fleet := told.get("fleet")) is not None:
+        release += f", fleet runs {fleet['serving'][:12] or 'none'}"
+        release += f" with {fleet['candidate'][:12]} in {fleet['stage']}" if fleet["candidate"] else ""
     return f"{told['system']}: {files} file(s), {trained}, release {release}, {raised} alarm(s)"
 
 
-def _due(page: System, before: Mapping[str, Any], now: int | None) -> str:
+def _due(page: System, kept: store.Store, before: Mapping[str, Any], now: int | None) -> str:
     """Return why to train now, at a wall clock; "" for no reason."""
     trained = before.get("tried")
     if trained is None or now is None:
@@ -115,7 +147,8 @@ def _due(page: System, before: Mapping[str, Any], now: int | None) -> str:
         evidence.Alarm(alarm["detector"], alarm["at"], alarm["statistic"], alarm["limit"])
         for alarm in before.get("watch", {}).get("alarms", [])
     )
-    reasons = (trigger.due(now, trained, raised) for trigger in page.monitoring.retrain)
+    labelled = kept.labelled(trained)
+    reasons = (trigger.due(now, trained, raised, labelled) for trigger in page.monitoring.retrain)
     return next((reason for reason in reasons if reason), "")
 
 

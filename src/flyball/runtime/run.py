@@ -23,6 +23,7 @@ from flyball.runtime import held as kept_as
 from flyball.serving import release
 
 if TYPE_CHECKING:
+    from flyball.runtime import following
     from flyball.system import System
 
 Progress = Callable[[str, int, int], None]
@@ -55,7 +56,8 @@ class Bound:
     `as_of` is the cut of the run: nothing seen later is known.  `learned` is the cut of the training; it may lie
     earlier, then newer questions are answered by the release that was trained at that cut.  `stored` is a moment: what
     the store was given after it counts as not there.  `serving` is the release that answers where another one than
-    the run's own does: on a fleet the newest is only tried in shadow at first.
+    the run's own does, "" for none: on a fleet the newest is only tried in shadow at first.  `fleet` is the one that a
+    loop follows.
     """
 
     store: Path
@@ -70,6 +72,7 @@ class Bound:
     severity: contests.Ceiling | None = None
     progress: Progress = lambda name, done, total: None
     serving: str | None = None
+    fleet: following.Following | None = None
 
 
 def run(page: System, bound: Bound) -> result.Result:
@@ -315,7 +318,7 @@ def _serve(
     begun = time.perf_counter()
     newest = _newest(page, asked, y)
     changed = 0
-    acted_on = serving or digest
+    acted_on = digest if serving is None else serving or None
     beside = digest if digest != acted_on else None
     for one, role in ((acted_on, "serving"), (beside, "shadow")):
         if one is not None and len(newest):
@@ -336,7 +339,7 @@ def _serve(
         for outcome, said_as in zip(outcomes, answers.words("role").texts(), strict=True):
             states[outcome.state] = states.get(outcome.state, 0) + 1
             acted += [outcome] if said_as == "serving" else []
-        kept.outcomes(outcomes)
+        kept.outcomes(acted, as_of)
     return states, performance.closed(page, acted, as_of)
 
 

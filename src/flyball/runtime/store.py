@@ -463,21 +463,60 @@ class Store:
         frame = self._internal("answers", kinds).with_columns(pl.col("role").fill_null("serving"))
         return as_rows(frame, kinds, (), self.archive.fetch)
 
-    def outcomes(self, outcomes: Sequence[Outcome]) -> int:
-        """Record what happened after the answers; return how many outcomes were new or changed."""
+    def outcomes(self, outcomes: Sequence[Outcome], seen: int | None = None) -> int:
+        """Record what happened after the answers; return how many outcomes were new or changed.
+
+        Each change is a version with the cut at which it was known (`seen`); what was known before stays.
+        """
         import polars as pl
 
-        rows = [(o.key, o.moment, o.answer, o.truth, o.state, o.until) for o in outcomes]
         schema = {
-            "key": pl.String,
-            "at": pl.Int64,
-            "answer": pl.Float64,
-            "truth": pl.Float64,
-            "state": pl.String,
+            "key": pl.String, "at": pl.Int64, "answer": pl.Float64, "truth": pl.Float64, "state": pl.String,
             "until": pl.Int64,
-        }
-        frame = pl.DataFrame(rows, schema=schema, orient="row")
-        return self._add_new("outcomes", frame, list(schema))
+        }  # fmt: skip
+        rows = [(o.key, o.moment, o.answer, o.truth, o.state, o.until) for o in outcomes]
+        frame = pl.DataFrame(rows, schema=schema, orient="row").unique(maintain_order=True)
+        last = self.outcomes_at()
+        if last.height:
+            frame = frame.join(
+                last.select(list(schema)),
+                on=list(schema),
+                how="anti",
+                nulls_equal=True,
+                maintain_order="left",
+            )
+        if not frame.height:
+            return 0
+        frame = frame.with_columns(pl.lit(seen, dtype=pl.Int64).alias("seen"))
+        # The same outcome may come again after another one: how many versions there are tells them apart.
+        number = self.frame("outcomes").height
+        name = hashlib.sha256(frame.write_json().encode()).hexdigest()
+        return frame.height if self.append("outcomes", frame, f"outcomes {number} {name}") else 0
+
+    def outcomes_at(self, as_of: int | None = None) -> pl.DataFrame:
+        """Return the outcome of every answer as known at the cut: the last version seen by then."""
+        import polars as pl
+
+        frame = self.frame("outcomes")
+        if not frame.height:
+            return frame
+        if "seen" not in frame.columns:  # written before outcomes told when they were known
+            frame = frame.with_columns(pl.lit(None, dtype=pl.Int64).alias("seen"))
+        if as_of is not None:
+            frame = frame.filter(pl.col("seen").is_null() | (pl.col("seen") <= as_of))
+        return frame.unique(["key", "at", "answer"], keep="last", maintain_order=True)
+
+    def labelled(self, since: int | None) -> int:
+        """Return how many questions have had their answer known, or were reviewed, after a cut."""
+        import polars as pl
+
+        after = -(2**63) if since is None else since
+        last = self.outcomes_at()
+        found = [last.filter(pl.col("state") == "known").select("key", "at", "seen")] if last.height else []
+        said = self.frame("reviews")
+        found += [said.select("key", "at", "seen")] if said.height else []
+        every = pl.concat(found) if found else None
+        return 0 if every is None else every.filter(pl.col("seen") > after).select("key", "at").n_unique()
 
     def _internal(self, table: str, kinds: Mapping[str, str]) -> pl.DataFrame:
         import polars as pl
