@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from tests.cli.conftest import POLICY
 
 from flyball.torture import small
@@ -199,12 +200,12 @@ def test_keys_are_shown_and_rotated(say, fleet):
     assert after["roles"]["targets"]["keys"] != told["roles"]["targets"]["keys"]
 
 
-def test_a_loop_hears_the_machines_of_a_fleet_through_a_folder(say, fleet):
+def test_a_loop_hears_the_machines_of_a_fleet_through_a_folder(say, fleet, begin):
     from flyball.cli import fleets
     from flyball.errors import RolloutError
 
-    begin(say, "s1")
-    begin(say, "s2")
+    begin("s1")
+    begin("s2")
     say("keys", "enrol", "fleet", "s1", "s1/machine.key.pub")
     followed = fleets.following(fleet / "fleet", fleet / "drop")
     made = release(fleet)
