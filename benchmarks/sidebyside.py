@@ -54,6 +54,20 @@ def versus(ours: Callable[[], Any], peer: Callable[[], Any], runs: int = 5) -> t
     return statistics.median(taken[0]), statistics.median(taken[1])
 
 
+def cpu_seconds(work: Callable[[], Any], runs: int = 5) -> float:
+    """Return the median CPU time of some runs in this process, after one that is not counted.
+
+    What one thread takes on a core of its own, whoever else is on the machine.
+    """
+    work()
+    taken = []
+    for _ in range(runs):
+        begun = time.process_time()
+        work()
+        taken.append(time.process_time() - begun)
+    return statistics.median(taken)
+
+
 def each_path(
     case: str, work: Callable[[int], Any], samples: int, twin_samples: int, unit: str = "ns/sample"
 ) -> list[dict[str, Any]]:
