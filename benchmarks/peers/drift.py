@@ -2,8 +2,9 @@
 
     python drift.py PEER FOLDER ROWS COLUMNS
 
-FOLDER holds `reference.npy` and `current.npy`; the first ROWS and COLUMNS of both are compared.  Prints one JSON object:
-for each case its CPU seconds, the reference being kept from before where the peer can, and its answers per column.
+FOLDER holds `reference.npy` and `current.npy`; the first ROWS and COLUMNS of both are compared.  Prints one JSON
+object: for each case its CPU seconds, the reference being kept from before where the peer can, and its answers per
+column.
 """
 
 from __future__ import annotations

@@ -13,14 +13,14 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flyball import data, errors, evidence, kernels, units
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.monitoring import bins
+from flyball.monitoring import bins, null, stage
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array, Floats
@@ -306,8 +306,8 @@ def answered(answers: Array | None, kind: labels.Kind | None = None) -> dict[str
 def merged(found: Iterable[Sketch], unit: str = "") -> Sketch:
     """Return one sketch of many, of other machines or spans: the same bytes in whatever order they are given.
 
-    What is given twice, to the last byte, is taken once.  Give the sketches of machines, not merged ones again, and
-    the result depends on nothing but their set.  The stated error holds for the whole.
+    What is given twice, to the last byte, is taken once.  Give the sketches of machines, never merged ones again and
+    again: then the result depends on nothing but their set, and the stated error holds for the whole.
 
     Raises DataError where there is none, and where a column is a number in one and a category in another.
     """
@@ -346,6 +346,25 @@ def apart(reference: Sketch, current: Sketch) -> tuple[Apart, ...]:
     return tuple(_apart(name, reference, current) for name in sorted(reference.columns))
 
 
+def watch(
+    kept: Mapping[str, Any], current: Sketch, reference: Sketch | None = None
+) -> tuple[stage.Watched, ...]:
+    """Return one row per column of what `monitoring.Drift` keeps: how it lies in a sketch, and whether that alarms.
+
+    The statistic, its bins and its limits are the detector's: the population stability index over the bins of the
+    rows that were learned from, and that of the share of missing or new values; a sketch with too few rows to be
+    judged is shown, its limit is infinite.  With the sketch of those rows `ks` and `wasserstein` are shown, and
+    `ks_error`, how far `ks` may be off.
+    """
+    limits = null.chosen(kept["limits"], current.rows)
+    beside = {one.column: one for one in apart(reference, current)} if reference is not None else {}
+    return tuple(
+        one
+        for name, told in kept["columns"].items()
+        for one in _watched(name, told, current, limits, beside.get(name))
+    )
+
+
 def shortened(name: str) -> str:
     """Return a value of a category as it is kept: a long one as its beginning and a digest.
 
@@ -357,6 +376,42 @@ def shortened(name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     told = (f"{name[:kept]}~{digest}" for kept in range(LONGEST, -1, -1))
     return next(one for one in told if len(_json(one)) <= LONGEST)
+
+
+def _watched(
+    name: str, told: Mapping[str, Any], current: Sketch, limits: Mapping[str, float], beside: Apart | None
+) -> Iterator[stage.Watched]:
+    import numpy as np
+
+    before, now = bins.parted(np.array(told["shares"])), bins.parted(_binned(told, current, name))
+    for suffix, p, q in zip(("", bins.MISSING), before, now, strict=True):
+        if (suffix and q[1] == p[1] == 0) or (not suffix and (q.sum() == 0 or p.sum() == 0)):
+            continue
+        shown = bins.divergences(p, q)
+        if suffix:
+            shown["share"] = float(q[1])
+        elif beside is not None and "ks" in beside.figures:
+            ks, moved = beside.figures["ks"], beside.figures["wasserstein"]
+            shown |= {"ks": ks.value, "ks_error": max(ks.high - ks.value, ks.value - ks.low)}
+            shown["wasserstein"] = moved.value
+        psi, limit = shown["psi"], limits.get(name + suffix, math.inf)
+        yield stage.Watched(
+            name + suffix, current.since, current.until, current.rows, psi, limit, shown, bool(psi > limit)
+        )
+
+
+def _binned(told: Mapping[str, Any], current: Sketch, name: str) -> Floats:
+    """Return the share of the rows in each bin of a column, as `bins.describe` has them: missing or new comes last."""
+    import numpy as np
+
+    column, out = current.columns.get(name), np.zeros(len(told["shares"]))
+    rows = max(current.rows, 1)
+    if isinstance(column, Numbers) and told["kind"] == "number":
+        out[:-1] = column.shares(np.array(told["edges"], np.float64))[0] * column.count / rows
+    elif isinstance(column, Categories) and told["kind"] == "category":
+        out[:-1] = [column.counts.get(shortened(label), 0) / rows for label in told["labels"]]
+    out[-1] = max(0.0, 1.0 - out[:-1].sum())
+    return out
 
 
 class _Growing:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import audit, durable, errors, evidence, seals
-from flyball.runtime import inbox
+from flyball.runtime import inbox, sketched
 from flyball.runtime.inbox import Inbox
 from flyball.serving import release
 from flyball.serving import stage as serving
@@ -51,6 +51,8 @@ class Controller:
         self._noted = self._file.read_bytes() if self._file.exists() else b""
         self.state = self._read()
         self.inbox = Inbox(folder / "received")
+        #: What machines met, as sketches.
+        self.sketches = sketched.Kept(folder / "sketches")
         self._finish()
         #: What each machine last said it runs.
         self.reports: dict[str, dict[str, Any]] = {}
@@ -204,7 +206,11 @@ class Controller:
         """
         taken = list(batches)
         self.reports[machine] = inbox.verified(machine, report, taken, self.machines)
-        return self.inbox.take(machine, taken)
+        found = self.inbox.take(machine, taken)
+        if any(batch.kind == "sketches" for batch in taken):
+            for why in self.sketches.take(self.inbox)[1]:
+                self.audit.append("sketch refused", {"page": self.page, "why": why})
+        return found
 
     def missing(self) -> dict[str, dict[str, int]]:
         """Return what machines had to let go of before it could be sent, by machine and class."""

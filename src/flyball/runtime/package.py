@@ -19,7 +19,7 @@ from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import stage as model
 from flyball.model import unpack
-from flyball.runtime import bill, build, card, followed, measure, plan
+from flyball.runtime import bill, build, card, followed, measure, plan, sketched
 from flyball.runtime import contest as contests
 from flyball.serving import release
 
@@ -157,6 +157,8 @@ def _write(
     data = trained_on(page, x, y)
     _json(folder / "data.json", data)
     _json(folder / "reference.json", reference)
+    tested = features.Matrix(x.moments[held.test.rows], {})
+    sketched.write(folder, x.take(held.trained), tested, held.test.answers["challenger"], page.labels.kind())
     _json(folder / "versions.json", {"page": page.fingerprint(), "libraries": dict(plan.versions())})
     _json(folder / "contest.json", {name: [m.value, m.low, m.high] for name, m in held.measured.items()})
     _json(

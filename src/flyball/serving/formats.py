@@ -7,6 +7,7 @@ reads it: arrays of numbers, never of objects; ONNX graphs that hold their own w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,8 @@ _CODE = {
 }  # fmt: skip
 #: How an ensemble of `kernels.Trees` begins.
 _TREES = b"flyball trees 1\n"
+#: How a sketch of `monitoring.sketches` begins; its digest follows.
+_SKETCH = b"flyball sketch 1\n"
 #: A text is read whole to be looked at; none in a release is larger.
 _LARGEST_TEXT = 2**28
 
@@ -84,6 +87,16 @@ def _trees(file: Path) -> None:
     if not content.startswith(_TREES) or start + long > len(content):
         raise ValueError("no trees of this version")
     json.loads(content[start : start + long])
+
+
+def _sketch(file: Path) -> None:
+    """Look at a sketch of columns: its mark, and that the digest it carries is that of what follows."""
+    content, start = file.read_bytes(), len(_SKETCH) + 32
+    if (
+        not content.startswith(_SKETCH)
+        or hashlib.sha256(content[start:]).digest() != content[len(_SKETCH) : start]
+    ):
+        raise ValueError("no sketch of this version, or a damaged one")
 
 
 def _xml(file: Path) -> None:
@@ -194,5 +207,5 @@ def _varint(content: memoryview, at: int) -> tuple[int, int]:
 
 _KINDS: Mapping[str, Callable[[Path], object]] = {
     ".json": _json, ".txt": _text, ".md": _text, ".py": _module, ".npy": _lone, ".npz": _arrays, ".onnx": _onnx,
-    ".xml": _xml, ".bin": _weights, ".trees": _trees,
+    ".xml": _xml, ".bin": _weights, ".trees": _trees, ".sketch": _sketch,
 }  # fmt: skip
