@@ -219,3 +219,47 @@ def test_a_loop_hears_the_machines_of_a_fleet_through_a_folder(say, fleet, begin
     assert fleets.following(fleet / "fleet", None).step(None)["heard"] == 0
     with pytest.raises(RolloutError, match="is it mounted"):
         fleets.following(fleet / "fleet", fleet / "nowhere")
+
+
+def left(content):
+    """The classes of records in what a machine wrote."""
+    return {batch["kind"] for batch in json.loads(content)["batches"]}
+
+
+def test_neither_the_uplink_nor_what_is_carried_holds_what_the_policy_does_not_list(say, fleet, begin):
+    """Rows and single answers stay on the machine unless the site's keys list them."""
+    import tarfile
+
+    from flyball.site import spool
+
+    def round_of():
+        kept = spool.Spool(fleet / "s1" / "spool")
+        for kind in spool.CLASSES:
+            kept.put(kind, {"what": f"row of {kind}"})
+        to = ("--drop", "drop", "--rounds", 1, "--evidence", "out.tar")
+        say("edge", "s1", "--from", "fleet/repository", *to)
+        with tarfile.open(fleet / "out.tar") as carried:
+            inside = [
+                carried.extractfile(name).read() for name in carried.getnames() if name.endswith(".out.json")
+            ]
+        assert len(inside) == 1
+        dropped = (fleet / "drop" / "s1.out.json").read_bytes()
+        for content in (*inside, dropped):
+            assert (b"row of answers" in content) == ("answers" in left(content))
+        return left(dropped), left(inside[0])
+
+    begin("s1")
+    usual = {"audit", "alarms", "alerts", "outcomes", "sketches", "exposures"}
+    assert round_of() == (usual, usual)
+    (fleet / "policy.json").write_text(json.dumps({**POLICY, "leaves": ["outcomes", "answers"]}))
+    say("keys", "policy", "fleet", "policy.json")
+    say("keys", "sign", "fleet", "--key", "keys/site-a", "--key", "keys/site-b")
+    say("keys", "publish", "fleet")
+    round_of()  # the policy is read in this round
+    assert round_of() == ({"outcomes", "answers"}, {"outcomes", "answers"})
+
+
+def test_a_class_that_is_none_is_told_before_the_policy_is_signed(say, fleet):
+    (fleet / "policy.json").write_text(json.dumps({**POLICY, "leaves": ["sketchs"]}))
+    _, err = say("keys", "policy", "fleet", "policy.json", code=2)
+    assert "no class 'sketchs', did you mean 'sketches'?" in err

@@ -107,9 +107,9 @@ def test_what_the_site_does_not_let_leave_stays(world):
 
     served(world)
     policy = world.repository.policy()
-    assert not world.machines["m0"].agent.may_leave("sketches") and world.machines["m0"].agent.may_leave(
-        "answers"
-    )
+    first = world.machines["m0"].agent
+    assert first.may_leave("sketches") and first.may_leave("outcomes")
+    assert not any(first.may_leave(kind) for kind in ("answers", "traces", "rows"))
     world.controller.lay_down(part.replace(policy, leaves=("audit", "sketches")))
     world.advance(12, every=12)
     agent = world.boot(world.machines["m0"])

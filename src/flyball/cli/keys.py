@@ -96,6 +96,7 @@ def policy(
 
     from flyball.serving.trust import approvals, keys, order
     from flyball.serving.trust.repository import Repository
+    from flyball.site import spool
 
     people = {}
     for one in approver or []:
@@ -110,6 +111,10 @@ def policy(
         found = order.read_policy(told)
     except (OSError, ValueError) as error:
         raise errors.DeclarationError(f"{file}: no policy can be read there: {error}") from None
+    for kind in found.leaves:
+        if kind not in spool.CLASSES:
+            fix = errors.did_you_mean(kind, spool.CLASSES)
+            raise errors.DeclarationError(f"{file}: leaves: no class {kind!r}, {fix}")
     fleets.Fleet(fleet)
     Repository(fleet / "repository").stage(fleets.now(), policy=found)
     told = {"site": found.site, "machines": len(found.machines), "approvers": sorted(found.approvers)}

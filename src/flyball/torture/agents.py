@@ -137,7 +137,8 @@ def scored(seed: int, folder: Path, sabotage: bool = False) -> Told:
     rig.repository = type(rig.repository).create(
         folder / "repository", rig.root, rig.site, rig.online, (2, 2), rig.now
     )
-    order(rig, made, folder, 1, Policy("loopback", {name: "nxe"}, canary=(name,)))
+    policy = Policy("loopback", {name: "nxe"}, canary=(name,), leaves=("audit", "answers"))
+    order(rig, made, folder, 1, policy)
     (folder / "root.json").write_bytes(rig.repository.root())
     drop, rows, inbox = folder / "drop", folder / "rows", Inbox(folder / "received")
     drop.mkdir()

@@ -55,3 +55,12 @@ def test_a_policy_whose_approvals_can_never_be_had_is_refused(policy):
     for same in ({**keys, "bob": "AB" * 32}, {**keys, "bob": "00"}):
         with pytest.raises(errors.TrustError, match="key of their own"):
             orders.read_policy(policy.json() | {"approvals": 1, "approvers": same})
+
+
+def test_what_leaves_is_told_only_where_it_is_not_the_usual():
+    usual = Policy("f", {})
+    assert "leaves" not in usual.json()
+    assert not {"answers", "traces"} & set(usual.leaves)
+    strict = Policy("f", {}, leaves=("audit",))
+    assert orders.read_policy(strict.json()).leaves == ("audit",)
+    assert orders.read_policy(usual.json()) == usual

@@ -47,8 +47,8 @@ class Order(part.Part):
         return told | {"approved": dict(self.approved)}
 
 
-#: What leaves a site whose policy does not say: all that machines tell, but for sketches of what they met.
-LEAVES = ("audit", "alarms", "alerts", "outcomes", "answers", "exposures", "traces")
+#: What leaves a site whose policy does not say: no rows, no single answers, no traces of questions.
+LEAVES = ("audit", "alarms", "alerts", "outcomes", "sketches", "exposures")
 
 
 class Policy(part.Part):
@@ -91,7 +91,9 @@ class Policy(part.Part):
     def json(self) -> dict[str, Any]:
         """Return the policy as plain JSON."""
         mappings = {name: dict(getattr(self, name)) for name in ("machines", "waves", "approvers")}
-        return dict(vars(self)) | mappings
+        told = dict(vars(self)) | mappings
+        # As long as it says nothing else, a machine that does not know of it yet can read the policy.
+        return {name: value for name, value in told.items() if name != "leaves" or value != LEAVES}
 
 
 def read(told: Any) -> Order:
