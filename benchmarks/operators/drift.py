@@ -1,4 +1,4 @@
-"""Drift on each path of this machine: counts in bins, exact distances, sketches; the peers are in `benchmarks.drift`."""
+"""Drift on each path of this machine: counts, exact distances, sketches; its peers are in `benchmarks.drift`."""
 
 from __future__ import annotations
 
