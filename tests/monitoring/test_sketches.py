@@ -345,3 +345,34 @@ def test_what_is_no_sketch_is_told_from_one_of_another_version():
 def test_columns_of_different_rows_are_refused():
     with pytest.raises(errors.DataError, match=r"columns of \[1, 2\] rows"):
         sketches.of({"x": np.ones(1), "y": np.ones(2)})
+
+
+@given(NUMBERS, TEXTS, CUTS)
+def test_a_restart_loses_nothing_while_all_values_are_held(values, texts, cuts):
+    rows = min(len(values), len(texts))
+    x = matrix({"x": np.array(values[:rows], float), "c": words(texts[:rows])})
+    growing = sketches.Sketches(begun=1)
+    for first, last in zip([0, *cuts], [*cuts, rows], strict=True):
+        held = [sketches.Sketch.from_bytes(one.to_bytes()) for one in growing.held()]
+        growing = (
+            sketches.Sketches(begun=2).resume(held).push(x.take(slice(first, max(first, min(last, rows)))))
+        )
+    again, whole = growing.closed(), sketches.Sketches().push(x).closed()
+    assert [(one.unit, one.since, one.rows, one.columns) for one in again] == [
+        (one.unit, one.since, one.rows, one.columns) for one in whole
+    ]
+
+
+@pytest.mark.parametrize(
+    "columns", [{"x": np.arange(600.0)}, {"c": data.Words.of([f"{n}" for n in range(101)])}]
+)
+def test_what_is_no_longer_exact_is_closed_by_a_restart_and_another_begins(columns):
+    every = 10**15
+    growing = sketches.Sketches(every, begun=1).push(matrix(columns))
+    (before,) = growing.held()
+    again = sketches.Sketches(every, begun=2).resume([before])
+    assert again.held() == [before]
+    again.push(matrix(columns))
+    assert [(one.begun, one.rows) for one in again.closed(0)] == [(1, before.rows)]
+    assert [(one.begun, one.rows) for one in again.closed()] == [(2, before.rows)]
+    assert again.held() == []

@@ -104,7 +104,7 @@ class Site:
         self.spool = Spool(self.folder / "spool", epoch="e")
         self.scoring = scoring.Scoring(
             self.folder / "scoring", "p", self.host, self.spool, lambda: self.now, "s1", "nxe", self.folder / "in",
-            tell=lambda kind, record: self.alarms.append(record["what"]),
+            tell=lambda kind, record: self.alarms.append(record["what"]), sketched=lambda: True,
         )  # fmt: skip
 
     def live(self, rows, until=ROUNDS, since=1):
@@ -127,6 +127,20 @@ class Site:
             if batch.kind in found:
                 found[batch.kind] += batch.records
         return found
+
+    def met(self):
+        """The sketches that were told, those of one machine and day merged, without when they were begun."""
+        import base64
+
+        from flyball.monitoring import sketches
+
+        found = {}
+        for batch in self.spool.batches():
+            for one in batch.records if batch.kind == "sketches" else ():
+                held = sketches.Sketch.from_bytes(base64.b64decode(one["sketch"]))
+                assert (one["key"], one["since"], one["rows"]) == (held.unit, held.since, held.rows)
+                found.setdefault((held.unit, held.since), []).append(held)
+        return {key: sketches.merged(leaves, key[0]) for key, leaves in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +216,19 @@ def test_a_machine_that_is_cut_off_at_any_step_answers_nothing_twice_and_loses_n
         durable.hook, durable.simulated = None, False
     site.scoring.step()
     assert site.told() == whole.told()
+    assert site.met() == whole.met() and len(whole.met()) > 4
     assert cuts > 5
+
+
+def test_a_sketch_of_another_version_in_the_note_keeps_nobody_from_answering(tmp_path):
+    site = Site(tmp_path)
+    site.live(table(), 2)
+    site.scoring.state["met"] = {"ab" * 32: ["bm8gc2tldGNo"]}
+    site.scoring.close()
+    before = len(site.told()["answers"])
+    site.live(table(), 8, since=3)
+    assert len(site.told()["answers"]) > before
+    assert any("met so far today is let go of" in what for what in site.alarms)
 
 
 def test_while_nobody_answers_nothing_is_lost(tmp_path, whole):
@@ -268,7 +294,10 @@ def test_sketches_of_a_day_are_told_where_the_site_lets_them(tmp_path):
     from flyball.monitoring.sketches import Sketch
 
     site = Site(tmp_path)
-    site.scoring._sketched = lambda: True
+    site.scoring._sketched = lambda: False
+    site.live(table(), 10)
+    assert site.met() == {}
+    site = Site(tmp_path / "lets")
     site.live(table(), 10)
     found = [record for batch in site.spool.batches() if batch.kind == "sketches" for record in batch.records]
     answers = site.told()["answers"]

@@ -163,6 +163,12 @@ class Sketch:
     rows: int
     columns: Mapping[str, Column]
 
+    @property
+    def exact(self) -> bool:
+        """Whether it holds every value that was met, so that it can grow on and lose nothing."""
+        few = self.rows <= EXACT
+        return few and not any(isinstance(one, Categories) and one.other for one in self.columns.values())
+
     def missing(self, name: str) -> float:
         """Return the share of the rows in which a column had no value."""
         column = self.columns.get(name)
@@ -243,6 +249,25 @@ class Sketches:
             )
         self.every, self.begun = int(every), begun
         self._growing: dict[tuple[str, int], _Growing] = {}
+        self._over: list[Sketch] = []
+
+    def resume(self, found: Iterable[Sketch]) -> Sketches:
+        """Go on from what `held` gave before a restart; return self.
+
+        What is no longer exact would lose a little with every restart: it is as good as closed, and what comes next
+        begins another sketch of the same span.
+        """
+        for one in found:
+            if one.exact and one.until - one.since == self.every:
+                self._growing[one.unit, one.since] = _Growing.of(one)
+            else:
+                self._over.append(one)
+        return self
+
+    def held(self) -> list[Sketch]:
+        """Return all that is not taken away yet, as it is now: to be kept for `resume`."""
+        growing = (self._growing[key].closed(*key, key[1] + self.every) for key in sorted(self._growing))
+        return [*self._over, *growing]
 
     def push(
         self, x: features.Matrix, answers: Array | None = None, kind: labels.Kind | None = None
@@ -257,17 +282,17 @@ class Sketches:
         for first, last in zip([0, *ends[:-1]], ends, strict=True):
             if first < last:
                 key = x.moments.keys[int(x.moments.codes[first])], int(number[first]) * self.every
-                found = self._growing.setdefault(key, _Growing())
+                found = self._growing.setdefault(key, _Growing(self.begun))
                 found.push({name: column[first:last] for name, column in columns.items()}, last - first)
         return self
 
     def closed(self, now: int | None = None) -> list[Sketch]:
         """Return the sketches whose span is over (None: all), machine by machine, and begin them anew."""
-        out = []
+        out, self._over = self._over, []
         for unit, since in sorted(self._growing):
             until = since + self.every
             if now is None or until <= now:
-                out.append(self._growing.pop((unit, since)).closed(unit, since, until, self.begun))
+                out.append(self._growing.pop((unit, since)).closed(unit, since, until))
         return out
 
 
@@ -276,9 +301,9 @@ def of(columns: Mapping[str, Any], unit: str = "", since: int = 0, until: int = 
     rows = {len(column) for column in columns.values()}
     if len(rows) > 1:
         raise errors.DataError(f"columns of {sorted(rows)} rows: give the same rows of every column")
-    growing = _Growing()
+    growing = _Growing(begun)
     growing.push(columns, rows.pop() if rows else 0)
-    return growing.closed(unit, since, until, begun)
+    return growing.closed(unit, since, until)
 
 
 def answered(answers: Array | None, kind: labels.Kind | None = None) -> dict[str, Any]:
@@ -417,11 +442,23 @@ def _binned(told: Mapping[str, Any], current: Sketch, name: str) -> Floats:
 class _Growing:
     """One sketch while rows come in."""
 
-    def __init__(self) -> None:
-        self.rows = 0
+    def __init__(self, begun: int) -> None:
+        self.begun, self.rows = begun, 0
         self.numbers: dict[str, kernels.QuantileSketch] = {}
         self.counts: dict[str, dict[str, int]] = {}
         self.overflow: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, found: Sketch) -> _Growing:
+        """Return one that goes on from a sketch that is exact."""
+        growing = cls(found.begun)
+        growing.rows = found.rows
+        for name, column in found.columns.items():
+            if isinstance(column, Numbers):
+                growing.numbers[name] = kernels.QuantileSketch.from_bytes(column.sent)
+            else:
+                growing.counts[name] = dict(column.counts)
+        return growing
 
     def push(self, columns: Mapping[str, Any], rows: int) -> None:
         import numpy as np
@@ -441,14 +478,14 @@ class _Growing:
             self.numbers.setdefault(name, kernels.QuantileSketch(1)).push(values)
         self.rows += rows
 
-    def closed(self, unit: str, since: int, until: int, begun: int) -> Sketch:
+    def closed(self, unit: str, since: int, until: int) -> Sketch:
         columns: dict[str, Column] = {
             name: Numbers(sketch.to_bytes()) for name, sketch in self.numbers.items()
         }
         for name, counts in self.counts.items():
             over = self.overflow.get(name, 0)
             columns[name] = Categories(counts, over, 0, over).cut()
-        return Sketch(unit, since, until, begun, self.rows, dict(sorted(columns.items())))
+        return Sketch(unit, since, until, self.begun, self.rows, dict(sorted(columns.items())))
 
     def _count(self, name: str, column: data.Words) -> None:
         """Count values; a new one is admitted in the order in which they come, so that no cut of the rows matters."""

@@ -64,7 +64,7 @@ class Scoring:
     `folder` keeps the note; `files` (a folder) and `ring` (a file) are where rows come from; `binding` says what this
     site calls things; `machine` is whose rows they are where they do not say so, `kind` its kind.  `tell` is called
     with ("alarms", record); `sketched` says whether the site lets sketches of features and answers be told, one a day.
-    What a sketch that is not finished holds is lost with the process: its rows say over how many it is.
+    What a sketch that is not finished holds stands in the note: after a restart it goes on, or another one begins.
 
     Raises StoreError for a note that is damaged.
     """
@@ -80,7 +80,8 @@ class Scoring:
         self._files, self._ring = files, ring
         self._note, self._told = folder / f"{page}.json", set[str]()
         self._begun, self._new = clock(), list[tuple[str, features.Matrix, Any]]()
-        self._sketched, self._sketches = sketched, dict[str, sketches.Sketches]()
+        self._sketched: Callable[[], bool] = sketched
+        self._sketches: dict[str, sketches.Sketches] | None = None
         #: What kept the last step from being done, and how many questions were answered since the start.
         self.problem, self.answered = "", 0
         self._work: _Work | None = None
@@ -115,6 +116,7 @@ class Scoring:
         if self._work is not None:
             self._work.close()
             self._work = None
+        self._sketches = None
 
     def _step(self, work: _Work, now: int) -> int:
         came = list(work.taken(now, self.machine))
@@ -134,12 +136,17 @@ class Scoring:
             records += self._met(now)
         if came or records:
             work.forget(now)
+            growing = self._growing()
+            for digest, x, served in self._new:
+                found = growing.setdefault(digest, sketches.Sketches(begun=self._begun))
+                found.push(x, served, work.page.labels.kind())
             self.state = work.state()
+            self.state["met"] = {
+                digest: [base64.b64encode(one.to_bytes()).decode() for one in found.held()]
+                for digest, found in growing.items()
+            }
             self._save(records)
             self._put()
-            for digest, x, served in self._new:  # now: what was not noted is asked again
-                growing = self._sketches.setdefault(digest, sketches.Sketches(begun=self._begun))
-                growing.push(x, served, work.page.labels.kind())
         return answered
 
     # What is answered
@@ -201,7 +208,8 @@ class Scoring:
 
     def _met(self, now: int) -> Iterator[Record]:
         """Yield the sketches of days that are over, and all of a release that serves no more."""
-        for digest, growing in list(self._sketches.items()):
+        together = self._growing()
+        for digest, growing in list(together.items()):
             gone = digest != self.host.digest()
             for found in growing.closed(None if gone else now):
                 yield "sketches", {
@@ -210,7 +218,20 @@ class Scoring:
                     "sketch": base64.b64encode(found.to_bytes()).decode(),
                 }  # fmt: skip
             if gone:
-                del self._sketches[digest]
+                del together[digest]
+
+    def _growing(self) -> dict[str, sketches.Sketches]:
+        """Return the sketches that grow, by release, made anew from the note where they were let go of."""
+        if self._sketches is None:
+            self._sketches = {}
+            for digest, found in self.state["met"].items():
+                try:
+                    held = [sketches.Sketch.from_bytes(base64.b64decode(one)) for one in found]
+                except errors.DataError as error:  # of another version of flyball: nothing waits for it
+                    self._alarm(f"what {digest[:12]}… met so far today is let go of: {error}")
+                    continue
+                self._sketches[digest] = sketches.Sketches(begun=self._begun).resume(held)
+        return self._sketches
 
     # What came of it
 
@@ -253,6 +274,7 @@ class Scoring:
         fresh: dict[str, Any] = {
             "page": "", "stream": None, "asked": {}, "first": {}, "recent": None, "held": {}, "facts": {},
             "decided": None, "kept": [], "files": {}, "ring": {}, "lost": 0, "pending": None,
+            "met": {},
         }  # fmt: skip
         try:
             return fresh | seals.unsealed(self._note.read_bytes())
