@@ -69,6 +69,7 @@ FEATURES = (
 
 LABELS = (
     labels.Classes(("none", "ring")),
+    labels.Corrected(labels.Given("t.code", answer=labels.Classes(("A", "B"))), least=2, agree=0.75),
     labels.FailsWithin(days(7), event="t.on", gap=days(1), blackout=days(1), alive="t", wait=hours(6)),
     labels.Given("t.code", answer=labels.Classes(("A", "B"))),
     labels.Probability(),
@@ -107,6 +108,7 @@ MODEL = (
     model.NotWorse("log_loss", than=0.01, per="t.code.last"),
     model.OpenVino("bf16"),
     model.Physics(low=0.0, high=1.0, monotone={"t.x.last": 1}),
+    model.PositiveUnlabelled(model.Logistic(), folds=3),
     model.Prior(),
     model.Pruned(0.25, structured=False),
     model.Quantiles(points=11),
@@ -120,6 +122,7 @@ MODEL = (
     model.ThreeSigma(("t.x.*",), sigmas=2.5, enough=5),
     model.Threshold(("t.x.last",), by="sum"),
     model.Training(epochs=3),
+    model.WithoutSuspects(model.Logistic(), folds=3),
     model.WeibullAge(("t.x.last",), within=7.0, gap=1.0, rounds=5),
 )
 
@@ -131,7 +134,14 @@ SERVING = (
     serving.Staged(shadow=days(7), canary=0.05, hold=days(3)),
 )
 
-FEEDBACK = (feedback.Outcomes("t.on", wait=days(7)),)
+FEEDBACK = (
+    feedback.Metrology("t.x", within=hours(2), after=hours(1), wait=days(1)),
+    feedback.Outcomes("t.on", wait=days(7)),
+    feedback.Review(per_day=5, by=("uncertain", "rare")),
+    feedback.Reviewed(least=2, agree=0.75, ask=feedback.Review(per_day=3)),
+    feedback.Several((feedback.Reviewed(), feedback.Outcomes())),
+    feedback.WorkOrders("t.on", within=days(14), wait=days(3)),
+)
 
 MONITORING = (
     monitoring.Drift(over=days(7), false_alarms=2.0, per=days(365)),

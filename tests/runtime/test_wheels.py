@@ -74,7 +74,16 @@ def test_the_wheel_of_flyball_is_collected_with_the_core_alone_and_answers_where
         )
     folder = wheels.collect(pathlib.Path(built), tmp_path / "out", CONSTRAINTS)
     names = {name.partition("-")[0] for name in release.verify(folder)}
-    assert {"numpy", "onnxruntime", "tuf", "securesystemslib", "cryptography", "typer", "rich", "tzdata"} <= names
+    assert {
+        "numpy",
+        "onnxruntime",
+        "tuf",
+        "securesystemslib",
+        "cryptography",
+        "typer",
+        "rich",
+        "tzdata",
+    } <= names
     assert not {"polars", "deltalake", "lightgbm", "torch", "mlflow_skinny"} & names
     made = small.made(tmp_path / "release", "logistic")
     self_update.update(folder, folder.name, tmp_path / "home", self_update.Served(made, made.name))

@@ -125,7 +125,7 @@ def _do(
 ) -> None:  # fmt: skip
     from flyball.runtime import alerts, look
 
-    name = who or _user()
+    name = who or user()
     done = alerts.do(look.opened(store), which, act, name, _moment(at, "--at"), until, order, note)
     told = told_of(done, done.acts[-1].seen)
     shown.say(told, as_json, lambda: iter([f"alert {done.id} of {done.key}: {done.state}, by {name}"]))
@@ -162,7 +162,8 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
             yield f"    {look.when(done['seen'])} {done['act']} by {done['who']}{note}"
 
 
-def _user() -> str:
+def user() -> str:
+    """Return who runs this command; raises DeclarationError where nobody is named."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

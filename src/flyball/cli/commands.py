@@ -246,6 +246,23 @@ def loop(
 
 
 @app.command()
+def review(
+    page: Page,
+    which: Annotated[str | None, typer.Argument(help="The question: the start of its id.")] = None,
+    label: Annotated[str | None, typer.Argument(help="What is said of it: yes, no, or a class.")] = None,
+    store: StoreAt = HERE,
+    who: Annotated[str | None, typer.Option(help="Who says so; else the user of this machine.")] = None,
+    take: Annotated[Path | None, typer.Option(help="A CSV of labels: id, label, who.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the questions that are worth a look, suspected labels first, and take what is said of them."""
+    from flyball.cli import review as reviews
+
+    told = reviews.go(page, store, which, label, who, take)
+    shown.say(told, as_json, lambda: reviews.lines(told))
+
+
+@app.command()
 def ship(
     fleet: Annotated[Path, typer.Argument(help="The folder of the fleet (`flyball keys init`).")],
     what: Annotated[str | None, typer.Argument(help="The release: its folder, or its digest in --store.")] = None,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flyball import evidence, part
 from flyball.data import stage as data
 from flyball.labels import stage as labels
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Flags, Floats, Ints
+    from flyball.feedback.review import Review
 
 
 class Feedback(part.Part):
@@ -19,3 +25,20 @@ class Feedback(part.Part):
         the columns "answer" (float64) and "release" (Words).
         """
         raise NotImplementedError
+
+    def asks(self) -> Review | None:
+        """Return what chooses the questions that are shown to reviewers; None where nobody is asked."""
+        return None
+
+
+def told(answers: data.Rows, truth: Floats, until: Ints, waits: Flags) -> tuple[evidence.Outcome, ...]:
+    """Return outcomes: known where the truth is a number, else pending where one waits, else censored."""
+    import numpy as np
+
+    state = np.where(~np.isnan(truth), "known", np.where(waits, "pending", "censored"))
+    names = [answers.keys[code] for code in answers.segments().tolist()]
+    rows = zip(
+        names, answers.at.tolist(), answers.floats("answer").tolist(), truth.tolist(), state.tolist(), until.tolist(),
+        strict=True,
+    )  # fmt: skip
+    return tuple(evidence.Outcome(*row) for row in rows)

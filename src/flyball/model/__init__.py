@@ -20,6 +20,7 @@ from flyball.model.log import Log
 from flyball.model.machines import ByMachine
 from flyball.model.native import NativeTrees
 from flyball.model.nets import Conv, Dense, Recurrent
+from flyball.model.noise import WithoutSuspects
 from flyball.model.normalise import Normalise
 from flyball.model.openvino import OpenVino
 from flyball.model.physics import Physics
@@ -48,13 +49,14 @@ from flyball.model.stage import (
 )
 from flyball.model.training import Training
 from flyball.model.trees import BoostedTrees
+from flyball.model.unlabelled import PositiveUnlabelled
 from flyball.model.weibull import WeibullAge
 
 __all__ = [
     "Agreement", "AsTested", "Beats", "Blend", "BoostedTrees", "ByMachine", "Candidates", "Chain",
     "Compressor", "Conformal", "Contest", "Conv", "Cost", "Costs", "Dense", "Distilled", "Encode", "Flag",
     "Fold", "Gate", "Given", "InTurn", "Int8", "Latency", "Latest", "Learner", "Log", "Logistic", "Measured",
-    "Memory", "NativeTrees", "Normalise", "NotWorse", "OpenVino", "Packed", "Physics", "Predictor", "Prior",
-    "Pruned", "Quantiles", "Rate", "Recurrent", "Refit", "Regimes", "Ridge", "Rolling", "Ship", "Size",
-    "Split", "Step", "ThreeSigma", "Threshold", "Training", "Transform", "WeibullAge",
+    "Memory", "NativeTrees", "Normalise", "NotWorse", "OpenVino", "Packed", "Physics", "PositiveUnlabelled",
+    "Predictor", "Prior", "Pruned", "Quantiles", "Rate", "Recurrent", "Refit", "Regimes", "Ridge", "Rolling", "Ship",
+    "Size", "Split", "Step", "ThreeSigma", "Threshold", "Training", "Transform", "WeibullAge", "WithoutSuspects",
 ]  # fmt: skip

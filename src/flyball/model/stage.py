@@ -57,6 +57,10 @@ class Learner(part.Part):
         """Return a predictor fitted on rows whose answer is known (the caller passes only those)."""
         raise NotImplementedError
 
+    def assumes(self, x: features.Matrix, y: labels.Answers, kind: labels.Kind, seed: int) -> str:
+        """Return what a fit on these rows assumes beyond what they say, with its figures; "" for nothing."""
+        return ""
+
 
 class Transform:
     """Abstract: a fitted step of a chain; turns a matrix into another, row by row."""

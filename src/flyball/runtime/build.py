@@ -15,7 +15,7 @@ from flyball.data import context
 from flyball.features import arrays
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.runtime import alerts, plan, retention
+from flyball.runtime import alerts, plan, retention, reviewing
 
 if TYPE_CHECKING:
     from flyball.data.stage import Array, Flags, Ints
@@ -105,8 +105,8 @@ def tables(
 
 
 def acted(store: Store) -> dict[str, data.Rows]:
-    """Return the tables that the store keeps and labels read: alerts that somebody acted on."""
-    return {"alerts": alerts.acts(store)}
+    """Return the tables that the store keeps and labels read: alerts that were acted on, and what reviewers said."""
+    return {"alerts": alerts.acts(store), "reviews": reviewing.said(store)}
 
 
 def raw(
@@ -215,6 +215,7 @@ def learned(
     key = plan.key(
         page.labels,
         alerts.digest(beside["alerts"], as_of),
+        reviewing.digest(beside["reviews"], as_of),
         page.features.asked,
         page.data,
         upstream,

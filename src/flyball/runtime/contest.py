@@ -17,7 +17,7 @@ from flyball import data, errors
 from flyball.evidence import Measurement
 from flyball.features import stage as features
 from flyball.labels import stage as labels
-from flyball.model import metrics
+from flyball.model import metrics, noise
 from flyball.model import stage as model
 from flyball.runtime import followed, leaks
 
@@ -59,6 +59,7 @@ class Held:
     seconds: dict[str, float] = field(default_factory=dict)
     influence: dict[str, dict[str, float]] = field(default_factory=dict)
     followed: followed.Followed | None = None
+    assumed: dict[str, str] = field(default_factory=dict)
 
 
 def hold(
@@ -82,11 +83,13 @@ def hold(
     total = (len(inner) + 1) * len(contestants(contest))
     rolling = _rolling(page, x, y, train, inner, seed, lambda done: progress("contest", done, total))
     threshold = page.serving.decide.settle(rolling.answers["challenger"], x.moments[rolling.rows])
-    predictors, answers = {}, {}
+    predictors, answers, assumed = {}, {}, {}
     for number, (name, learner) in enumerate(contestants(contest).items()):
         progress("contest", len(inner) * len(contestants(contest)) + number, total)
         predictors[name] = learner.fit(x.take(train), y.take(train), kind, seed)
         answers[name] = predictors[name].predict(x.take(test))
+        if said := learner.assumes(x.take(train), y.take(train), kind, seed):
+            assumed[name] = said
     fitted = time.perf_counter()
     if ceiling is not None:
         answers["ceiling"] = ceiling(x.moments[test])
@@ -98,7 +101,9 @@ def hold(
     measured |= followed.measure(page, x, y, seen, RESAMPLES)
     _refuse_leaks(page, x, judged)
     seconds = {"fit": fitted - begun, "statistics": time.perf_counter() - fitted}
-    return Held(rolling, judged, measured, predictors, threshold, train, seconds, followed=seen)
+    return Held(
+        rolling, judged, measured, predictors, threshold, train, seconds, followed=seen, assumed=assumed
+    )
 
 
 def _everybody(
@@ -129,6 +134,18 @@ def parted(
 def contestants(contest: model.Contest) -> dict[str, model.Learner]:
     """Return everybody who takes part, by name: baseline, challenger, then the peers."""
     return {"baseline": contest.baseline, "challenger": contest.challenger, **contest.peers}
+
+
+def suspected(page: System, held: Held) -> noise.Noise | None:
+    """Return which labels of the rolling rows look wrong beside the challenger's out-of-fold answers to them.
+
+    None for a quantity, and where the folds hold one class only.
+    """
+    import numpy as np
+
+    if isinstance(page.labels.kind(), labels.Quantity) or len(np.unique(held.rolling.truth)) < 2:
+        return None
+    return noise.noise(held.rolling.truth, held.rolling.answers["challenger"])
 
 
 def measure(

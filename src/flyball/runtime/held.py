@@ -39,6 +39,7 @@ def write(folder: Path, held: contests.Held) -> None:
     told = {
         "measured": {name: [m.name, m.value, m.low, m.high, m.n, m.unit] for name, m in held.measured.items()},
         "threshold": held.threshold, "seconds": held.seconds, "predictors": list(held.predictors),
+        "assumed": held.assumed,
     }  # fmt: skip
     (folder / "held.json").write_text(json.dumps(told))
 
@@ -70,6 +71,7 @@ def read(folder: Path) -> contests.Held:
         told["seconds"],
         influence,
         _followed(folder / "followed.npz"),
+        told.get("assumed", {}),
     )
 
 

@@ -52,6 +52,8 @@ class Result:
             "variants": [self._variant(variant) for variant in self.variants],
             "release": self.release,
             "threshold": self.held.threshold,
+            "assumed": dict(self.held.assumed),
+            "labels": self._labels(),
             "alerts": len(self.alerts),
             "outcomes": dict(self.outcomes),
             "watch": self.watch,
@@ -90,6 +92,13 @@ class Result:
             "expectations": [found for found in self.findings if found not in cleaned],
             "cleaned": cleaned,
         }
+
+    def _labels(self) -> dict[str, Any]:
+        """Return how many labels look wrong, and which way, beside out-of-fold answers; {} where that is not known."""
+        found = contests.suspected(self.page, self.held)
+        if found is None:
+            return {}
+        return {"suspected": int(found.suspect.sum()), "noise": found.matrix.round(4).tolist()}
 
     def _rows(self) -> dict[str, Any]:
         from flyball.runtime import build

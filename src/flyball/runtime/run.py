@@ -17,7 +17,19 @@ from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.model import stage as model
 from flyball.model import unpack
-from flyball.runtime import alerts, build, leaks, package, performance, plan, result, runs, store, watching
+from flyball.runtime import (
+    alerts,
+    build,
+    leaks,
+    package,
+    performance,
+    plan,
+    result,
+    reviewing,
+    runs,
+    store,
+    watching,
+)
 from flyball.runtime import contest as contests
 from flyball.runtime import held as kept_as
 from flyball.serving import release
@@ -127,6 +139,8 @@ def _carry(
     reference = _reference(page, steps, held, x, upstream, bound)
     variants, digest = _ship(page, kept, steps, held, x, y, reference, upstream, bound)
     states, outcomes = _serve(page, kept, steps, asked, y, tables, digest, as_of, bound.serving)
+    moment = as_of if as_of is not None else time.time_ns() // 1000
+    reviewing.fill(page, kept, held, x, asked, held.threshold, moment)
     now = plan.key(upstream, build.key_until(partitions, as_of), as_of)
     watch = _watch(page, held, x, asked, reference, outcomes, steps, now, as_of, bound.seed)
     test = held.test
