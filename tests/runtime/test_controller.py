@@ -203,3 +203,19 @@ def test_a_shadow_is_judged_by_the_outcomes_that_machines_joined_themselves(tmp_
     assert set(world.running().values()) == {better}
     assert "loss larger" in world.controller.state["rolled_back"][worse]
     assert world.told("outcomes") and not world.controller.missing()
+
+
+def test_sketches_that_machines_tell_are_kept_once_and_others_are_told(world):
+    from flyball.monitoring import sketches
+    from flyball.runtime import sketched
+
+    digest = served(world)
+    one = sketches.of({"jitter": np.arange(9.0)}, "m0", 0, 86_400_000_000)
+    agent = world.machines["m0"].agent
+    for record in (sketched.record("m0", world.page, digest, 9, one), {"machine": "m0", "n": 1}):
+        agent.keep("sketches", record)
+    world.advance(12, every=6)
+    assert world.controller.sketches.of(world.page, digest) == [one]
+    assert world.control().sketches.take(world.controller.inbox) == (0, [])
+    (refused,) = [e["told"]["why"] for e in world.controller.audit.entries() if e["act"] == "sketch refused"]
+    assert refused.startswith("m0: ")

@@ -8,7 +8,7 @@ import pytest
 
 from flyball import errors, evidence, model, part
 from flyball.model import stage
-from flyball.runtime import contest, measure, package
+from flyball.runtime import contest, measure, package, sketched
 from flyball.serving import release
 
 NAMES = ("p50_ms", "p99_ms", "p999_ms", "resident_bytes", "size_bytes", "agreement")
@@ -90,8 +90,10 @@ def test_a_release_holds_all_that_a_machine_and_a_reader_need_and_verifies(won, 
         "model", "golden.npz", "golden_answers.npz", "page.txt", "serving.json", "reference.json", "versions.json",
         "contest.json", "gates.json", "card.md",
     }  # fmt: skip
-    page, *_ = won
+    page, held, *_ = won
     assert (folder / "page.txt").read_text() == repr(page) + "\n"
+    met = sketched.reference(folder)
+    assert (met["columns"].rows, met["answers"].rows) == (len(held.trained), len(held.test.rows))
     gates = json.loads((folder / "gates.json").read_text())
     assert gates["gates"] == [repr(gate) for gate in page.model.gates]
     assert [verdict["gate"] for verdict in gates["verdicts"]] == [v.gate for v in variant.verdicts[:1]]

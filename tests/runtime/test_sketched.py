@@ -183,3 +183,20 @@ def test_nothing_is_judged_where_nothing_is_watched_or_met(folder, tmp_path):
     (tmp_path / "reference.json").write_text("{}")
     assert sketched.judged(tmp_path, leaves()) == ()
     assert sketched.judged(folder, []) == ()
+
+
+def test_the_newest_window_is_judged_by_the_packed_release_that_serves(pumps, tmp_path):
+    found = pumps.result
+    place = next(place for place in (pumps.store / "releases").iterdir() if place.name == found.release)
+    packed = tmp_path / "release.tar"
+    release.pack(place, packed)
+    inbox, kept = Inbox(tmp_path / "received"), sketched.Kept(tmp_path / "sketches")
+    assert sketched.newest(packed, place.name, kept, "scanner") == ()
+    last = int(found.x.moments.at.max())
+    rows = found.x.take(np.flatnonzero(found.x.moments.at > last - 21 * DAY))
+    sent(inbox, "m1", *sketches.Sketches().push(rows).closed(), release=place.name)
+    kept.take(inbox)
+    told = sketched.newest(packed, place.name, kept, "scanner")
+    assert set(sketched.reference(place)["columns"].columns) <= {one.column for one in told}
+    assert all(one.until - one.since == 7 * DAY for one in told)
+    assert sketched.newest(tmp_path / "gone.tar", place.name, kept, "scanner") == ()

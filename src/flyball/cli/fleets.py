@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from flyball.runtime.controller import Controller
     from flyball.runtime.result import Result
+
+#: So many columns of what machines met are listed.
+MET = 8
 
 
 def rehearsed(page: str, found: Result, store: Path, drill: str, prepared: bool) -> dict[str, Any] | None:
@@ -127,16 +131,34 @@ class Fleet:
         reports = self.folder / "reports"
         machines = {file.stem: json.loads(file.read_bytes()) for file in sorted(reports.glob("*.json"))}
         candidate = told.get("candidate") or {}
+        serving = str(told.get("serving", ""))
         return {
-            "fleet": str(self.folder), "stage": rollout.get("stage", ""),
+            "fleet": str(self.folder), "stage": rollout.get("stage", ""), "met": self._met(serving),
             "candidate": candidate.get("release", ""), "version": candidate.get("version", 0),
             "paused": told.get("paused", ""), "waiting": told.get("waiting") is not None,
-            "serving": told.get("serving", ""), "rolled_back": told.get("rolled_back", {}),
+            "serving": serving, "rolled_back": told.get("rolled_back", {}),
             "machines": {
                 name: [{key: page[key] for key in ("page", "answering", "version", "release")} for page in one["pages"]]
                 for name, one in machines.items()
             },
         }  # fmt: skip
+
+
+    def _met(self, serving: str) -> list[dict[str, Any]]:
+        """Return what machines met in the newest window beside what the release that serves learned from, worst first."""
+        kept = self.folder / "controller" / "sketches"
+        if not serving or not kept.is_dir() or not (self.folder / "fleet.json").is_file():
+            return []
+        from flyball.runtime import sketched
+
+        packed = self.folder / "controller" / "packed" / f"{serving}.tar"
+        found = sketched.newest(packed, serving, sketched.Kept(kept), self.told()["page"])
+        worst = sorted(found, key=lambda one: -one.statistic / max(one.limit, 1e-9))
+        return [
+            {"column": one.column, "since": one.since, "until": one.until, "n": one.n, "alarm": one.alarm,
+             "limit": one.limit if math.isfinite(one.limit) else None, **one.shown}
+            for one in worst[:MET]
+        ]  # fmt: skip
 
 
 def following(folder: Path, drop: Path | None) -> Any:
@@ -180,6 +202,10 @@ def status_lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"{told['fleet']}: nothing under way; serving {told['serving'][:12] or 'nothing'}"
     for digest, why_ in told["rolled_back"].items():
         yield f"  rolled back {digest[:12]}…: {why_}"
+    for one in told["met"]:
+        limit = "too few rows to judge" if one["limit"] is None else f"at most {one['limit']:.3f}"
+        alarm = ", ALARM" if one["alarm"] else ""
+        yield f"  met {one['column']}: PSI {one['psi']:.3f}, {limit}{alarm} ({one['n']} rows)"
     for name, pages in told["machines"].items():
         for page in pages:
             yield f"  {name}: {page['page']} version {page['version']} ({page['answering'] or 'nothing'})"

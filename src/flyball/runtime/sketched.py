@@ -151,6 +151,32 @@ def judged(release: Path, found: list[sketches.Sketch]) -> tuple[monitoring.Watc
     return tuple(_judged(release, found))
 
 
+def newest(packed: Path, digest: str, kept: Kept, page: str) -> tuple[monitoring.Watched, ...]:
+    """Return the newest window of a packed release's own detector, over what machines sent while it served.
+
+    Nothing where its page watches no span of time, or nothing came.
+    """
+    import tempfile
+
+    from flyball import units
+    from flyball.serving import release as releases
+    from flyball.site import terms
+
+    found = kept.of(page, digest)
+    if not found or not packed.is_file():
+        return ()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / digest
+        folder.mkdir()
+        releases.unpack(packed, folder, digest)
+        system = terms.of(folder).page
+        over = getattr(system.monitoring.drift, "over", None) if system is not None else None
+        if not isinstance(over, units.Duration):
+            return ()
+        since = max(one.until for one in found) - over
+        return judged(folder, [one for one in found if one.since >= since])
+
+
 def _judged(release: Path, found: list[sketches.Sketch]) -> Iterator[monitoring.Watched]:
     file = release / "reference.json"
     kept = json.loads(file.read_text()) if file.is_file() else {}
