@@ -143,9 +143,8 @@ class Fleet:
             },
         }  # fmt: skip
 
-
     def _met(self, serving: str) -> list[dict[str, Any]]:
-        """Return what machines met in the newest window beside what the release that serves learned from, worst first."""
+        """Return the newest window of what machines met beside what the serving release learned from, worst first."""
         kept = self.folder / "controller" / "sketches"
         if not serving or not kept.is_dir() or not (self.folder / "fleet.json").is_file():
             return []
