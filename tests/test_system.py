@@ -86,7 +86,7 @@ WRONG = {
     ),
     "a stage that is a text": (
         replace(PAGE, labels="fails"),
-        "labels: a str stands where a labels.Labeller belongs, declare one of labels.FailsWithin",
+        "labels: a str stands where a labels.Labeller belongs, declare one of labels.Corrected",
     ),
     "a part that cannot even be checked": (
         replace(PAGE, serving=replace(PAGE.serving, decide="often")),
