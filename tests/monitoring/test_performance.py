@@ -63,6 +63,22 @@ def test_a_slice_that_the_reference_does_not_hold_or_of_one_machine_is_no_alarm(
     }
 
 
+def test_rare_failures_that_did_not_happen_yet_make_no_slice_sure():
+    def week(seed, n=4000):
+        rng = np.random.default_rng(seed)
+        codes = np.arange(n, dtype=np.int32) % 400
+        said = 0.001 * (1 + codes % 20 / 20 * seed)  # a little more is said, and of 200 drives none fails
+        came = (rng.random(n) < 0.01) & (codes >= 200)
+        moments = features.Moments(tuple(f"m{i:03d}" for i in range(400)), codes, np.arange(n) // 400)
+        value, order = (said - came) ** 2, np.lexsort((np.arange(n), codes))
+        kind = data.Words((codes >= 200).astype(np.int32), ("sound", "old"))
+        return performance.Lost(moments, value, {"kind": kind}).take(order)
+
+    found = performance.judge(WATCH, week(1), week(2), 1, np.zeros(4000, dtype=int))
+    sound = next(one for one in found if one.name == "kind=sound")
+    assert sound.now.value > sound.before.value and not sound.alarm
+
+
 def test_holm_is_never_below_the_raw_value_and_keeps_the_order():
     rng = np.random.default_rng(0)
     raw = rng.random(20).tolist()

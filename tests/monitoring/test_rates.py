@@ -55,8 +55,7 @@ def test_a_settled_detector_sees_what_the_textbooks_limit_does_not():
 def test_every_detector_settles(kind, monkeypatch):
     reference = losses(120, 5, seed=1)
     reference = rates.Losses(reference.at, reference.machine, np.clip(reference.value / 4, 0, 1))
-    monkeypatch.setattr(rates, "VALUES", 2000)
-    monkeypatch.setattr(rates, "LEAST_STREAMS", 10)
+    monkeypatch.setattr(rates, "LONGEST", 2000)
     found = rates.settle(kind("error", false_alarms=1), reference, DAY, seed=0)
     assert found == rates.settle(kind("error", false_alarms=1), reference, DAY, seed=0)
     assert found.detector.threshold() is not None
@@ -93,11 +92,12 @@ def test_a_budget_in_steps_counts_values():
     assert alarms(found.detector, losses(2000, 10, seed=5)) <= 12
 
 
-def test_the_rate_of_a_rare_alarm_is_told_from_the_tail():
-    rng = np.random.default_rng(0)
-    highest = rng.gumbel(10, 2, 100)
-    limit = rates._quantile(highest, 0.001)
-    assert limit == pytest.approx(10 - 2 * math.log(0.001), rel=0.15)
-    assert rates._rate(highest, limit) == pytest.approx(0.001, rel=0.5)
-    assert rates._rate(highest, 10.0) == pytest.approx(1.0, abs=0.3)
-    assert rates._rate(highest, -5.0) > 4
+def test_the_threshold_of_a_rare_alarm_is_told_from_the_tail(monkeypatch):
+    monkeypatch.setattr(rates, "LONGEST", 2000)
+    reference = losses(200, 10, seed=1)
+    rare = monitoring.PageHinkley("absolute_error", false_alarms=0.01)
+    often = monitoring.PageHinkley("absolute_error", false_alarms=5)
+    limits = [rates.settle(one, reference, DAY, seed=0).detector.limit for one in (rare, often)]
+    assert limits[0] > 1.5 * limits[1]
+    highest = np.random.default_rng(0).gumbel(10, 2, 100)
+    assert rates._rate(highest, 10 - 2 * math.log(0.001)) == pytest.approx(0.001, rel=0.5)

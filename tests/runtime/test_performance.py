@@ -193,3 +193,17 @@ def test_few_outcomes_say_nothing_and_answers_without_a_loss_neither():
     strange.labels.kind = lambda: labels.Kind()
     strange.monitoring = stage.Watch()
     assert performance.look(strange, held, x, asked, outcomes, {}, ()) == ({}, [])
+
+
+def test_of_machines_that_count_steps_every_answer_that_is_no_test_row_is_new():
+    held, x, asked, outcomes = scene(worse=1)
+    steps = page()
+    steps.data.clock = data.Counter("cycle")
+    old = [
+        evidence.Outcome(key, int(at), 0.5, 0.0)
+        for key, at in zip(x.moments.names(), x.moments.at, strict=True)
+    ]
+    kept = performance.reference(page(), held, x, 0)
+    told, alarms = performance.look(steps, held, x, asked, old + outcomes, kept, ())
+    assert told["realised"]["n"] == len(outcomes) and told["ahead"] == {}
+    assert [alarm.columns[0] for alarm in alarms] == ["site=B"]

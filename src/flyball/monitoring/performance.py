@@ -33,9 +33,9 @@ class Performance(part.Part):
     0.0192
     """
 
-    over: units.Duration | units.Count = units.WEEK
+    over: units.Duration = units.WEEK
     false_alarms: float = 1.0
-    per: units.Duration | units.Count = units.YEAR
+    per: units.Duration = units.YEAR
     by: tuple[str, ...] = ()
 
     def share(self) -> float:
@@ -132,6 +132,7 @@ def judge(part_: Performance, reference: Lost, now: Lost, block: int, windows: I
     numbers = numbered(reference.moments, now.moments)
     before = {name: reference.take(rows).rows(block, numbers) for name, rows in reference.named().items()}
     nothing = reference.take(np.arange(0)).rows(block, numbers)
+    event, machines = _event(reference), len(np.unique(reference.moments.codes))
     out: list[Slice] = []
     for window in np.unique(windows):
         here = now.take(np.flatnonzero(windows == window))
@@ -140,13 +141,46 @@ def judge(part_: Performance, reference: Lost, now: Lost, block: int, windows: I
         for name, rows in here.named().items():
             some, was = here.take(rows).rows(block, numbers), before.get(name, nothing)
             found.append(
-                (name, len(np.unique(some.machine)), was.mean(), some.mean(), means.apart(some, was))
+                (
+                    name,
+                    len(np.unique(some.machine)),
+                    was.mean(),
+                    some.mean(),
+                    _at_least(means.apart(some, was), some, was, event, machines),
+                )
             )
         held = holm([means.above(rise) for *_, rise in found])
         slices = [Slice(name, since, until, n, was, is_, rise, p, p <= part_.share())
                   for p, (name, n, was, is_, rise) in zip(held, found, strict=True)]  # fmt: skip
         out += sorted(slices, key=lambda one: (one.p, -_rise(one)))
     return out
+
+
+def _event(lost: Lost) -> float:
+    """Return what one thing that goes wrong costs: the variance within machines over the mean (1 for counts)."""
+    import numpy as np
+
+    if not len(lost.value) or lost.value.mean() <= 0:
+        return 0.0
+    count = np.bincount(lost.moments.codes)
+    mean = np.bincount(lost.moments.codes, weights=lost.value) / np.maximum(count, 1)
+    free = max(len(lost.value) - int((count > 0).sum()), 1)
+    return float(((lost.value - mean[lost.moments.codes]) ** 2).sum()) / free / float(lost.value.mean())
+
+
+def _at_least(
+    rise: means.Mean, now: means.Rows, before: means.Rows, event: float, machines: int
+) -> means.Mean:
+    """Return a rise whose variance is at least that of counts, as if one more thing had gone wrong on each side.
+
+    Why: where failures are rare, a slice in which none happened shows no spread, and its mean looks sure.
+    """
+    if math.isnan(rise.variance):
+        return rise
+    least = sum(event * (float(rows.value.sum()) + event) / len(rows.value) ** 2 for rows in (now, before))
+    if least <= rise.variance:
+        return rise
+    return means.Mean(rise.value, least, max(rise.freedom, machines - 1), rise.n)
 
 
 def numbered(*moments: features.Moments) -> dict[str, int]:

@@ -1,11 +1,12 @@
 """How often a detector would alarm for nothing, and the threshold at which that is as often as is allowed.
 
-Streams in which nothing happened are drawn from the losses of test rows: spans of time in one piece (a block bootstrap,
+A stream in which nothing happened is drawn from the losses of test rows: spans of time in one piece (a block bootstrap,
 as neighbouring losses are alike: labels with a horizon overlap), and in each of them the machines with replacement, as
-few machines carry most of the loss.  The detector runs over each with its alarms switched off, and the largest
-statistic of each is kept.  Alarms that come at a rate r leave a stretch of length t without any with probability
-exp(-r t); so the threshold is the quantile of these largest statistics at that probability.  Where the budget asks
-for more than the drawn streams can show, the tail is that of a Gumbel distribution fitted to them.
+few machines carry most of the loss.  It is as long as six false alarms of the budget take, within reason.  The
+detector runs over it as it would run, starting again after each alarm, and the threshold is the least at which the
+alarms are no more than the budget.  Where it cannot be long enough for two of them, the largest statistics of its
+pieces are taken, and the tail is that of a Gumbel distribution fitted to them: alarms at a rate r leave a stretch of
+length t without any with probability exp(-r t).
 
 Source: Künsch, Annals of Statistics 17 (1989), for blocks; Gumbel, Statistics of Extremes, 1958.
 """
@@ -23,8 +24,12 @@ from flyball.monitoring import stage
 if TYPE_CHECKING:
     from flyball.data.stage import Codes, Floats, Ints
 
-#: So many values all drawn streams have together, and one of them at most; and how many streams are drawn at least.
-VALUES, LONGEST, LEAST_STREAMS = 20_000, 1500, 40
+#: So many false alarms of the budget the drawn stream is long, within these bounds on its values.
+ALARMS, SHORTEST, LONGEST = 6, 2_000, 40_000
+#: With fewer alarms than this to be expected the tail is fitted, on so many pieces.
+COUNTED, PIECES = 2, 40
+#: So often the threshold is halved in.
+HALVINGS = 9
 #: A reference of fewer values (moments) settles nothing.
 LEAST_VALUES = 5
 MOST_BLOCKS = 20
@@ -84,29 +89,26 @@ def settle(detector: stage.Detector, reference: Losses, horizon: int, seed: int)
     >>> days = np.arange(100) * int(units.DAY)
     >>> losses = Losses(np.repeat(days, 5), np.tile(np.arange(5), 100), rng.random(500))
     >>> found = settle(PageHinkley("log_loss"), losses, int(units.DAY), seed=0)
-    >>> 0.3 < found.detector.limit < 3, found.expected
-    (True, 1.0)
+    >>> round(found.detector.limit, 1), found.expected
+    (2.7, 1.0)
     """
-    import numpy as np
-
     per = getattr(detector, "per", units.YEAR)
     budget = float(getattr(detector, "false_alarms", 1.0))
     moments, _ = reference.stream()
     if len(moments) < LEAST_VALUES:
         why = f"{len(moments)} moments of known truth settle nothing: the textbook's threshold"
         return Settled(detector, math.nan, int(per), len(moments), why)
-    drawn, each = _drawn(reference, per, horizon, seed)
-    # In one stream so many alarms are allowed.
-    allowed = budget * drawn.shape[1] * each / int(per)
+    drawn, each = _drawn(reference, per, budget, horizon, seed)
+    # So many alarms are allowed in the drawn stream.
+    allowed = budget * len(drawn) * each / int(per)
     threshold = detector.threshold()
-    if not hasattr(detector, "per"):
-        alarms = sum(_alarms(detector, row) for row in drawn[: LEAST_STREAMS // 2])
-        shown = min(len(drawn), LEAST_STREAMS // 2) * drawn.shape[1] * each
-        return Settled(detector, alarms * int(per) / shown, int(per), len(moments))
-    highest = np.array([_highest(detector, row) for row in drawn])
-    if threshold is not None:
-        return Settled(detector, _rate(highest, threshold) * budget / allowed, int(per), len(moments))
-    return Settled(detector.settled(_quantile(highest, allowed)), budget, int(per), len(moments))
+    if threshold is None:
+        detector = detector.settled(_threshold(detector, drawn, allowed))
+        return Settled(detector, budget, int(per), len(moments))
+    found = float(_alarms(detector, drawn))
+    if not found and threshold > 0:
+        found = min(_rate(_highest(detector, drawn), threshold) * PIECES, 1.0)
+    return Settled(detector, found * budget / allowed, int(per), len(moments))
 
 
 def problems(page: Any, detector: Any) -> Iterator[errors.Problem]:
@@ -122,8 +124,8 @@ def problems(page: Any, detector: Any) -> Iterator[errors.Problem]:
         yield errors.Problem("per", what, "count outcomes: per=units.steps(10_000)")
 
 
-def _drawn(reference: Losses, per: Any, horizon: int, seed: int) -> tuple[Floats, float]:
-    """Return (streams, values) streams in which nothing happened, and how long one value lasts.
+def _drawn(reference: Losses, per: Any, budget: float, horizon: int, seed: int) -> tuple[Floats, float]:
+    """Return a stream (values,) in which nothing happened, and how long one value lasts.
 
     A period in steps counts values; one in time is spread over the moments as the reference has them.
     """
@@ -133,28 +135,22 @@ def _drawn(reference: Losses, per: Any, horizon: int, seed: int) -> tuple[Floats
     moments, place = np.unique(reference.at, return_inverse=True)
     steps = isinstance(per, units.Count)
     each = 1.0 if steps else max(float(moments[-1] - moments[0]) / (len(moments) - 1), 1.0)
-    length = int(min(max(int(per) / each, 2 * LEAST_VALUES), LONGEST))
-    streams = max(LEAST_STREAMS, VALUES // length)
-    blocks = min(
-        max(int(len(moments) * each // max(2 * horizon, 1)) if not steps else MOST_BLOCKS, 1), MOST_BLOCKS
-    )
-    size = max(len(moments) // blocks, 1)
+    length = int(min(max(ALARMS * int(per) / budget / each, SHORTEST), LONGEST))
+    alike = MOST_BLOCKS if steps else int(len(moments) * each // max(2 * horizon, 1))
+    size = max(len(moments) // min(max(alike, 1), MOST_BLOCKS), 1)
     _, machine = np.unique(reference.machine, return_inverse=True)
     many = int(machine.max()) + 1
     sums = _table(place, machine, reference.value, len(moments), many)
     counts = _table(place, machine, np.ones(len(reference)), len(moments), many)
-    out = np.empty((streams, length))
-    last = len(moments) - size
-    for row in out:
-        begin = 0
-        while begin < length:
-            start = int(rng.integers(0, last + 1))
-            span = slice(start, start + size)
-            weight = rng.poisson(1.0, many) if many > 1 else np.ones(1)
-            held, total = counts[span] @ weight, sums[span] @ weight
-            found = (total[held > 0] / held[held > 0])[: length - begin]
-            row[begin : begin + len(found)] = found
-            begin += len(found)
+    out, begin = np.empty(length), 0
+    while begin < length:
+        start = int(rng.integers(0, len(moments) - size + 1))
+        span = slice(start, start + size)
+        weight = rng.poisson(1.0, many) if many > 1 else np.ones(1)
+        held, total = counts[span] @ weight, sums[span] @ weight
+        found = (total[held > 0] / held[held > 0])[: length - begin]
+        out[begin : begin + len(found)] = found
+        begin += len(found)
     return out, each
 
 
@@ -165,47 +161,51 @@ def _table(place: Ints, machine: Ints, value: Floats, moments: int, many: int) -
     return sparse.csr_array((value, (place, machine)), shape=(moments, many))
 
 
-def _highest(detector: stage.Detector, values: Floats) -> float:
-    """Return the largest statistic of a stream, alarms switched off."""
+def _threshold(detector: stage.Detector, drawn: Floats, allowed: float) -> float:
+    """Return the least threshold that lets no more alarms through than are allowed."""
+    highest = _highest(detector, drawn)
+    high = float(highest.max())
+    if allowed < COUNTED:
+        place, spread = _gumbel(highest)
+        return max(place - spread * math.log(allowed / PIECES), high)
+    low = min(float(highest.min()), 0.0)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if _alarms(detector.settled(middle), drawn, allowed) <= allowed:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _highest(detector: stage.Detector, values: Floats) -> Floats:
+    """Return the largest statistic in every piece of a stream, alarms switched off."""
+    import numpy as np
+
     quiet = detector.settled(math.inf)
-    state, most = quiet.start(), -math.inf
+    state, path = quiet.start(), np.empty(len(values))
     for at, value in enumerate(values.tolist()):
         state, _ = quiet.update(state, at, value)
-        most = max(most, quiet.statistic(state))
-    return most
+        path[at] = quiet.statistic(state)
+    return np.array([piece.max() for piece in np.array_split(path, PIECES)])
 
 
-def _alarms(detector: stage.Detector, values: Floats) -> int:
+def _alarms(detector: stage.Detector, values: Floats, enough: float = math.inf) -> int:
+    """Return how often it alarms, starting again after each; no further than to more than enough."""
     state: Mapping[str, Any] = detector.start()
     found = 0
     for at, value in enumerate(values.tolist()):
         state, alarm = detector.update(state, at, value)
         found += alarm is not None
+        if found > enough:
+            break
     return found
 
 
-def _quantile(highest: Floats, allowed: float) -> float:
-    """Return the threshold above which `allowed` alarms are to be expected in one stream."""
-    import numpy as np
-
-    enough = 3 / len(highest)
-    if allowed >= enough:
-        return float(np.quantile(highest, math.exp(-allowed), method="higher"))
-    place, spread = _gumbel(highest)
-    return max(place - spread * math.log(allowed), float(highest.max()))
-
-
 def _rate(highest: Floats, threshold: float) -> float:
-    """Return how many alarms are to be expected in one stream."""
-    import numpy as np
-
-    quiet = float(np.mean(highest <= threshold))
-    if 0 < quiet <= 1 - 3 / len(highest):
-        return -math.log(quiet)
-    if quiet == 0:
-        return math.log(len(highest))
+    """Return how many alarms are to be expected in one piece, from the tail of the largest statistics."""
     place, spread = _gumbel(highest)
-    return min(math.exp(-(threshold - place) / spread), 3 / len(highest)) if spread > 0 else 0.0
+    return math.exp(-(threshold - place) / spread) if spread > 0 else 0.0
 
 
 def _gumbel(highest: Floats) -> tuple[float, float]:

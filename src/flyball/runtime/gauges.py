@@ -113,4 +113,9 @@ def _judged(one: Mapping[str, Any]) -> float:
 
 def performance(watch: Mapping[str, Any]) -> list[tuple[float, str, str]]:
     """Return (value, metric, "estimated" or "realised") of what a watch tells of the answers' quality."""
-    return []
+    told = watch.get("performance") or {}
+    found = {
+        "estimated": (told.get("ahead") or {}).get("estimated", {}).get("value"),
+        "realised": (told.get("realised") or {}).get("value"),
+    }
+    return [(float(value), told["metric"], name) for name, value in found.items() if value is not None]

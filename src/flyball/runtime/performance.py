@@ -142,14 +142,19 @@ def _joined(
     if len(outcomes) < LEAST:
         return None
     at = np.array([o.moment for o in outcomes], dtype=np.int64)
-    last = int(x.moments.at[test.rows].max())
-    begin = last
-    if (at > last).sum() < LEAST:
+    if isinstance(page.data.clock, data.WallClock):
+        last = int(x.moments.at[test.rows].max())
         over = page.monitoring.performance.over
-        wall = isinstance(page.data.clock, data.WallClock) and not isinstance(over, units.Count)
-        begin = int(at.max()) - int(over) if wall else int(np.median(at))
-    chosen = np.flatnonzero(at > begin)
-    before = np.flatnonzero(x.moments.at[test.rows] <= begin)
+        begin = last if (at > last).sum() >= LEAST else int(at.max()) - int(over)
+        chosen = np.flatnonzero(at > begin)
+        before = np.flatnonzero(x.moments.at[test.rows] <= begin)
+    else:  # steps of machines tell nothing of before and after: every answer that is no test row is new
+        there = x.moments[test.rows]
+        tried = set(zip(there.names(), there.at.tolist(), strict=True))
+        chosen = np.array(
+            [place for place, o in enumerate(outcomes) if (o.key, o.moment) not in tried], dtype=np.int64
+        )
+        before = np.arange(len(test.rows))
     if len(chosen) < LEAST or len(before) < LEAST:
         return None
     some = [outcomes[place] for place in chosen.tolist()]
@@ -200,8 +205,7 @@ def _windows(page: System, lost: judging.Lost) -> Ints:
     import numpy as np
 
     over, at = page.monitoring.performance.over, lost.moments.at
-    counted = isinstance(over, units.Count)
-    if isinstance(page.data.clock, data.WallClock) == counted or page.data.clock is None:
+    if not isinstance(page.data.clock, data.WallClock):
         return np.zeros(len(at), dtype=np.int64)
     return np.asarray(-((at.max() - at) // int(over)))
 
@@ -216,7 +220,9 @@ def _ahead(
     at, last = asked.moments.at, int(x.moments.at[held.test.rows].max())
     rows = np.flatnonzero(at > last)
     over = page.monitoring.performance.over
-    if isinstance(page.data.clock, data.WallClock) and not isinstance(over, units.Count) and len(rows):
+    if isinstance(page.data.clock, data.Counter):
+        return {}
+    if isinstance(page.data.clock, data.WallClock) and len(rows):
         rows = rows[at[rows] > at.max() - int(over)]
     if not len(rows):
         return {}
