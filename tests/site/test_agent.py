@@ -120,3 +120,23 @@ def test_what_the_site_does_not_let_leave_stays(world):
     agent.step()
     assert world.told("sketches") == [{"n": 1}] and not world.told("answers")
     assert agent.spool.waiting()["answers"] == 0
+
+
+def test_no_more_is_sent_at_once_than_is_heard(world, monkeypatch):
+    from flyball.site import uplink
+
+    served(world)
+    monkeypatch.setattr(uplink, "ROOM", 3000)
+    agent = world.machines["m0"].agent
+    list(map(agent.spool.acknowledge, agent.spool.batches()))
+    agent.keep("outcomes", {"what": "x" * 200})
+    for name, size in (("first", 60_000), ("second", 2000), ("third", 2000)):
+        agent.keep("sketches", {"name": name, "sketch": "x" * size})
+        agent.spool._open.clear()  # each in a segment of its own, as large ones are
+    sent = agent.leaving()
+    assert [[record.get("name") for record in batch.records] for batch in sent] == [[None], ["second"]]
+    assert agent.spool.waiting()["sketches"] == 2 and agent.spool.waiting()["alarms"] == 1
+    for batch in sent:
+        agent.spool.acknowledge(batch)
+    names = [record.get("name") for batch in agent.leaving() for record in batch.records]
+    assert names[-1] == "third"

@@ -159,11 +159,18 @@ class Agent:
         if not self._known:
             self._know()
         found: list[Batch] = []
+        room, full = uplink.ROOM, False
         for batch in self.spool.batches():
             if not self.may_leave(batch.kind):
                 self.spool.acknowledge(batch)
-            elif len(found) < uplink.AT_ONCE:
+            elif not full and (size := len(json.dumps(batch._asdict()))) <= room:
                 found.append(batch)
+                room, full = room - size, len(found) >= uplink.AT_ONCE
+            elif not full and size > uplink.ROOM:
+                self._alarm(f"{batch.kind} of {size} bytes are more than can be sent at once: let go of")
+                self.spool.acknowledge(batch)
+            else:
+                full = True
         return found
 
     def keep(self, kind: str, record: Mapping[str, Any]) -> None:

@@ -19,6 +19,8 @@ from flyball.site.spool import Batch
 
 #: The most that one machine's file may hold, and how many segments go into it: the rest follows once these arrived.
 LARGEST, AT_ONCE = 2**24, 200
+#: What batches may come to in bytes, beside the report that goes with them.
+ROOM = LARGEST - 2**20
 #: The bytes that an acknowledgement may have, and how long whoever gives it may stay silent, in seconds.
 LARGEST_WORD, SILENT_S = 2**16, 15.0
 
