@@ -172,7 +172,16 @@ def test_a_moment_counts_once_all_of_its_truth_can_be_known():
     assert len(performance.closed(page(), outcomes, None)) == 3
 
 
-def test_when_the_release_was_trained_after_them_the_newest_window_is_held_against_the_rows_before():
+def test_when_the_release_was_trained_after_them_the_newest_window_is_held_against_the_rows_before(
+    monkeypatch,
+):
+    learned, calibration = [], performance.estimate.calibration
+
+    def seen(kind, answers, truth, machine):
+        learned.append(len(answers))
+        return calibration(kind, answers, truth, machine)
+
+    monkeypatch.setattr(performance.estimate, "calibration", seen)
     held, x, asked, _ = scene()
     outcomes = [
         evidence.Outcome(key, int(at), float(answer), float(truth), "known")
@@ -182,6 +191,8 @@ def test_when_the_release_was_trained_after_them_the_newest_window_is_held_again
     ]
     told, alarms = looked((held, x, asked, outcomes))
     assert alarms == []
+    # What is estimated has not seen the outcomes that it is tried on.
+    assert learned == [TEST * MACHINES, (TEST - 7) * MACHINES]
     assert told["realised"]["n"] == 7 * MACHINES and told["reference"]["n"] == (TEST - 7) * MACHINES
 
 

@@ -101,7 +101,7 @@ def look(
         return out, []
     old, new = rows
     block = max(int(page.labels.horizon()), 1)
-    out |= _compared(page, held, x, asked, kept, old, new, block, seed)
+    out |= _compared(page, held, x, asked, old, new, block, seed)
     found = judging.judge(page.monitoring.performance, old.lost, new.lost, block, _windows(page, new.lost))
     last = max((one.until for one in found), default=0)
     worst = [one for one in found if one.until == last]
@@ -118,11 +118,12 @@ def look(
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Losses of rows, where they stand in their matrix (-1: not there), and the answers that were given."""
+    """Losses of rows, where they stand in their matrix (-1: not there), the answers that were given, and the truth."""
 
     lost: judging.Lost
     rows: Ints
     answers: Array
+    truth: Floats
 
 
 def _metric(page: System) -> str:
@@ -170,7 +171,7 @@ def _joined(
     said = test.answers["challenger"][before]
     lost = losses.of_rows(kind, said, test.truth[before])[metric]
     old = judging.Lost(x.moments[rows], lost, _slices(page, x, rows, x.moments[rows]))
-    return _Rows(old, rows, said), _Rows(new, place, answers)
+    return _Rows(old, rows, said, test.truth[before]), _Rows(new, place, answers, truth)
 
 
 def _places(there: features.Moments, wanted: features.Moments) -> Ints:
@@ -228,7 +229,9 @@ def _ahead(
         return {}
     some = asked.take(rows)
     said = held.predictors["challenger"].predict(some)
-    found = _expected(page, held, x, some, said, kept, metric, seed)
+    test = held.test
+    tried = _Tried(test.rows, test.answers["challenger"], test.truth, kept.get("calibration", {}))
+    found = _expected(page, x, tried, some, said, metric, seed)
     if found is None:
         return {}
     expected, chance = found
@@ -242,22 +245,35 @@ def _ahead(
 
 
 def _expected(
-    page: System, held: contests.Held, x: features.Matrix, rows: features.Matrix, said: Array,
-    kept: Mapping[str, Any], metric: str, seed: int,
-) -> tuple[Floats, Floats | None] | None:  # fmt: skip
+    page: System,
+    x: features.Matrix,
+    tried: _Tried,
+    rows: features.Matrix,
+    said: Array,
+    metric: str,
+    seed: int,
+) -> tuple[Floats, Floats | None] | None:
     """Return the expected loss of every answer, and the chance behind it where answers are chances."""
     kind = page.labels.kind()
     if isinstance(kind, labels.Quantity):
-        test = held.test
-        answers = test.answers["challenger"]
-        lost = losses.of_rows(kind, answers, test.truth)[metric]
-        width = min(_width(answers), _width(said))
-        model = estimate.loss_model(x.take(test.rows), _first(answers, width), lost, seed)
+        lost = losses.of_rows(kind, tried.answers, tried.truth)[metric]
+        width = min(_width(tried.answers), _width(said))
+        model = estimate.loss_model(x.take(tried.rows), _first(tried.answers, width), lost, seed)
         return estimate.told(model, rows, _first(said, width)), None
-    chance = estimate.calibrated(kind, kept.get("calibration", {}), said)
+    chance = estimate.calibrated(kind, tried.curves, said)
     named = said if isinstance(kind, labels.Probability) else said.argmax(axis=1)
     found = estimate.losses(kind, named, chance).get(metric)
     return None if found is None else (found, chance)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """Rows that an estimate learns to read the answers from, none of which it is tried on."""
+
+    rows: Ints
+    answers: Array
+    truth: Floats
+    curves: Mapping[str, Any]
 
 
 def _width(answers: Array) -> int:
@@ -269,8 +285,8 @@ def _first(answers: Array, width: int) -> Array:
 
 
 def _compared(
-    page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, kept: Mapping[str, Any],
-    old: _Rows, new: _Rows, block: int, seed: int,
+    page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, old: _Rows, new: _Rows,
+    block: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
     """Return realised beside estimated on the rows whose truth came, and whether the estimate is to be believed."""
     import numpy as np
@@ -286,7 +302,9 @@ def _compared(
     said: Any = new.answers[there]
     if isinstance(page.labels.kind(), labels.Classes):  # which class was named is kept, not how surely
         said = held.predictors["challenger"].predict(rows)
-    found = _expected(page, held, x, rows, said, kept, metric, seed)
+    # The rows before alone: what came in the window may be among the test rows, too, and would estimate itself.
+    curves = estimate.calibration(page.labels.kind(), old.answers, old.truth, old.lost.moments.codes)
+    found = _expected(page, x, _Tried(old.rows, old.answers, old.truth, curves), rows, said, metric, seed)
     if found is None:
         return out
     lost = new.lost.take(there)
