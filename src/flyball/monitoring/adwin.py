@@ -77,7 +77,7 @@ class Adwin(stage.Detector):
             return after, None
         why = f"mean {self.metric} rose from {before:.4g} to {total / n:.4g}, the last {n} values"
         name = f"Adwin({self.metric})"
-        return after, evidence.Alarm(name, at, highest, least, why=why, since=since, cause="concept")
+        return after, evidence.Alarm(name, at, highest, least, why=why, since=since)
 
     def _parted(
         self, n: int, total: float, squares: float, rows: list[list[list[float]]]

@@ -72,7 +72,7 @@ class Ddm(stage.Detector):
             return told, None
         why = f"{self.metric} rose from {least:.4g} to {p:.4g} over {n} values"
         name = f"Ddm({self.metric})"
-        return self.start(), evidence.Alarm(name, at, statistic, limit, why=why, since=since, cause="concept")
+        return self.start(), evidence.Alarm(name, at, statistic, limit, why=why, since=since)
 
     def statistic(self, state: Mapping[str, Any]) -> float:
         """Return by how many standard deviations the rate lies above its least."""

@@ -75,7 +75,7 @@ class Kswin(stage.Detector):
         mean, before = sum(new) / len(new), sum(old) / len(old)
         why = f"the last {len(new)} values of {self.metric} lie at {mean:.4g}, those before at {before:.4g}"
         name = f"Kswin({self.metric})"
-        alarm = evidence.Alarm(name, at, sure, limit, why=why, since=moments[0], cause="concept")
+        alarm = evidence.Alarm(name, at, sure, limit, why=why, since=moments[0])
         return after, alarm
 
     def statistic(self, state: Mapping[str, Any]) -> float:

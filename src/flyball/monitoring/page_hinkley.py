@@ -62,7 +62,7 @@ class PageHinkley(stage.Detector):
             return {"n": n, "mean": mean, "sum": total, "least": least, "since": since}, None
         why = f"mean {self.metric} rose to {mean:.4g} over {n} values"
         name = f"PageHinkley({self.metric})"
-        alarm = evidence.Alarm(name, at, total - least, limit, why=why, since=since, cause="concept")
+        alarm = evidence.Alarm(name, at, total - least, limit, why=why, since=since)
         return self.start(), alarm
 
     def statistic(self, state: Mapping[str, Any]) -> float:

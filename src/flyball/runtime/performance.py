@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, evidence, units
+from flyball import data, evidence, part, units
 from flyball.features import stage as features
 from flyball.labels import stage as labels
 from flyball.monitoring import estimate, losses, means, rates, shift
@@ -105,15 +105,34 @@ def look(
     found = judging.judge(page.monitoring.performance, old.lost, new.lost, block, _windows(page, new.lost))
     last = max((one.until for one in found), default=0)
     worst = [one for one in found if one.until == last]
-    causes = {
-        one.name: _cause(x, asked, old, new, one, raised, block, seed)
-        for one in worst
-        if one.name == judging.ALL or one.alarm
-    }
+    alarmed = [one for one in worst if one.alarm and one.name != judging.ALL][:EXPLAINED]
+    explained = [*(one for one in worst if one.name == judging.ALL), *alarmed]
+    causes = {one.name: _cause(x, asked, old, new, one, raised, block, seed) for one in explained}
     out["cause"] = causes.get(judging.ALL, {}).get("cause", "")
-    out["slices"] = [_told(one, causes.get(one.name, {}), new) for one in worst[:LISTED]]
+    listed = [one for place, one in enumerate(worst) if place < LISTED or one.name == judging.ALL]
+    out["slices"] = [_told(one, causes.get(one.name, {})) for one in listed]
     out |= {"judged": len(worst), "share": page.monitoring.performance.share(), "method": "Holm"}
     return out, _alarms(metric, found, causes, new)
+
+
+def caused(raised: Sequence[evidence.Alarm], told: Mapping[str, Any]) -> list[evidence.Alarm]:
+    """Return alarms of detectors with their cause: what the fleet's rise in the window they were raised in came of.
+
+    A detector sees that the loss rose; whether the data or the concept moved it cannot tell.
+
+    >>> rise = evidence.Alarm("PageHinkley(log_loss)", 7, 3.0, 1.0)
+    >>> told = {"slices": [{"slice": "all", "since": 5, "until": 9, "cause": "data"}]}
+    >>> caused([rise, part.replace(rise, at=3)], told)[0].cause, caused([rise], {})[0].cause
+    ('data', '')
+    """
+    whole = next((one for one in told.get("slices", ()) if one["slice"] == judging.ALL), None)
+    if whole is None:
+        return list(raised)
+    inside = range(whole["since"], whole["until"] + 1)
+    return [
+        part.replace(alarm, cause=whole.get("cause", "")) if alarm.at in inside and not alarm.cause else alarm
+        for alarm in raised
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -370,7 +389,7 @@ def _within(lost: judging.Lost, one: judging.Slice) -> Ints:
     return rows[(at >= one.since) & (at <= one.until)]
 
 
-def _told(one: judging.Slice, cause: Mapping[str, Any], new: _Rows) -> dict[str, Any]:
+def _told(one: judging.Slice, cause: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "slice": one.name, "since": one.since, "until": one.until, "machines": one.machines, "n": one.now.n,
         "reference": _plain(one.before.value), "realised": _plain(one.now.value),

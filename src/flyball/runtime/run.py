@@ -394,7 +394,8 @@ def _watch(
         concept = reference.get("concept", {})
         told, worse = performance.look(page, held, x, asked, outcomes, concept, raised, seed)
         losses = performance.stream(page, outcomes)
-        raised += watching.concept(performance.detectors(page, concept), losses, states) + worse
+        risen = watching.concept(performance.detectors(page, concept), losses, states)
+        raised += performance.caused(risen, told) + worse
         trained = int(x.moments.at.max())
         retrain = watching.due(page, as_of if as_of is not None else trained, trained, raised)
         found = watching.shown(watched, raised, retrain) | {"performance": told}
