@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -53,6 +52,8 @@ class Kswin(stage.Detector):
         self, state: Mapping[str, Any], at: int, value: float
     ) -> tuple[Mapping[str, Any], evidence.Alarm | None]:
         """Return the new state and an alarm if the value tips it."""
+        import random
+
         if not math.isfinite(value):
             return state, None
         seen = state["seen"] + 1
