@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MISSING = ": missing"
 BINS = 10
 MOST_CATEGORIES = 100
+#: Where the quantiles lie of which the Wasserstein distance is made; the middle one is the median.
+GRID = tuple((place + 0.5) / 33 for place in range(33))
 #: Added to every share before a logarithm is taken, so that an empty bin stays finite.
 FLOOR = 1e-4
 
@@ -55,6 +57,7 @@ def describe(values: Any) -> dict[str, Any]:
         finite = values[np.isfinite(values)].astype(np.float64)
         told = {"kind": "number", "edges": _edges(finite)}
         told["median"] = float(np.median(finite)) if len(finite) else None
+        told["grid"] = np.quantile(finite, GRID).tolist() if len(finite) else []
         shares = np.bincount(codes(told, values), minlength=len(told["edges"]) + 2)
     told["shares"] = (shares / max(len(values), 1)).tolist()
     return told

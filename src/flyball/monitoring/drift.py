@@ -2,7 +2,8 @@
 
 Sensor series are autocorrelated and machines differ from one another, so the textbook bands of the population
 stability index (.1, .2) alarm on most weeks in which nothing happened.  Here the limits come from the training
-rows themselves, see `flyball.monitoring.null`.
+rows themselves: of the fleet as a whole in `flyball.monitoring.null`, of each machine against itself in
+`flyball.monitoring.own`.
 """
 
 from __future__ import annotations
@@ -13,38 +14,67 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import errors, units
 from flyball.features import stage as features
-from flyball.monitoring import bins, null, stage
+from flyball.monitoring import bins, causes, null, own, stage
+from flyball.monitoring import cells as cells_
 
 if TYPE_CHECKING:
+    from flyball.data import stage as data
     from flyball.data.stage import Array, Ints
+
+#: The fleet as a whole may take this part of the budget, and alarm in no more than this share of its windows.
+FLEET, MOST_FLEET = 0.25, 0.1
+#: So many columns of one machine's window are told, worst first; so many machines of a fleet's.
+TOLD, NAMED = 12, 40
 
 
 class Drift(stage.DriftDetector):
-    """Compare each window `over` with the training rows; at most `false_alarms` episodes `per` period.
+    """Compare each window `over` with the training rows; at most `false_alarms` episodes per machine and `per` period.
 
-    The judged statistic is the population stability index over deciles of the reference, and that of the share of
+    The budget holds over everything watched: all columns, what is missing or new in them and the answer, of every
+    machine and of the fleet as a whole.  An episode is a row of alarmed windows; what the whole fleet shows is one.
+
+    A machine is held against its own baseline: level, spread, ties and missing values of every column, each in its
+    own tail's unit.  The baseline begins anew at each row of a `reset` column (a work order; of a flag, where it is
+    true) and where a `changed` column shows another value than before (a software release, a recipe): for `settle`
+    windows the machine is only held against what no machine of the fleet ever looked like, then against those.
+
+    The fleet is judged by the population stability index over deciles of the reference, and by that of the share of
     missing or new values, told as a column of its own with ": missing" behind its name; the Kullback-Leibler and
-    Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins and the shift of the median are shown
-    beside it.  Windows count back from the newest moment; with a counter they are the newest steps of every
-    machine.  A window with too few rows to be judged is shown, its limit is infinite.  A column that is no longer
-    computed counts as missing in every row.
+    Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins, the Wasserstein distance over 33
+    quantiles and the shift of the median are shown beside it.  Windows count back from the newest moment; with a
+    counter they are the newest steps of every machine.  A window with too few rows to be judged is shown, its limit
+    is infinite.  A column that is no longer computed counts as missing in every row.
 
-    Source of the statistic: Siddiqi, Credit Risk Scorecards, 2006.
+    Source of the index: Siddiqi, Credit Risk Scorecards, 2006.
 
-    >>> round(Drift(over=units.days(7), false_alarms=2, per=units.YEAR).share(), 4)  # of windows, for nothing
-    0.0384
+    >>> Drift(over=units.days(7)).reset
+    ()
+    >>> round(Drift(over=units.days(7), false_alarms=0.5, per=units.YEAR).share(), 4)  # of a machine's windows
+    0.0096
     """
 
     over: units.Duration | units.Count
-    false_alarms: float = 2.0
+    false_alarms: float = 0.1
     per: units.Duration | units.Count = units.YEAR
+    reset: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    settle: int = 4
 
     def share(self) -> float:
-        """Return the share of windows that may alarm although nothing happened."""
+        """Return the share of a machine's windows that may alarm although nothing happened."""
         return self.false_alarms * int(self.over) / int(self.per)
 
+    def shares(self, machines: int) -> tuple[float, float]:
+        """Return the shares of the fleet's windows, and of each machine's, that may alarm for nothing.
+
+        >>> [round(share, 4) for share in Drift(units.days(7), 1.0, units.days(364)).shares(8)]
+        [0.0385, 0.0144]
+        """
+        fleet = min(FLEET * self.share() * machines, MOST_FLEET)
+        return fleet, self.share() - fleet / max(machines, 1)
+
     def problems(self, page: Any) -> Iterator[errors.Problem]:
-        """Yield a window or a budget that cannot be held."""
+        """Yield a window or a budget that cannot be held, and a reset by what the page does not have."""
         yield from features.span_problems(page, self.over, "over")
         if type(self.over) is not type(self.per):
             what = f"windows of {self.over!r} cannot be counted per {self.per!r}"
@@ -52,41 +82,94 @@ class Drift(stage.DriftDetector):
         elif self.per <= 0:
             yield errors.Problem("per", f"{self.per!r} is no period", "give a span above 0")
         elif self.over > 0 and not 0 < self.share() <= 0.5:
-            what = f"{self.share():.2f} of the windows may alarm for nothing"
+            what = f"{self.share():.2f} of a machine's windows may alarm for nothing"
             yield errors.Problem("false_alarms", what, "give more than none and fewer, or a longer period")
+        if self.settle < 2:
+            yield errors.Problem("settle", f"{self.settle} windows are no baseline", "give 2 or more")
+        for place in ("reset", "changed"):
+            for column in getattr(self, place):
+                known = page.data.columns()
+                if column not in known:
+                    what = f"no column {column!r}"
+                    yield errors.Problem(place, what, errors.did_you_mean(column, known))
 
-    def reference(self, x: features.Matrix, answers: Array | None, seed: int) -> stage.Reference:
-        """Return the bins and shares of every column and the limits that hold the budget, plain JSON."""
+    def resets(self, tables: data.Tables) -> stage.Resets:
+        """Return when each machine's baseline begins anew, by the rows of the `reset` and `changed` columns."""
+        import numpy as np
+
+        out: dict[str, set[int]] = {}
+        for column in (*self.reset, *self.changed):
+            table, name = features.split(column)
+            rows = features.arrived(tables, table)
+            values = rows.columns[name]
+            figures = getattr(values, "codes", values)
+            given = figures >= 0 if figures is not values else np.isfinite(values) & (values != 0)
+            machine = np.repeat(np.arange(len(rows.keys)), np.diff(rows.starts))
+            if column in self.changed:
+                there = np.flatnonzero(figures >= 0 if figures is not values else np.isfinite(values))
+                other = (np.diff(figures[there]) != 0) & (np.diff(machine[there]) == 0)
+                found = there[1:][other]
+            else:
+                found = np.flatnonzero(given)
+            for code, at in zip(machine[found].tolist(), rows.at[found].tolist(), strict=True):
+                out.setdefault(rows.keys[code], set()).add(at)
+        return {key: tuple(sorted(when)) for key, when in sorted(out.items())}
+
+    def reference(
+        self, x: features.Matrix, answers: Array | None, seed: int, resets: stage.Resets | None = None
+    ) -> stage.Reference:
+        """Return bins and shares of every column, machines' baselines and the limits that hold the budget, as JSON."""
         found = bins.watched(x, answers)
         told = {name: bins.describe(values) for name, values in found.items()}
-        settings: dict[str, Any] = {"columns": told, "limits": []}
+        settings: dict[str, Any] = {"columns": told, "limits": [], "own": {}, "shares": self.shares(1)}
         if len(x):
             codes = {name: bins.codes(told[name], values) for name, values in found.items()}
-            window = self._windows(x.moments)
-            settings["limits"] = null.limits(codes, told, x.moments.codes, window, self.share(), seed)
+            window, usual = self._windows(x.moments), cells_.scales(found)
+            settings["shares"] = fleet, _ = self.shares(len(set(x.moments.codes.tolist())))
+            settings["limits"] = null.limits(codes, told, x.moments.codes, window, fleet, seed)
+            cells = cells_.of(found, told, usual, x.moments, window, resets or {})
+            settings |= {
+                "own": own.learn(cells, usual, self.settle),
+                "usual": usual,
+                "until": int(x.moments.at.max()),
+            }
+        settings["shares"] = list(settings["shares"])
         return stage.Reference("drift", settings)
 
     def watch(
-        self, reference: stage.Reference, x: features.Matrix, answers: Array | None
+        self,
+        reference: stage.Reference,
+        x: features.Matrix,
+        answers: Array | None,
+        resets: stage.Resets | None = None,
     ) -> tuple[stage.Watched, ...]:
-        """Return one row per column and window, oldest window first, columns as in the reference."""
-        import numpy as np
-
+        """Return one row per column and window of the fleet, oldest window first, then every machine's alarms."""
         if len(x) == 0:
             return ()
-        columns: Mapping[str, Any] = reference.settings["columns"]
         found = bins.watched(x, answers)
-        over, last = int(self.over), int(x.moments.at.max())
         window = self._windows(x.moments)
-        out: list[stage.Watched] = []
+        machines = _Machines(self, reference.settings, found, x.moments, window, resets or {})
+        return (*self._fleet(reference.settings, found, x.moments, window, machines), *machines.alarms())
+
+    def _fleet(
+        self, kept: Mapping[str, Any], found: Mapping[str, Any], moments: features.Moments, window: Ints,
+        machines: _Machines,
+    ) -> Iterator[stage.Watched]:  # fmt: skip
+        import numpy as np
+
+        last = int(moments.at.max())
         for number in np.unique(window)[::-1].tolist():
             rows = np.flatnonzero(window == number)
-            until = last - number * over
-            limits = null.chosen(reference.settings["limits"], len(rows))
-            for name, told in columns.items():
+            since, until = self._span(number, last)
+            limits = null.chosen(kept["limits"], len(rows))
+            for name, told in kept["columns"].items():
                 here = found[name][rows] if name in found else None
-                out += _judge(name, told, here, (until - over, until, len(rows)), limits)
-        return tuple(out)
+                for one in _judge(name, told, here, (since, until, len(rows)), limits):
+                    yield machines.explained(one, number, kept["shares"][0]) if one.alarm else one
+
+    def _span(self, number: int, last: int) -> tuple[int, int]:
+        until = last - number * int(self.over)
+        return until - int(self.over), until
 
     def _windows(self, moments: features.Moments) -> Ints:
         """Return the number of every row's window, 0 for the newest."""
@@ -97,6 +180,157 @@ class Drift(stage.DriftDetector):
         newest = np.full(len(moments.keys), np.iinfo(np.int64).min)
         np.maximum.at(newest, moments.codes, moments.at)
         return np.asarray((newest[moments.codes] - moments.at) // int(self.over))
+
+
+class _Machines:
+    """The machines of some rows, each against itself: their alarms, and who is behind one of the fleet's."""
+
+    def __init__(
+        self, drift: Drift, kept: Mapping[str, Any], found: Mapping[str, Any], moments: features.Moments,
+        window: Ints, resets: stage.Resets,
+    ) -> None:  # fmt: skip
+        import numpy as np
+
+        self.drift, self.kept, self.found, self.moments = drift, kept, found, moments
+        self.names = tuple(kept["columns"])
+        self.judged = bool(kept["own"])
+        if not self.judged:
+            return
+        # What lies before the reference's end is in its baselines already.
+        newer = {
+            key: tuple(at for at in when if at > kept["until"])
+            if key in kept["own"]["machines"]
+            else tuple(when)
+            for key, when in resets.items()
+        }
+        self.cells = cells_.of(found, kept["columns"], kept["usual"], moments, window, newer)
+        self.apart, self.base, self.many = own.judge(self.cells, kept["own"], drift.settle)
+        self.limit = own.limit(kept["own"], kept["shares"][1])
+        # In limits, those of a machine against itself or against the fleet: beyond 1 is an alarm.
+        limits = np.where(self.many < 0, own.GROSS, self.limit)
+        self.far = own.largest(self.apart) / limits[:, None]
+        self.far[self.many == 0] = 0.0
+
+    def alarms(self) -> Iterator[stage.Watched]:
+        """Yield the alarmed columns of every alarmed cell, oldest window first, then by machine, worst first."""
+        import numpy as np
+
+        if not self.judged:
+            return
+        alarmed = np.flatnonzero(self.far.max(axis=1, initial=0.0) > 1)
+        for cell in alarmed[np.argsort(-self.cells.window[alarmed], kind="stable")].tolist():
+            order = np.argsort(-self.far[cell], kind="stable")
+            columns = [place for place in order[:TOLD].tolist() if self.far[cell, place] > 1]
+            for place in columns:
+                yield self._told(cell, place, int((self.far[cell] > 1).sum()))
+
+    def _told(self, cell: int, place: int, columns: int) -> stage.Watched:
+        import numpy as np
+
+        family = int(np.nan_to_num(np.abs(self.apart[cell, place])).argmax())
+        name, machine = self.names[place], self.cells.keys[self.cells.unit[cell]]
+        pattern, partner = self._pattern(cell, place)
+        young = self.many[cell] < 0
+        figure = float(np.nan_to_num(np.abs(self.apart[cell, place, family]), posinf=1e300))
+        limit = own.GROSS if young else self.limit
+        since, until = self.drift._span(int(self.cells.window[cell]), int(self.moments.at.max()))
+        # So many machines are looked at in this window.
+        looked = len(self.cells.keys)
+        sure = None if young else min(1.0, looked * own.chance(self.kept["own"], figure))
+        shown = {
+            kind: float(value)
+            for kind, value in zip(cells_.FAMILIES, self.apart[cell, place].tolist(), strict=True)
+            if math.isfinite(value)
+        }
+        if family == cells_.MISSING:
+            shown["share"] = cells_.share(float(self.cells.stats[cell, place, family]))
+        shown["baseline_windows"] = float(max(self.many[cell], 0))
+        return stage.Watched(
+            name if family != cells_.MISSING else name + bins.MISSING,
+            since, until, int(self.cells.stop[cell] - self.cells.first[cell]), figure, limit, shown, True, machine,
+            (machine,), self._began(cell, place, family), sure, causes.cause(pattern, columns, 1),
+            pattern + (f" with {self.names[partner]}" if partner >= 0 else ""), self._series(cell, place, family),
+        )  # fmt: skip
+
+    def _pattern(self, cell: int, place: int) -> tuple[str, int]:
+        import numpy as np
+
+        spread = np.exp(self.base[cell, :, cells_.SPREAD])
+        partner = causes.swapped(
+            place,
+            self.cells.stats[cell, :, cells_.LEVEL],
+            self.base[cell, :, cells_.LEVEL],
+            spread,
+            self.far[cell],
+        )
+        if partner >= 0:
+            return "swap", partner
+        values = self.found.get(self.names[place])
+        if values is None or not hasattr(values, "dtype"):
+            return "missing", -1
+        rows = slice(self.cells.first[cell], self.cells.stop[cell])
+        return causes.kind(values[rows], self.base[cell, place], self.apart[cell, place]), -1
+
+    def _began(self, cell: int, place: int, family: int) -> int:
+        """Return when it began: in this window or the same machine's one before."""
+        values = self.found.get(self.names[place])
+        before = cell > 0 and self.cells.unit[cell - 1] == self.cells.unit[cell]
+        rows = slice(self.cells.first[cell - 1 if before else cell], self.cells.stop[cell])
+        at = self.moments.at[rows]
+        if values is None or not hasattr(values, "dtype"):
+            return int(self.moments.at[self.cells.first[cell]])
+        return causes.began(at, values[rows], family, float(self.base[cell, place, cells_.LEVEL]))
+
+    def _series(self, cell: int, place: int, family: int) -> dict[str, Any]:
+        """Return the figure of every window of the machine so far, and the band that its baseline allows."""
+        import numpy as np
+
+        mine = np.flatnonzero(self.cells.unit[: cell + 1] == self.cells.unit[cell])[-26:]
+        last = int(self.moments.at.max())
+        base = float(self.base[cell, place, family])
+        if self.many[cell] < 0:
+            wide = own.GROSS * float(self.kept["own"]["fleet"]["between"][place][family] or 0.0)
+        else:
+            wide = (
+                self.limit
+                * float(self.kept["own"]["unit"][place][family])
+                * math.sqrt(1 + 1 / self.many[cell])
+            )
+        return {
+            "figure": cells_.FAMILIES[family],
+            "at": [self.drift._span(int(self.cells.window[one]), last)[1] for one in mine.tolist()],
+            "value": [
+                value if math.isfinite(value) else None
+                for value in self.cells.stats[mine, place, family].tolist()
+            ],
+            "low": base - wide,
+            "high": base + wide,
+        }
+
+    def explained(self, one: stage.Watched, window: int, share: float) -> stage.Watched:
+        """Return an alarm of the fleet with who is behind it: the machines that moved furthest in that column."""
+        import dataclasses
+
+        import numpy as np
+
+        name = one.column.removesuffix(bins.MISSING)
+        who: tuple[str, ...] = ()
+        began = None
+        if self.judged:
+            here = np.flatnonzero(self.cells.window == window)
+            far = self.far[here, self.names.index(name)]
+            order = np.argsort(-far, kind="stable")[:NAMED]
+            moved = [place for place in order.tolist() if far[place] > 0.5] or order[:1].tolist()
+            who = tuple(self.cells.keys[self.cells.unit[here[place]]] for place in moved)
+            if moved and name in self.found:
+                worst = int(here[moved[0]])
+                family = cells_.MISSING if one.column.endswith(bins.MISSING) else cells_.LEVEL
+                began = self._began(worst, self.names.index(name), family)
+        kind = "missing" if one.column.endswith(bins.MISSING) else "shift"
+        return dataclasses.replace(
+            one, machines=who, began=began if began is not None else one.since, sure=share,
+            cause=causes.DATA if len(who) != 1 else causes.SENSOR, kind=kind,
+        )  # fmt: skip
 
 
 def _judge(
@@ -120,6 +354,8 @@ def _judge(
         if suffix:
             shown["share"] = float(current[1])
         elif told["kind"] == "number" and values is not None:
-            shown["median_shift"] = float(np.median(values[np.isfinite(values)])) - told["median"]
+            grid = np.quantile(values[np.isfinite(values)].astype(np.float64), bins.GRID)
+            shown["median_shift"] = float(grid[len(grid) // 2]) - told["median"]
+            shown["wasserstein"] = float(np.abs(grid - np.array(told["grid"])).mean())
         psi, limit = shown["psi"], limits.get(name + suffix, math.inf)
         yield stage.Watched(name + suffix, when[0], when[1], when[2], psi, limit, shown, bool(psi > limit))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flyball import evidence, part
@@ -11,7 +11,11 @@ from flyball.features import stage as features
 from flyball.monitoring.performance import Performance
 
 if TYPE_CHECKING:
+    from flyball.data import stage as data
     from flyball.data.stage import Array
+
+#: By machine: the moments at which its own baseline begins anew.
+Resets = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -25,18 +29,35 @@ class Reference:
 class DriftDetector(part.Part):
     """Abstract: compares what comes in with what was trained on, inside a budget of false alarms."""
 
-    def reference(self, x: features.Matrix, answers: Array | None, seed: int) -> Reference:
+    def reference(
+        self, x: features.Matrix, answers: Array | None, seed: int, resets: Resets | None = None
+    ) -> Reference:
         """Return what must be kept of the training rows (columns and answers), thresholds included."""
         raise NotImplementedError
 
-    def watch(self, reference: Reference, x: features.Matrix, answers: Array | None) -> tuple[Watched, ...]:
-        """Return one row per column and window: the statistics, the limit, and whether it alarms."""
+    def watch(
+        self,
+        reference: Reference,
+        x: features.Matrix,
+        answers: Array | None,
+        resets: Resets | None = None,
+    ) -> tuple[Watched, ...]:
+        """Return one row per column and window of the fleet, and one per alarmed column and window of a machine."""
         raise NotImplementedError
+
+    def resets(self, tables: data.Tables) -> Resets:
+        """Return when each machine's own baseline began anew, by its name; nothing resets unless a part says so."""
+        return {}
 
 
 @dataclass(frozen=True)
 class Watched:
-    """One column in one window: the statistics that are shown, the one that is judged, and its limit."""
+    """One column in one window: the statistics that are shown, the one that is judged, and its limit.
+
+    `machine` is "" for the fleet as a whole; `machines` name whom a fleet's alarm comes from, worst first.  An alarm
+    says when it `began`, how `sure` it is (the chance that anything watched in this window shows as much although
+    nothing happened), its `cause` and `kind`; `series` (at, value, low, high: lists) is what to draw of the column.
+    """
 
     column: str
     since: int
@@ -46,6 +67,13 @@ class Watched:
     limit: float
     shown: Mapping[str, float]
     alarm: bool
+    machine: str = ""
+    machines: tuple[str, ...] = ()
+    began: int | None = None
+    sure: float | None = None
+    cause: str = ""
+    kind: str = ""
+    series: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Detector(part.Part):

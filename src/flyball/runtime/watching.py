@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import evidence, part
 from flyball.features import stage as features
-from flyball.monitoring import Drift
+from flyball.monitoring import Drift, episodes
 from flyball.monitoring import stage as monitoring
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 LISTED = 12
 
 
-def reference(page: System, held: contests.Held, x: features.Matrix, seed: int) -> dict[str, Any]:
+def reference(
+    page: System, held: contests.Held, x: features.Matrix, seed: int, resets: monitoring.Resets | None = None
+) -> dict[str, Any]:
     """Return what the drift detector keeps: the columns of the rows learned from, and the answers to the test rows.
 
     The answers have a reference of their own because those to rows that were learned from are sharper: they lie
@@ -28,15 +30,16 @@ def reference(page: System, held: contests.Held, x: features.Matrix, seed: int) 
     detector = page.monitoring.drift
     if detector is None:
         return {}
-    columns = _halved(detector).reference(x.take(held.trained), None, seed)
+    columns = _halved(detector).reference(x.take(held.trained), None, seed, resets)
     test = features.Matrix(x.moments[held.test.rows], {})
-    answers = _halved(detector).reference(test, held.test.answers["challenger"], seed)
+    answers = _halved(detector).reference(test, held.test.answers["challenger"], seed, resets)
     return {"detector": columns.detector, "columns": columns.settings, "answers": answers.settings}
 
 
 def drift(
-    page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, kept: Mapping[str, Any]
-) -> tuple[monitoring.Watched, ...]:
+    page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, kept: Mapping[str, Any],
+    resets: monitoring.Resets | None = None,
+) -> tuple[monitoring.Watched, ...]:  # fmt: skip
     """Return the windows of everything asked after the references, judged against them."""
     detector = page.monitoring.drift
     if detector is None or not kept:
@@ -44,12 +47,12 @@ def drift(
     rows = _after(asked, x, held.trained)
     rows = rows if len(rows) else x.take(held.test.rows)
     name = kept["detector"]
-    found = _halved(detector).watch(monitoring.Reference(name, kept["columns"]), rows, None)
+    found = _halved(detector).watch(monitoring.Reference(name, kept["columns"]), rows, None, resets)
     newer = _after(asked, x, held.test.rows)
     if len(newer):
         said = held.predictors["challenger"].predict(newer)
         plain = features.Matrix(newer.moments, {})
-        found += _halved(detector).watch(monitoring.Reference(name, kept["answers"]), plain, said)
+        found += _halved(detector).watch(monitoring.Reference(name, kept["answers"]), plain, said, resets)
     return found
 
 
@@ -69,20 +72,9 @@ def _after(asked: features.Matrix, x: features.Matrix, rows: Ints) -> features.M
     return asked.take(np.flatnonzero(asked.moments.at > x.moments.at[rows].max()))
 
 
-def alarms(watched: Sequence[monitoring.Watched]) -> list[evidence.Alarm]:
-    """Return one alarm per window in which any column drifted: an episode, naming its columns, worst first."""
-    out = []
-    for until in sorted({one.until for one in watched if one.alarm}):
-        worst = sorted(
-            (one for one in watched if one.alarm and one.until == until), key=lambda one: -_excess(one)
-        )
-        names = tuple(one.column for one in worst)
-        why = ", ".join(f"{one.column} PSI {one.statistic:.3f} > {one.limit:.3f}" for one in worst[:3])
-        first = worst[0]
-        out.append(
-            evidence.Alarm("drift", until, first.statistic, first.limit, names, why=why, since=first.since)
-        )
-    return out
+def alarms(watched: Sequence[monitoring.Watched], machines: int = 0) -> list[evidence.Alarm]:
+    """Return one alarm per episode of drift among so many machines: see `flyball.monitoring.episodes`."""
+    return episodes.alarms(watched, machines)
 
 
 def concept(
@@ -134,8 +126,10 @@ def shown(
     watched: Sequence[monitoring.Watched], raised: Sequence[evidence.Alarm], retrain: str
 ) -> dict[str, Any]:
     """Return the watch as JSON: the last window's worst columns, every alarm, and why to train again."""
-    last = max((one.until for one in watched), default=0)
-    rows = sorted((one for one in watched if one.until == last), key=lambda one: -_excess(one))
+    last = max((one.until for one in watched if not one.machine), default=0)
+    rows = sorted(
+        (one for one in watched if one.until == last and not one.machine), key=lambda one: -_excess(one)
+    )
     return {
         "windows": len({one.until for one in watched}),
         "columns": [
@@ -143,9 +137,27 @@ def shown(
              "alarm": one.alarm, **one.shown}
             for one in rows[:LISTED]
         ],
-        "alarms": [told(alarm) for alarm in raised],
+        "alarms": [told(alarm) | _drawn(alarm, watched) for alarm in raised],
         "retrain": retrain,
     }  # fmt: skip
+
+
+def _drawn(alarm: evidence.Alarm, watched: Sequence[monitoring.Watched]) -> dict[str, Any]:
+    """Return what to draw of an alarm of drift: its worst column on its worst machine, with the band it left."""
+    if alarm.detector != "drift":
+        return {}
+    found = [
+        one
+        for one in watched
+        if one.series
+        and one.machine in alarm.machines
+        and one.column in alarm.columns
+        and one.until >= alarm.at
+    ]
+    if not found:
+        return {}
+    worst = max(found, key=lambda one: (one.until == alarm.at, _excess(one)))
+    return {"series": {"column": worst.column, "machine": worst.machine, **worst.series}}
 
 
 def _excess(one: monitoring.Watched) -> float:

@@ -1,0 +1,149 @@
+"""What an alarmed column looks like: since when, in which known pattern, and so from what: a sensor, or the data.
+
+One channel of one machine that shows what it cannot is a broken sensor; several machines at once, or many channels of
+one that move together, are a process that has changed.  What follows from the data (the concept) is watched elsewhere.
+
+Source of the change point: Page, Biometrika 41 (1954), for cumulated sums.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from flyball.monitoring import cells as cells_
+
+if TYPE_CHECKING:
+    from flyball.data.stage import Floats, Ints
+
+SENSOR, DATA, CONCEPT = "sensor", "data", "concept"
+#: What somebody else's unit is of the house's, both ways: thousands and other decimals, minutes, hours, degrees.
+FACTORS = (10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e9, 60.0, 3600.0, 3.6, 25.4, 6.894757, 1.8, math.pi / 180)
+OFFSETS = (273.15, 32.0)
+#: Patterns that no process makes.
+IMPOSSIBLE = ("flatline", "unit", "swap", "spikes", "missing", "clipping")
+#: More channels of one machine than this at once are no broken sensor.
+FEW = 2
+
+
+def began(at: Ints, values: Any, family: int, base: float) -> int:
+    """Return the moment at which a column began to differ: where the cumulated sum bends the most.
+
+    >>> import numpy as np
+    >>> began(np.arange(10), np.r_[np.zeros(6), np.ones(4)], cells_.LEVEL, 0.0)
+    6
+    """
+    import numpy as np
+
+    there = np.isfinite(values)
+    if family == cells_.MISSING:
+        figures, when = (~there).astype(np.float64), at
+    else:
+        figures, when = values[there].astype(np.float64), at[there]
+        if family == cells_.TIES:
+            figures = np.r_[0.0, (np.diff(figures) == 0).astype(np.float64)] if len(figures) else figures
+        elif family == cells_.SPREAD:
+            figures = np.abs(figures - np.median(figures)) if len(figures) else figures
+    if len(figures) < 2:
+        return int(at[0])
+    # Ranks where the level is meant would lose the size; single wild values are held to a few spreads instead.
+    middle, width = np.median(figures), np.subtract(*np.quantile(figures, (0.9, 0.1))) or 1.0
+    bent = np.cumsum(np.clip((figures - middle) / width, -3, 3))
+    bent -= bent[-1] * np.arange(1, len(bent) + 1) / len(bent)
+    place = int(np.argmax(np.abs(bent[:-1]))) + 1
+    return int(when[place])
+
+
+def kind(values: Floats, base: Floats, apart: Floats) -> str:
+    """Return the pattern of a window's values; `base` and `apart` are its four figures' baseline and distances.
+
+    >>> import numpy as np
+    >>> usual = np.array([5.0, 0.0, 0.0, 0.0])
+    >>> kind(np.full(9, 5000.0), usual, np.array([900.0, 1.0, 1.0, 0.0]))
+    'unit'
+    """
+    import numpy as np
+
+    figures = np.nan_to_num(np.abs(apart), nan=0.0)
+    there = values[np.isfinite(values)].astype(np.float64)
+    if figures.argmax() == cells_.MISSING or not len(there):
+        return "missing"
+    level, spread = float(base[cells_.LEVEL]), float(np.exp(base[cells_.SPREAD]))
+    if not math.isfinite(spread):
+        spread = max(float(there.std()), 1e-12)
+    middle = float(np.median(there))
+    # A few hours at the end of a window say it too: its last quarter.
+    late = float(np.median(there[-max(len(there) // 4, 1) :]))
+    if any(_other_unit(value, level, spread) for value in (middle, late)):
+        return "unit"
+    if figures.argmax() == cells_.TIES:
+        return "clipping" if _clipped(there) else "flatline"
+    out = np.abs(there - middle) > 5 * spread
+    if 0 < out.mean() < 0.3 and abs(middle - level) < 2 * spread and figures.argmax() == cells_.SPREAD:
+        return "spikes"
+    if figures.argmax() == cells_.SPREAD and abs(late - level) < 2 * spread:
+        return "noise"
+    third = max(len(there) // 3, 1)
+    rises = abs(np.median(there[-third:]) - np.median(there[:third]))
+    bends = abs(np.median(there[third:-third]) - (np.median(there[-third:]) + np.median(there[:third])) / 2)
+    return "ramp" if len(there) > 8 and rises > spread and bends < 0.5 * rises else "shift"
+
+
+def _other_unit(value: float, level: float, spread: float) -> bool:
+    """Whether a value is the usual one in another unit, and far from it."""
+    if abs(value - level) < 8 * spread:
+        return False
+    near = 0.02 * abs(value) + 0.0
+    factors = (*FACTORS, *(1 / factor for factor in FACTORS))
+    if level and any(
+        abs(value - level * f) <= max(near, 4 * spread * f) for f in factors if value / level > 0
+    ):
+        return True
+    return any(abs(abs(value - level) - offset) <= 4 * spread for offset in OFFSETS)
+
+
+def _clipped(there: Floats) -> bool:
+    """Whether the values that stand still are the largest, or the smallest."""
+    import numpy as np
+
+    still = there[1:][np.diff(there) == 0]
+    return (
+        bool(len(still))
+        and (float(np.mean(still == there.max())) > 0.9 or float(np.mean(still == there.min())) > 0.9)
+        and len(np.unique(there)) > 0.2 * len(there)
+    )
+
+
+def swapped(place: int, levels: Floats, base: Floats, spread: Floats, apart: Floats) -> int:
+    """Return which column's place another one has taken and given its own for, -1 for none.
+
+    `levels`, `base` and `spread` (columns,) are what a machine's columns show, used to show, and how widely; `apart`
+    (columns,) how far they lie from their own baselines, in limits: both lie beyond half of one.
+
+    >>> import numpy as np
+    >>> swapped(0, np.array([24.0, 38.0]), np.array([38.0, 24.0]), np.ones(2), np.full(2, 9.0))
+    1
+    """
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        theirs = np.abs(levels[place] - base) <= 2 * (spread + spread[place])
+        mine = np.abs(levels - base[place]) <= 2 * (spread + spread[place])
+        own = np.abs(levels[place] - base[place]), np.abs(levels - base)
+        nearer = np.maximum(np.abs(levels[place] - base), np.abs(levels - base[place])) < 0.5 * np.minimum(
+            *own
+        )
+    found = np.flatnonzero(theirs & mine & nearer & (np.abs(apart) > 0.5))
+    found = found[found != place]
+    return int(found[np.argmax(np.abs(apart[found]))]) if len(found) else -1
+
+
+def cause(pattern: str, columns: int, machines: int) -> str:
+    """Return from what so many columns of so many machines show a pattern.
+
+    >>> cause("flatline", 1, 1), cause("shift", 9, 1), cause("missing", 1, 12)
+    ('sensor', 'data', 'data')
+    """
+    if machines > 1:
+        return DATA
+    return SENSOR if pattern in IMPOSSIBLE or columns <= FEW else DATA
