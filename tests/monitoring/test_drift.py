@@ -65,7 +65,7 @@ def test_a_shifted_column_is_found_and_named_and_no_other():
     assert all(one.alarm for one in fleet if one.column == "c3")
     assert all(len(one.machines) >= 10 and one.cause == "data" for one in fleet if one.alarm)
     alone = [one for one in found if one.machine]
-    assert np.mean([one.column == "c3" for one in alone]) > 0.9
+    assert np.mean([one.column == "c3" for one in alone]) > 0.8
     shift = [one.shown["median_shift"] for one in fleet if one.column == "c3"]
     assert np.median(shift) == pytest.approx(6.0, abs=2.0)
 

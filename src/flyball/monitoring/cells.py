@@ -50,11 +50,11 @@ class Cells:
 
     @property
     def whole(self) -> Array:
-        """Return which cells have rows enough and no reset inside: these are judged, (K,)."""
+        """Return which cells have rows enough to be judged, (K,)."""
         import numpy as np
 
         size = self.stop - self.first
-        return np.asarray((size >= WHOLE * np.median(size)) & ~self.mixed) if len(size) else self.mixed
+        return np.asarray(size >= WHOLE * np.median(size)) if len(size) else self.mixed
 
 
 def scales(found: Mapping[str, Any]) -> list[float]:
@@ -155,13 +155,21 @@ def _parts(moments: features.Moments, first: Ints, stop: Ints, resets: Resets) -
     return part, mixed
 
 
-def runs(cells: Cells) -> Iterator[tuple[int, Ints]]:
-    """Yield (unit, cells) of every machine, its whole cells between two resets, oldest first."""
+def machines(cells: Cells) -> Iterator[tuple[int, Ints]]:
+    """Yield (unit, cells) of every machine: its whole cells, oldest first."""
     import numpy as np
 
     whole = np.flatnonzero(cells.whole)
-    if not len(whole):
-        return
-    fresh = np.flatnonzero(np.diff(cells.unit[whole]) | np.diff(cells.part[whole])) + 1
-    for mine in np.split(whole, fresh):
-        yield int(cells.unit[mine[0]]), mine
+    for mine in np.split(whole, np.flatnonzero(np.diff(cells.unit[whole])) + 1):
+        if len(mine):
+            yield int(cells.unit[mine[0]]), mine
+
+
+def runs(cells: Cells, mine: Ints) -> Iterator[Ints]:
+    """Yield the cells of one machine between two resets, those with a reset inside left out."""
+    import numpy as np
+
+    plain = mine[~cells.mixed[mine]]
+    for run in np.split(plain, np.flatnonzero(np.diff(cells.part[plain])) + 1):
+        if len(run):
+            yield run

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: The fleet as a whole may take this part of the budget, and alarm in no more than this share of its windows.
 FLEET, MOST_FLEET = 0.25, 0.1
+#: So many machines at most are each held against themselves; of more, such as all disks of a data centre, only the
+#: fleet is judged, and has the whole budget.
+MOST_MACHINES = 1000
 #: So many columns of one machine's window are told, worst first; so many machines of a fleet's.
 TOLD, NAMED = 12, 40
 
@@ -34,9 +37,10 @@ class Drift(stage.DriftDetector):
     machine and of the fleet as a whole.  An episode is a row of alarmed windows; what the whole fleet shows is one.
 
     A machine is held against its own baseline: level, spread, ties and missing values of every column, each in its
-    own tail's unit.  The baseline begins anew at each row of a `reset` column (a work order; of a flag, where it is
-    true) and where a `changed` column shows another value than before (a software release, a recipe): for `settle`
-    windows the machine is only held against what no machine of the fleet ever looked like, then against those.
+    own tail's unit.  The baseline of levels begins anew at each row of a `reset` column (a work order; of a flag,
+    where it is true) and where a `changed` column shows another value than before (a software release, a recipe): for
+    `settle` windows they are only held against what no machine of the fleet ever looked like, then against those.
+    Nothing excuses values that stand still or are missing.  More than `MOST_MACHINES` are judged as a fleet only.
 
     The fleet is judged by the population stability index over deciles of the reference, and by that of the share of
     missing or new values, told as a column of its own with ": missing" behind its name; the Kullback-Leibler and
@@ -70,7 +74,8 @@ class Drift(stage.DriftDetector):
         >>> [round(share, 4) for share in Drift(units.days(7), 1.0, units.days(364)).shares(8)]
         [0.0385, 0.0144]
         """
-        fleet = min(FLEET * self.share() * machines, MOST_FLEET)
+        part = FLEET if machines <= MOST_MACHINES else 1.0
+        fleet = min(part * self.share() * machines, MOST_FLEET)
         return fleet, self.share() - fleet / max(machines, 1)
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
@@ -101,16 +106,14 @@ class Drift(stage.DriftDetector):
         for column in (*self.reset, *self.changed):
             table, name = features.split(column)
             rows = features.arrived(tables, table)
-            values = rows.columns[name]
-            figures = getattr(values, "codes", values)
-            given = figures >= 0 if figures is not values else np.isfinite(values) & (values != 0)
+            there, true, figures = _given(rows.columns[name])
             machine = np.repeat(np.arange(len(rows.keys)), np.diff(rows.starts))
             if column in self.changed:
-                there = np.flatnonzero(figures >= 0 if figures is not values else np.isfinite(values))
-                other = (np.diff(figures[there]) != 0) & (np.diff(machine[there]) == 0)
-                found = there[1:][other]
+                told = np.flatnonzero(there)
+                other = (np.diff(figures[told]) != 0) & (np.diff(machine[told]) == 0)
+                found = told[1:][other]
             else:
-                found = np.flatnonzero(given)
+                found = np.flatnonzero(true)
             for code, at in zip(machine[found].tolist(), rows.at[found].tolist(), strict=True):
                 out.setdefault(rows.keys[code], set()).add(at)
         return {key: tuple(sorted(when)) for key, when in sorted(out.items())}
@@ -182,6 +185,17 @@ class Drift(stage.DriftDetector):
         return np.asarray((newest[moments.codes] - moments.at) // int(self.over))
 
 
+def _given(column: Any) -> tuple[Array, Array, Array]:
+    """Return where a column has a value, where that is true (a text is), and its values as numbers, (n,) each."""
+    import numpy as np
+
+    codes = getattr(column, "codes", None)
+    if codes is not None:
+        return codes >= 0, codes >= 0, codes
+    there = np.isfinite(column)
+    return there, there & (column != 0), column
+
+
 class _Machines:
     """The machines of some rows, each against itself: their alarms, and who is behind one of the fleet's."""
 
@@ -207,9 +221,10 @@ class _Machines:
         self.apart, self.base, self.many = own.judge(self.cells, kept["own"], drift.settle)
         self.limit = own.limit(kept["own"], kept["shares"][1])
         # In limits, those of a machine against itself or against the fleet: beyond 1 is an alarm.
-        limits = np.where(self.many < 0, own.GROSS, self.limit)
-        self.far = own.largest(self.apart) / limits[:, None]
-        self.far[self.many == 0] = 0.0
+        limits = np.full((len(self.many), 1, len(cells_.FAMILIES)), self.limit)
+        limits[self.many[:, 0] < 0, :, cells_.LEVEL] = own.GROSS
+        self.each = np.nan_to_num(np.abs(self.apart), nan=0.0, posinf=1e300) / limits
+        self.far = self.each.max(axis=2)
 
     def alarms(self) -> Iterator[stage.Watched]:
         """Yield the alarmed columns of every alarmed cell, oldest window first, then by machine, worst first."""
@@ -227,10 +242,10 @@ class _Machines:
     def _told(self, cell: int, place: int, columns: int) -> stage.Watched:
         import numpy as np
 
-        family = int(np.nan_to_num(np.abs(self.apart[cell, place])).argmax())
+        family = int(self.each[cell, place].argmax())
         name, machine = self.names[place], self.cells.keys[self.cells.unit[cell]]
         pattern, partner = self._pattern(cell, place)
-        young = self.many[cell] < 0
+        young = family == cells_.LEVEL and self.many[cell, 0] < 0
         figure = float(np.nan_to_num(np.abs(self.apart[cell, place, family]), posinf=1e300))
         limit = own.GROSS if young else self.limit
         since, until = self.drift._span(int(self.cells.window[cell]), int(self.moments.at.max()))
@@ -244,7 +259,7 @@ class _Machines:
         }
         if family == cells_.MISSING:
             shown["share"] = cells_.share(float(self.cells.stats[cell, place, family]))
-        shown["baseline_windows"] = float(max(self.many[cell], 0))
+        shown["baseline_windows"] = float(max(self.many[cell, min(family, 1)], 0))
         return stage.Watched(
             name if family != cells_.MISSING else name + bins.MISSING,
             since, until, int(self.cells.stop[cell] - self.cells.first[cell]), figure, limit, shown, True, machine,
@@ -269,7 +284,7 @@ class _Machines:
         if values is None or not hasattr(values, "dtype"):
             return "missing", -1
         rows = slice(self.cells.first[cell], self.cells.stop[cell])
-        return causes.kind(values[rows], self.base[cell, place], self.apart[cell, place]), -1
+        return causes.kind(values[rows], self.base[cell, place], self.each[cell, place]), -1
 
     def _began(self, cell: int, place: int, family: int) -> int:
         """Return when it began: in this window or the same machine's one before."""
@@ -288,13 +303,12 @@ class _Machines:
         mine = np.flatnonzero(self.cells.unit[: cell + 1] == self.cells.unit[cell])[-26:]
         last = int(self.moments.at.max())
         base = float(self.base[cell, place, family])
-        if self.many[cell] < 0:
-            wide = own.GROSS * float(self.kept["own"]["fleet"]["between"][place][family] or 0.0)
+        many = int(self.many[cell, min(family, 1)])
+        if many < 0:
+            wide = own.GROSS * float(self.kept["own"]["fleet"]["between"][place] or 0.0)
         else:
             wide = (
-                self.limit
-                * float(self.kept["own"]["unit"][place][family])
-                * math.sqrt(1 + 1 / self.many[cell])
+                self.limit * float(self.kept["own"]["unit"][place][family]) * math.sqrt(1 + 1 / max(many, 1))
             )
         return {
             "figure": cells_.FAMILIES[family],

@@ -14,7 +14,7 @@ Source: Künsch, Annals of Statistics 17 (1989), for blocks; Westfall and Young,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flyball.monitoring import cells as cells_
@@ -37,60 +37,74 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
     import numpy as np
 
     base, many = _others(cells, settle)
-    judged = np.flatnonzero(many > 0)
+    judged = np.flatnonzero(many[:, 1] > 0)
     if len(judged) < LEAST_CELLS:
         return {}
-    apart = (cells.stats[judged] - base[judged]) / np.sqrt(1 + 1 / many[judged])[:, None, None]
-    least = np.array(LEAST)[None, :] * np.where(
-        np.arange(4)[None, :] == cells_.LEVEL, np.array(usual)[:, None], 1.0
-    )
+    apart = _apart(cells.stats, base, many)[judged]
+    column = np.array(usual)[:, None]
+    least = np.array(LEAST)[None, :] * np.where(np.arange(4)[None, :] == cells_.LEVEL, column, 1.0)
     level = np.abs(_or_zero(_mean(cells.stats[:, :, cells_.LEVEL])))
     least[:, cells_.LEVEL] = np.maximum(least[:, cells_.LEVEL], 1e-9 * level + 1e-12)
     unit = np.maximum(_tail(np.abs(apart)), least)
-    worst = largest(signed(apart / unit)).max(axis=1)
-    baselines, settled = _last(cells, settle)
-    fleet = np.array([_mean(cells.stats[mine]) for _, mine in cells_.runs(cells)])
-    usually = _mean(fleet)
-    between = np.maximum(np.sqrt(_or_zero(_mean((fleet - usually) ** 2))), unit)
+    each = {unit_: _baseline(cells, mine, settle) for unit_, mine in cells_.machines(cells)}
+    levels = np.array(
+        [base[:, cells_.LEVEL] for _, mine in cells_.machines(cells) for base in _levels(cells, mine)]
+    )
+    usually = _mean(levels)
+    between = np.maximum(np.sqrt(_or_zero(_mean((levels - usually) ** 2))), unit[:, cells_.LEVEL])
     return {
         "unit": _rounded(unit),
-        "tail": tail(worst),
+        "tail": tail(largest(signed(apart / unit)).max(axis=1)),
         "cells": len(judged),
         "machines": {
-            cells.keys[unit_]: {"windows": int(settled[unit_]), "mean": _rounded(baselines[unit_])}
-            for unit_ in np.flatnonzero(settled >= settle).tolist()
+            cells.keys[unit_]: {"windows": [found[1], found[2]], "mean": _rounded(found[0])}
+            for unit_, found in each.items()
         },
         "fleet": {"mean": _rounded(usually), "between": _rounded(between)},
     }
 
 
 def judge(cells: cells_.Cells, kept: Mapping[str, Any], settle: int) -> tuple[Floats, Floats, Ints]:
-    """Return how far each figure lies from its baseline (K, columns, 4), the baseline, and its number of windows (K,).
+    """Return how far each figure lies from its baseline (K, columns, 4), the baseline, and its windows (K, 2).
 
-    The number is 0 where a cell is not judged, and -1 where a machine has no baseline yet and is held against the
-    fleet's: there the distance is given in such units that `GROSS` of the fleet's spreads are one limit's worth.
+    The first number is that of the level's baseline, the second that of the others'; 0 where there is none and nothing
+    is judged, -1 where a level has none of its own yet and is held against the fleet's, in the fleet's spreads.
     """
     import numpy as np
 
-    unit = _array(kept["unit"])
-    apart = np.full(cells.stats.shape, np.nan)
     base = np.full(cells.stats.shape, np.nan)
-    many = np.zeros(len(cells.unit), dtype=np.int64)
-    for machine, mine in cells_.runs(cells):
+    many = np.zeros((len(cells.unit), 2), dtype=np.int64)
+    for machine, mine in cells_.machines(cells):
         known = kept["machines"].get(cells.keys[machine])
-        if known is not None and cells.part[mine[0]] == 0:
-            base[mine], many[mine] = _array(known["mean"])[None], known["windows"]
-            continue
-        young, rest = mine[:settle], mine[settle:]
-        base[young], many[young] = _array(kept["fleet"]["mean"])[None], -1
-        if len(rest):
-            base[rest], many[rest] = _mean(cells.stats[young])[None], len(young)
-    own, fleet = many > 0, many < 0
-    if own.any():
-        apart[own] = (cells.stats[own] - base[own]) / unit / np.sqrt(1 + 1 / many[own])[:, None, None]
-    if fleet.any():
-        apart[fleet] = (cells.stats[fleet] - base[fleet]) / _array(kept["fleet"]["between"])
+        mean = _array(known["mean"]) if known else None
+        base[mine, :, cells_.LEVEL], many[mine, 0] = _array(kept["fleet"]["mean"])[None], -1
+        for number, run in enumerate(cells_.runs(cells, mine)):
+            if mean is not None and known["windows"][0] and number == 0 and cells.part[run[0]] == 0:
+                base[run, :, cells_.LEVEL], many[run, 0] = mean[None, :, cells_.LEVEL], known["windows"][0]
+            elif len(run) > settle:
+                rest = run[settle:]
+                base[rest, :, cells_.LEVEL] = _mean(cells.stats[run[:settle], :, cells_.LEVEL])[None]
+                many[rest, 0] = settle
+        if mean is not None and known["windows"][1]:
+            base[mine, :, 1:], many[mine, 1] = mean[None, :, 1:], known["windows"][1]
+        elif len(mine) > settle:
+            base[mine[settle:], :, 1:] = _mean(cells.stats[mine[:settle], :, 1:])[None]
+            many[mine[settle:], 1] = settle
+    apart = _apart(cells.stats, base, many) / _array(kept["unit"])
+    young = many[:, 0] < 0
+    between = _array(kept["fleet"]["between"])
+    apart[young, :, cells_.LEVEL] = (
+        cells.stats[young, :, cells_.LEVEL] - base[young, :, cells_.LEVEL]
+    ) / between
     return signed(apart), base, many
+
+
+def _apart(stats: Floats, base: Floats, many: Any) -> Floats:
+    """Return the distances, each as if its baseline were known: one of few windows is unsure itself."""
+    import numpy as np
+
+    unsure = np.sqrt(1 + 1 / np.maximum(many, 1))[:, None, [0, 1, 1, 1]]
+    return np.asarray((stats - base) / unsure)
 
 
 def limit(kept: Mapping[str, Any], share: float) -> float:
@@ -178,39 +192,56 @@ def _tail(figures: Floats) -> Floats:
 
 
 def _others(cells: cells_.Cells, settle: int) -> tuple[Floats, Floats]:
-    """Return the mean of each cell's run without it and its neighbours, and of how many cells; 0 where too few."""
+    """Return the mean of each cell's baseline without it and its neighbours; its windows (K, 2), 0: too few."""
     import numpy as np
 
-    base, many = np.full(cells.stats.shape, np.nan), np.zeros(len(cells.unit))
-    for _, mine in cells_.runs(cells):
-        n = len(mine)
-        if n < settle + 1:
-            continue
-        values = cells.stats[mine]
-        near = 1 if n >= settle + 3 else 0
-        filled, there = _or_zero(values), ~np.isnan(values)
-        total, counted = filled.sum(axis=0), there.sum(axis=0)
-        for place in range(n):
-            left = slice(max(0, place - near), place + near + 1)
-            kept = counted - there[left].sum(axis=0)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                base[mine[place]] = np.where(kept > 0, (total - filled[left].sum(axis=0)) / kept, np.nan)
-            many[mine[place]] = n - (min(n, left.stop) - left.start)
+    base, many = np.full(cells.stats.shape, np.nan), np.zeros((len(cells.unit), 2))
+    for _, mine in cells_.machines(cells):
+        for run in cells_.runs(cells, mine):
+            base[run, :, :1], many[run, 0] = _left(cells.stats[run, :, :1], settle)
+        base[mine, :, 1:], many[mine, 1] = _left(cells.stats[mine, :, 1:], settle)
     return base, many
 
 
-def _last(cells: cells_.Cells, settle: int) -> tuple[Floats, Ints]:
-    """Return every machine's last baseline (machines, columns, 4), and of how many windows; 0 where of too few."""
+def _left(values: Floats, settle: int) -> tuple[Floats, Floats]:
+    """Return for each of n cells the mean of the others, its neighbours left out, and of how many that is."""
     import numpy as np
 
-    base = np.full((len(cells.keys), *cells.stats.shape[1:]), np.nan)
-    many = np.zeros(len(cells.keys), dtype=np.int64)
-    newest = np.full(len(cells.keys), -1)
-    np.maximum.at(newest, cells.unit, cells.part)
-    for machine, mine in cells_.runs(cells):
-        if cells.part[mine[0]] == newest[machine] and len(mine) >= settle:
-            base[machine], many[machine] = _mean(cells.stats[mine]), len(mine)
-    return base, many
+    n = len(values)
+    if n < settle + 1:
+        return np.full(values.shape, np.nan), np.zeros(n)
+    near = 1 if n >= settle + 3 else 0
+    filled, there = _or_zero(values), np.isfinite(values).astype(np.float64)
+    kept, counted = (part.sum(axis=0) - _near(part, near) for part in (filled, there))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(counted > 0, kept / counted, np.nan)
+    return mean, n - _near(np.ones(n), near)
+
+
+def _near(values: Floats, near: int) -> Floats:
+    import numpy as np
+
+    out = np.array(values)
+    if near:
+        out[1:] += values[:-1]
+        out[:-1] += values[1:]
+    return out
+
+
+def _levels(cells: cells_.Cells, mine: Ints) -> Iterator[Floats]:
+    for run in cells_.runs(cells, mine):
+        yield _mean(cells.stats[run])
+
+
+def _baseline(cells: cells_.Cells, mine: Ints, settle: int) -> tuple[Floats, int, int]:
+    """Return a machine's last baseline (columns, 4), and the windows of its level and of the rest, 0 where too few."""
+    import numpy as np
+
+    base = _mean(cells.stats[mine])
+    *_, last = (np.array([], dtype=np.int64), *cells_.runs(cells, mine))
+    settled = len(last) >= settle and cells.part[last[-1]] == cells.part[mine[-1]]
+    base[:, cells_.LEVEL] = _mean(cells.stats[last])[:, cells_.LEVEL] if settled else np.nan
+    return base, len(last) if settled else 0, len(mine) if len(mine) >= settle else 0
 
 
 def _mean(values: Floats) -> Floats:

@@ -136,13 +136,14 @@ def _carry(
         content, _split(page, steps, x, y, tables, content, upstream), bound.seed, bound.ceiling_key
     )
     held = _contest(page, steps, x, y, tables, upstream, bound)
-    reference = _reference(page, steps, held, x, upstream, bound)
+    resets = [_resets(page, kept, steps, tables, cut) for cut in (learned, as_of)]
+    reference = _reference(page, steps, held, x, upstream, bound, resets[0])
     variants, digest = _ship(page, kept, steps, held, x, y, reference, upstream, bound)
     states, outcomes = _serve(page, kept, steps, asked, y, tables, digest, as_of, bound.serving)
     moment = as_of if as_of is not None else time.time_ns() // 1000
     reviewing.fill(page, kept, held, x, asked, held.threshold, moment)
     now = plan.key(upstream, build.key_until(partitions, as_of), as_of)
-    watch = _watch(page, held, x, asked, reference, outcomes, steps, now, as_of, bound.seed)
+    watch = _watch(page, held, x, asked, reference, outcomes, steps, now, as_of, bound.seed, resets[1])
     test = held.test
     would = page.serving.decide.decide(test.answers["challenger"], x.moments[test.rows], held.threshold)
     found = result.Result(
@@ -269,9 +270,29 @@ def _contest(
     return kept_as.read(steps.carry("contest", key, hold))
 
 
+def _resets(
+    page: System, kept: store.Store, steps: plan.Plan, tables: data.Tables, cut: int | None
+) -> Mapping[str, Sequence[int]]:
+    """Return when machines' baselines begin anew as it was known at a cut; only a page that declares it reads rows."""
+    drift = page.monitoring.drift
+    if not (getattr(drift, "reset", ()) or getattr(drift, "changed", ())):
+        return {}
+    key = plan.key("resets", drift, kept.sources_digest(), plan.code("data", "monitoring"), cut)
+
+    def look(folder: Path) -> None:
+        found = drift.resets({name: tables[name].known(cut) for name in tables}) if drift else {}
+        (folder / "resets.json").write_text(json.dumps(found))
+
+    found: Mapping[str, Sequence[int]] = json.loads(
+        (steps.carry("resets", key, look) / "resets.json").read_text()
+    )
+    return found
+
+
 def _reference(
-    page: System, steps: plan.Plan, held: contests.Held, x: features.Matrix, upstream: str, bound: Bound
-) -> Mapping[str, Any]:
+    page: System, steps: plan.Plan, held: contests.Held, x: features.Matrix, upstream: str, bound: Bound,
+    resets: Mapping[str, Sequence[int]],
+) -> Mapping[str, Any]:  # fmt: skip
     key = plan.key(
         "reference",
         page.monitoring.drift,
@@ -280,10 +301,11 @@ def _reference(
         upstream,
         plan.code(*CONTEST_ROOMS, "monitoring", *WATCH_FILES),
         bound.seed,
+        json.dumps(resets),
     )
 
     def describe(folder: Path) -> None:
-        told = watching.reference(page, held, x, bound.seed)
+        told = watching.reference(page, held, x, bound.seed, resets)
         told |= {"concept": performance.reference(page, held, x, bound.seed)}
         (folder / "reference.json").write_text(json.dumps(told))
 
@@ -378,6 +400,7 @@ def _newest(page: System, asked: features.Matrix, y: labels.Answers) -> features
 def _watch(
     page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, reference: Mapping[str, Any],
     outcomes: Sequence[Outcome], steps: plan.Plan, upstream: str, as_of: int | None, seed: int,
+    resets: Mapping[str, Sequence[int]],
 ) -> dict[str, Any]:  # fmt: skip
     key = plan.key(
         "watch",
@@ -385,12 +408,13 @@ def _watch(
         upstream,
         plan.code(*CONTEST_ROOMS, "monitoring", *WATCH_FILES),
         tuple((o.key, o.moment, o.answer, o.truth) for o in outcomes),
+        json.dumps(resets),
     )
 
     def watch(folder: Path) -> None:
-        watched = watching.drift(page, held, x, asked, reference)
+        watched = watching.drift(page, held, x, asked, reference, resets)
         states: dict[str, Any] = {}
-        raised = watching.alarms(watched)
+        raised = watching.alarms(watched, len(asked.moments.keys))
         concept = reference.get("concept", {})
         told, worse = performance.look(page, held, x, asked, outcomes, concept, raised, seed)
         losses = performance.stream(page, outcomes)

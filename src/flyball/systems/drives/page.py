@@ -154,7 +154,7 @@ system = System(
     ),
     feedback=feedback.Outcomes("logs.failure", wait=DAY),
     monitoring=monitoring.Watch(
-        drift=monitoring.Drift(over=WEEK, false_alarms=2, per=YEAR),
+        drift=monitoring.Drift(over=WEEK, false_alarms=0.001, per=YEAR),
         concept=(monitoring.PageHinkley("log_loss"),),
         retrain=(monitoring.Weekly(), monitoring.OnAlarm()),
     ),

@@ -166,7 +166,7 @@ system = System(
     ),
     feedback=feedback.Outcomes("repairs.failed", wait=WEEK),
     monitoring=monitoring.Watch(
-        drift=monitoring.Drift(over=WEEK, false_alarms=2, per=YEAR),
+        drift=monitoring.Drift(over=WEEK, false_alarms=0.1, per=YEAR, reset=("repairs.part",)),
         concept=(monitoring.PageHinkley("log_loss"),),
         retrain=(monitoring.Weekly(), monitoring.OnAlarm()),
     ),
