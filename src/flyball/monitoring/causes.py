@@ -54,12 +54,14 @@ def began(at: Ints, values: Any, family: int, base: float) -> int:
     return int(when[place])
 
 
-def kind(values: Floats, base: Floats, apart: Floats) -> str:
-    """Return the pattern of a window's values; `base` and `apart` are its four figures' baseline and distances.
+def kind(values: Floats, since: Floats, base: Floats, apart: Floats) -> str:
+    """Return the pattern of a window's values, of which those `since` it began are the last.
+
+    `base` and `apart` are the four figures' baseline and distances.
 
     >>> import numpy as np
     >>> usual = np.array([5.0, 0.0, 0.0, 0.0])
-    >>> kind(np.full(9, 5000.0), usual, np.array([900.0, 1.0, 1.0, 0.0]))
+    >>> kind(np.full(9, 5000.0), np.full(9, 5000.0), usual, np.array([900.0, 1.0, 1.0, 0.0]))
     'unit'
     """
     import numpy as np
@@ -72,8 +74,8 @@ def kind(values: Floats, base: Floats, apart: Floats) -> str:
     if not math.isfinite(spread):
         spread = max(float(there.std()), 1e-12)
     middle = float(np.median(there))
-    # A few hours at the end of a window say it too: its last quarter.
-    late = float(np.median(there[-max(len(there) // 4, 1) :]))
+    new = since[np.isfinite(since)]
+    late = float(np.median(new)) if len(new) else middle
     if any(_other_unit(value, level, spread) for value in (middle, late)):
         return "unit"
     if figures.argmax() == cells_.TIES:

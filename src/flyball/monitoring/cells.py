@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from flyball.data.stage import Array, Floats, Ints
     from flyball.features import stage as features
 
-#: What is told of a column in a cell.  LEVEL in the column's unit; SPREAD as a logarithm; TIES (the share of values
-#: that equal the one before) and MISSING as the arcsine of the root of a share, which evens out their spread.
+#: What is told of a column in a cell.  LEVEL in the column's unit; SPREAD as a logarithm; TIES, how often in a row the
+#: same value came again at most, as a logarithm (base 2, of one more); MISSING as the arcsine of the root of a share,
+#: which evens out its spread.
 LEVEL, SPREAD, TIES, MISSING = range(4)
 FAMILIES = ("level", "spread", "ties", "missing")
 #: A spread is told as no less than this share of the column's usual one: below, quiet is quiet.
@@ -90,6 +91,8 @@ def of(
             stats[:, place, MISSING] = math.pi / 2
         elif len(fresh):
             _tell(stats[:, place], values, told[name], usual[place], fresh, stop)
+    # Two levels in one window are neither a level nor a spread.
+    stats[mixed, :, : SPREAD + 1] = np.nan
     return Cells(moments.keys, codes[fresh].astype(np.int64), window[fresh], fresh, stop, part, mixed, stats)
 
 
@@ -116,13 +119,19 @@ def _tell(out: Floats, values: Any, told: Mapping[str, Any], usual: float, first
         spread = np.sqrt(np.maximum(square - mean * mean, 0.0) * count / np.maximum(count - 1, 1))
         out[:, LEVEL] = mean + middle
         out[:, SPREAD] = np.where(count > 1, np.log(spread + max(LEAST_SPREAD * usual, 1e-12)), np.nan)
-        same, pairs = np.zeros(len(values)), np.zeros(len(values))
-        pairs[1:] = there[1:] & there[:-1]
-        same[1:] = (plain[1:] == plain[:-1]) & (pairs[1:] > 0)
-        same[first], pairs[first] = 0.0, 0.0
-        ties = np.add.reduceat(same, first) / np.add.reduceat(pairs, first)
-        out[:, TIES] = _angle(ties)
+    out[:, TIES] = np.log2(1 + np.maximum.reduceat(_still(plain, there, first), first))
     out[:, MISSING] = _angle(1 - count / many)
+
+
+def _still(values: Floats, there: Array, first: Ints) -> Ints:
+    """Return for how many rows each value has stood still, 0 where it differs from the one before; within cells."""
+    import numpy as np
+
+    same = np.zeros(len(values), dtype=bool)
+    same[1:] = there[1:] & there[:-1] & (values[1:] == values[:-1])
+    same[first] = False
+    place = np.arange(len(values))
+    return np.asarray(place - np.maximum.accumulate(np.where(same, 0, place)))
 
 
 def _angle(share: Floats) -> Floats:

@@ -19,7 +19,7 @@ from flyball.monitoring import cells as cells_
 
 if TYPE_CHECKING:
     from flyball.data import stage as data
-    from flyball.data.stage import Array, Ints
+    from flyball.data.stage import Array, Floats, Ints
 
 #: The fleet as a whole may take this part of the budget, and alarm in no more than this share of its windows.
 FLEET, MOST_FLEET = 0.25, 0.1
@@ -37,17 +37,18 @@ class Drift(stage.DriftDetector):
     machine and of the fleet as a whole.  An episode is a row of alarmed windows; what the whole fleet shows is one.
 
     A machine is held against its own baseline: level, spread, ties and missing values of every column, each in its
-    own tail's unit.  The baseline of levels begins anew at each row of a `reset` column (a work order; of a flag,
+    own tail's unit.  The baseline begins anew at each row of a `reset` column (a work order; of a flag,
     where it is true) and where a `changed` column shows another value than before (a software release, a recipe): for
     `settle` windows they are only held against what no machine of the fleet ever looked like, then against those.
-    Nothing excuses values that stand still or are missing.  More than `MOST_MACHINES` are judged as a fleet only.
+    No reset excuses values that are missing.  More than `MOST_MACHINES` are judged as a fleet only.
 
-    The fleet is judged by the population stability index over deciles of the reference, and by that of the share of
-    missing or new values, told as a column of its own with ": missing" behind its name; the Kullback-Leibler and
-    Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins, the Wasserstein distance over 33
-    quantiles and the shift of the median are shown beside it.  Windows count back from the newest moment; with a
-    counter they are the newest steps of every machine.  A window with too few rows to be judged is shown, its limit
-    is infinite.  A column that is no longer computed counts as missing in every row.
+    The fleet is judged by how its machines move together from their baselines; a category, or a fleet too small for
+    that, by the population stability index over deciles of the reference, with limits from a block bootstrap.  That of
+    every column, the Kullback-Leibler and Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins,
+    the Wasserstein distance over 33 quantiles and the shift of the median are shown; what is missing or new is told
+    as a column of its own with ": missing" behind its name.  Windows count back from the newest moment; with a counter
+    they are the newest steps of every machine.  A window with too few rows to be judged is shown, its limit is
+    infinite.  A column that is no longer computed counts as missing in every row.
 
     Source of the index: Siddiqi, Credit Risk Scorecards, 2006.
 
@@ -129,13 +130,15 @@ class Drift(stage.DriftDetector):
             codes = {name: bins.codes(told[name], values) for name, values in found.items()}
             window, usual = self._windows(x.moments), cells_.scales(found)
             settings["shares"] = fleet, _ = self.shares(len(set(x.moments.codes.tolist())))
-            settings["limits"] = null.limits(codes, told, x.moments.codes, window, fleet, seed)
-            cells = cells_.of(found, told, usual, x.moments, window, resets or {})
-            settings |= {
-                "own": own.learn(cells, usual, self.settle),
-                "usual": usual,
-                "until": int(x.moments.at.max()),
-            }
+            settings |= {"usual": usual, "until": int(x.moments.at.max())}
+            if len(x.moments.keys) <= MOST_MACHINES:
+                cells = cells_.of(found, told, usual, x.moments, window, resets or {})
+                settings["own"] = own.learn(cells, usual, self.settle)
+            if settings["own"].get("together"):  # only what has no level is left to the index of stability
+                codes = {name: place for name, place in codes.items() if told[name]["kind"] == "category"}
+            rest = {name: told[name] for name in codes}
+            if rest:
+                settings["limits"] = null.limits(codes, rest, x.moments.codes, window, fleet, seed)
         settings["shares"] = list(settings["shares"])
         return stage.Reference("drift", settings)
 
@@ -165,10 +168,22 @@ class Drift(stage.DriftDetector):
             rows = np.flatnonzero(window == number)
             since, until = self._span(number, last)
             limits = null.chosen(kept["limits"], len(rows))
-            for name, told in kept["columns"].items():
-                here = found[name][rows] if name in found else None
-                for one in _judge(name, told, here, (since, until, len(rows)), limits):
-                    yield machines.explained(one, number, kept["shares"][0]) if one.alarm else one
+            judged = [
+                one
+                for name, told in kept["columns"].items()
+                for one in _judge(
+                    name,
+                    told,
+                    found[name][rows] if name in found else None,
+                    (since, until, len(rows)),
+                    limits,
+                )
+            ]
+            judged = [machines.together(one, number) for one in judged]
+            who = machines.behind([one.column for one in judged if one.alarm], number)
+            yield from (
+                machines.explained(one, who, kept["shares"][0]) if one.alarm else one for one in judged
+            )
 
     def _span(self, number: int, last: int) -> tuple[int, int]:
         until = last - number * int(self.over)
@@ -208,6 +223,7 @@ class _Machines:
         self.drift, self.kept, self.found, self.moments = drift, kept, found, moments
         self.names = tuple(kept["columns"])
         self.judged = bool(kept["own"])
+        self.moved: dict[int, Floats] = {}
         if not self.judged:
             return
         # What lies before the reference's end is in its baselines already.
@@ -222,9 +238,14 @@ class _Machines:
         self.limit = own.limit(kept["own"], kept["shares"][1])
         # In limits, those of a machine against itself or against the fleet: beyond 1 is an alarm.
         limits = np.full((len(self.many), 1, len(cells_.FAMILIES)), self.limit)
-        limits[self.many[:, 0] < 0, :, cells_.LEVEL] = own.GROSS
+        limits[self.many[:, 0] < 0, :, own.OWN] = own.GROSS
         self.each = np.nan_to_num(np.abs(self.apart), nan=0.0, posinf=1e300) / limits
         self.far = self.each.max(axis=2)
+        fleet = kept["own"]["together"]
+        if fleet:
+            figures = np.where(self.many[:, [0, 0, 0, 1]][:, None, :] > 0, self.apart, np.nan)
+            self.moved = own.judge_together(self.cells, figures, fleet)
+            self.fleet_limit = own.limit(fleet, kept["shares"][0])
 
     def alarms(self) -> Iterator[stage.Watched]:
         """Yield the alarmed columns of every alarmed cell, oldest window first, then by machine, worst first."""
@@ -244,8 +265,9 @@ class _Machines:
 
         family = int(self.each[cell, place].argmax())
         name, machine = self.names[place], self.cells.keys[self.cells.unit[cell]]
-        pattern, partner = self._pattern(cell, place)
-        young = family == cells_.LEVEL and self.many[cell, 0] < 0
+        began = self._began(cell, place, family)
+        pattern, partner = self._pattern(cell, place, began)
+        young = family < cells_.MISSING and self.many[cell, 0] < 0
         figure = float(np.nan_to_num(np.abs(self.apart[cell, place, family]), posinf=1e300))
         limit = own.GROSS if young else self.limit
         since, until = self.drift._span(int(self.cells.window[cell]), int(self.moments.at.max()))
@@ -259,32 +281,36 @@ class _Machines:
         }
         if family == cells_.MISSING:
             shown["share"] = cells_.share(float(self.cells.stats[cell, place, family]))
-        shown["baseline_windows"] = float(max(self.many[cell, min(family, 1)], 0))
+        shown["baseline_windows"] = float(max(self.many[cell, int(family == cells_.MISSING)], 0))
         return stage.Watched(
             name if family != cells_.MISSING else name + bins.MISSING,
             since, until, int(self.cells.stop[cell] - self.cells.first[cell]), figure, limit, shown, True, machine,
-            (machine,), self._began(cell, place, family), sure, causes.cause(pattern, columns, 1),
+            (machine,), began, sure, causes.cause(pattern, columns, 1),
             pattern + (f" with {self.names[partner]}" if partner >= 0 else ""), self._series(cell, place, family),
         )  # fmt: skip
 
-    def _pattern(self, cell: int, place: int) -> tuple[str, int]:
+    def _pattern(self, cell: int, place: int, began: int) -> tuple[str, int]:
+        """Return the pattern of a column, and of a swap the other one; by what came since it began in this window."""
         import numpy as np
 
-        spread = np.exp(self.base[cell, :, cells_.SPREAD])
-        partner = causes.swapped(
-            place,
-            self.cells.stats[cell, :, cells_.LEVEL],
-            self.base[cell, :, cells_.LEVEL],
-            spread,
-            self.far[cell],
-        )
-        if partner >= 0:
-            return "swap", partner
         values = self.found.get(self.names[place])
         if values is None or not hasattr(values, "dtype"):
             return "missing", -1
-        rows = slice(self.cells.first[cell], self.cells.stop[cell])
-        return causes.kind(values[rows], self.base[cell, place], self.each[cell, place]), -1
+        first, stop = int(self.cells.first[cell]), int(self.cells.stop[cell])
+        late = max(first, min(first + int(np.searchsorted(self.moments.at[first:stop], began)), stop - 3))
+        levels = np.full(len(self.names), np.nan)
+        for other in np.flatnonzero(self.far[cell] > 0.5).tolist():
+            shows = self.found.get(self.names[other])
+            if shows is not None and hasattr(shows, "dtype"):
+                there = shows[late:stop][np.isfinite(shows[late:stop])]
+                levels[other] = float(np.median(there)) if len(there) else math.nan
+        base = self.base[cell]
+        partner = causes.swapped(
+            place, levels, base[:, cells_.LEVEL], np.exp(base[:, cells_.SPREAD]), self.far[cell]
+        )
+        if partner >= 0:
+            return "swap", partner
+        return causes.kind(values[first:stop], values[late:stop], base[place], self.each[cell, place]), -1
 
     def _began(self, cell: int, place: int, family: int) -> int:
         """Return when it began: in this window or the same machine's one before."""
@@ -303,9 +329,9 @@ class _Machines:
         mine = np.flatnonzero(self.cells.unit[: cell + 1] == self.cells.unit[cell])[-26:]
         last = int(self.moments.at.max())
         base = float(self.base[cell, place, family])
-        many = int(self.many[cell, min(family, 1)])
+        many = int(self.many[cell, int(family == cells_.MISSING)])
         if many < 0:
-            wide = own.GROSS * float(self.kept["own"]["fleet"]["between"][place] or 0.0)
+            wide = own.GROSS * float(self.kept["own"]["fleet"]["between"][place][family] or 0.0)
         else:
             wide = (
                 self.limit * float(self.kept["own"]["unit"][place][family]) * math.sqrt(1 + 1 / max(many, 1))
@@ -321,30 +347,58 @@ class _Machines:
             "high": base + wide,
         }
 
-    def explained(self, one: stage.Watched, window: int, share: float) -> stage.Watched:
-        """Return an alarm of the fleet with who is behind it: the machines that moved furthest in that column."""
+    def together(self, one: stage.Watched, window: int) -> stage.Watched:
+        """Return the fleet's row judged by how the machines moved together from their own baselines.
+
+        Where that cannot be told (a category, too few machines or windows) it stays judged by its index of stability.
+        """
         import dataclasses
 
         import numpy as np
 
         name = one.column.removesuffix(bins.MISSING)
-        who: tuple[str, ...] = ()
-        began = None
-        if self.judged:
-            here = np.flatnonzero(self.cells.window == window)
-            far = self.far[here, self.names.index(name)]
-            order = np.argsort(-far, kind="stable")[:NAMED]
-            moved = [place for place in order.tolist() if far[place] > 0.5] or order[:1].tolist()
-            who = tuple(self.cells.keys[self.cells.unit[here[place]]] for place in moved)
-            if moved and name in self.found:
-                worst = int(here[moved[0]])
-                family = cells_.MISSING if one.column.endswith(bins.MISSING) else cells_.LEVEL
-                began = self._began(worst, self.names.index(name), family)
-        kind = "missing" if one.column.endswith(bins.MISSING) else "shift"
+        if window not in self.moved or self.kept["columns"][name]["kind"] != "number":
+            return one
+        figures = np.abs(self.moved[window][self.names.index(name)])
+        figure = figures[cells_.MISSING] if one.column != name else figures[: cells_.MISSING].max()
         return dataclasses.replace(
-            one, machines=who, began=began if began is not None else one.since, sure=share,
-            cause=causes.DATA if len(who) != 1 else causes.SENSOR, kind=kind,
-        )  # fmt: skip
+            one, statistic=float(figure), limit=self.fleet_limit, alarm=bool(figure > self.fleet_limit)
+        )
+
+    def behind(self, columns: list[str], window: int) -> list[int]:
+        """Return the cells of the machines behind the fleet's alarmed columns of a window, the furthest first."""
+        import numpy as np
+
+        if not self.judged or not columns:
+            return []
+        here = np.flatnonzero(self.cells.window == window)
+        figures = [
+            self.each[here, self.names.index(name.removesuffix(bins.MISSING)), cells_.MISSING]
+            if name.endswith(bins.MISSING)
+            else self.each[here, self.names.index(name), : cells_.MISSING].max(axis=1)
+            for name in columns
+        ]
+        far = np.sqrt(np.mean(np.square(np.minimum(figures, 1e6)), axis=0))
+        order = np.argsort(-far, kind="stable")[:NAMED]
+        return [int(here[place]) for place in order.tolist() if far[place] >= 0.5 * far[order[0]]]
+
+    def explained(self, one: stage.Watched, who: list[int], share: float) -> stage.Watched:
+        """Return an alarm of the fleet with the machines behind it, and since when the worst of them moved."""
+        import dataclasses
+
+        name = one.column.removesuffix(bins.MISSING)
+        missing = one.column != name
+        began = one.since
+        if who and name in self.found:
+            began = self._began(who[0], self.names.index(name), cells_.MISSING if missing else cells_.LEVEL)
+        return dataclasses.replace(
+            one,
+            machines=tuple(self.cells.keys[self.cells.unit[cell]] for cell in who),
+            began=began,
+            sure=share,
+            cause=causes.DATA if len(who) != 1 else causes.SENSOR,
+            kind="missing" if missing else "shift",
+        )
 
 
 def _judge(

@@ -25,6 +25,10 @@ class _Episode:
     rows: list[stage.Watched]
     until: int
 
+    def machines(self) -> set[str]:
+        """Return whom its rows name."""
+        return {name for row in self.rows for name in row.machines}
+
 
 def alarms(watched: Sequence[stage.Watched], machines: int = 0) -> list[evidence.Alarm]:
     """Return one alarm per episode, oldest first, its columns and machines worst first; `machines` are in sight.
@@ -37,26 +41,56 @@ def alarms(watched: Sequence[stage.Watched], machines: int = 0) -> list[evidence
     [(7, 4, ('m1',))]
     """
     done: list[_Episode] = []
-    open_: dict[str, _Episode] = {}
+    alone: dict[str, _Episode] = {}
+    fleet: list[_Episode] = []
     for (since, until), rows in _by_window(watched):
-        together, alone = _parted(rows, machines)
-        groups = {"": together} if together else {}
-        groups |= alone
-        current: dict[str, _Episode] = {}
-        for key, found in groups.items():
-            before = open_.get(key)
-            if before is not None and before.until >= since:
-                before.rows += found
-                before.until = until
-            else:
-                before = _Episode(list(found), until)
+        together, single = _parted(rows, machines)
+        fleet = [one for one in fleet if one.until >= since]
+        for group in _joined(together, fleet):
+            before = _open(group, fleet)
+            if before is None:
+                before = _Episode([], until)
                 done.append(before)
-            current[key] = before
-        for row in together:  # a machine that goes on alone after the fleet is well goes on with the fleet's
-            if row.machine:
-                current.setdefault(row.machine, current[""])
-        open_ = current
+                fleet.append(before)
+            before.rows += group
+            before.until = until
+        current: dict[str, _Episode] = {}
+        for name, found in single.items():
+            before = alone.get(name)
+            if before is None or before.until < since:
+                before = _Episode([], until)
+                done.append(before)
+            before.rows += found
+            before.until = until
+            current[name] = before
+        # A machine that goes on alone when the fleet is well again goes on with the fleet's episode.
+        for one in fleet:
+            if one.until == until:
+                for name in one.machines():
+                    current.setdefault(name, one)
+        alone = current
     return [_alarm(one.rows) for one in done]
+
+
+def _joined(rows: Sequence[stage.Watched], fleet: Sequence[_Episode]) -> list[list[stage.Watched]]:
+    """Return the fleet's rows of a window by the episode they go on with; what is new stands together."""
+    found: dict[int, list[stage.Watched]] = {}
+    for row in rows:
+        place = next((n for n, one in enumerate(fleet) if row.column in {old.column for old in one.rows}), -1)
+        found.setdefault(place, []).append(row)
+    return list(found.values())
+
+
+def _open(rows: Sequence[stage.Watched], fleet: Sequence[_Episode]) -> _Episode | None:
+    """Return the fleet's episode that rows go on with: it has one of their columns, or most of their machines."""
+    columns, machines = {row.column for row in rows}, {name for row in rows for name in row.machines}
+    for one in fleet:
+        theirs = one.machines()
+        if columns & {row.column for row in one.rows}:
+            return one
+        if 2 * len(machines & theirs) > min(len(machines), len(theirs)):
+            return one
+    return None
 
 
 def _by_window(
@@ -113,12 +147,9 @@ def _alarm(rows: Sequence[stage.Watched]) -> evidence.Alarm:
 def _why(worst: Sequence[stage.Watched], machines: Sequence[str]) -> str:
     parts = []
     for row in worst[:3]:
-        figure = "PSI" if not row.machine else "lies"
         where = f" on {row.machine}" if row.machine and len(machines) > 1 else ""
-        if row.machine:
-            parts.append(
-                f"{row.column}{where} {figure} {row.statistic:.3g} from its baseline, limit {row.limit:.3g}"
-            )
+        if row.machine or row.statistic != row.shown.get("psi", row.statistic):
+            parts.append(f"{row.column}{where} {row.statistic:.3g} from its baseline, limit {row.limit:.3g}")
         else:
             parts.append(f"{row.column} PSI {row.statistic:.3f} > {row.limit:.3f}")
     kind = f"{worst[0].kind}: " if worst[0].kind else ""

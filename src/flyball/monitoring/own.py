@@ -2,7 +2,7 @@
 
 A machine's baseline is the mean of its windows since its last reset (maintenance, software, recipe).  What windows in
 which nothing happened look like is learned from the reference, block by block: every window of every machine against
-that machine's others, its neighbours in time left out.  A block is a whole window, so the autocorrelation inside it is
+a baseline made as it will be when it is watched.  A block is a whole window, so the autocorrelation inside it is
 kept.  Each figure of each column is measured in its own tail's unit (`_tail`), so that a rare event does not blind the
 rest; the largest over all of them is judged (max-T), and beyond what the reference holds its tail goes on as an
 exponential (peaks over a threshold).
@@ -14,7 +14,7 @@ Source: Künsch, Annals of Statistics 17 (1989), for blocks; Westfall and Young,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flyball.monitoring import cells as cells_
@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 #: With fewer windows of all machines together than this nobody knows what usual is: nothing is judged.
 LEAST_CELLS = 24
 #: The least unit: of a level, as a share of the column's usual spread; of the others as they are.
-LEAST = (0.02, 0.05, 0.03, 0.05)
+LEAST = (0.02, 0.05, 0.4, 0.03)
 #: Where a machine has no baseline of its own yet, only what no machine of the fleet ever looked like is told.
 GROSS = 8.0
+#: With fewer machines, or fewer windows of the reference, the fleet as a whole is not judged by how it moves together.
+LEAST_MACHINES, LEAST_WINDOWS, MOST = 3, 20, 4.0
+#: A baseline that began anew grows to so many windows.
+GROWN = 8
+#: What begins anew at a reset (level, spread, ties), and what lasts (missing).
+OWN, LASTING = slice(0, cells_.MISSING), slice(cells_.MISSING, None)
 #: The body of the distribution is kept at these shares above.
 SHARES = (1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01)
 
@@ -47,12 +53,15 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
     least[:, cells_.LEVEL] = np.maximum(least[:, cells_.LEVEL], 1e-9 * level + 1e-12)
     unit = np.maximum(_tail(np.abs(apart)), least)
     each = {unit_: _baseline(cells, mine, settle) for unit_, mine in cells_.machines(cells)}
-    levels = np.array(
-        [base[:, cells_.LEVEL] for _, mine in cells_.machines(cells) for base in _levels(cells, mine)]
+    runs = np.array(
+        [_mean(cells.stats[run]) for _, mine in cells_.machines(cells) for run in cells_.runs(cells, mine)]
     )
-    usually = _mean(levels)
-    between = np.maximum(np.sqrt(_or_zero(_mean((levels - usually) ** 2))), unit[:, cells_.LEVEL])
+    usually = _mean(runs)
+    between = np.hypot(_tail(np.abs(runs - usually)), unit)
+    figures = np.full(cells.stats.shape, np.nan)
+    figures[judged] = signed(apart / unit)
     return {
+        "together": _learn_together(cells, figures),
         "unit": _rounded(unit),
         "tail": tail(largest(signed(apart / unit)).max(axis=1)),
         "cells": len(judged),
@@ -67,8 +76,9 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
 def judge(cells: cells_.Cells, kept: Mapping[str, Any], settle: int) -> tuple[Floats, Floats, Ints]:
     """Return how far each figure lies from its baseline (K, columns, 4), the baseline, and its windows (K, 2).
 
-    The first number is that of the level's baseline, the second that of the others'; 0 where there is none and nothing
-    is judged, -1 where a level has none of its own yet and is held against the fleet's, in the fleet's spreads.
+    The first number is that of the baseline since the last reset, the second that of what a reset leaves as it is; 0
+    where there is none and nothing is judged, -1 where the machine has none of its own yet and is held against the
+    fleet's, in the fleet's units.
     """
     import numpy as np
 
@@ -77,43 +87,86 @@ def judge(cells: cells_.Cells, kept: Mapping[str, Any], settle: int) -> tuple[Fl
     for machine, mine in cells_.machines(cells):
         known = kept["machines"].get(cells.keys[machine])
         mean = _array(known["mean"]) if known else None
-        base[mine, :, cells_.LEVEL], many[mine, 0] = _array(kept["fleet"]["mean"])[None], -1
+        base[mine, :, OWN], many[mine, 0] = _array(kept["fleet"]["mean"])[None, :, OWN], -1
         for number, run in enumerate(cells_.runs(cells, mine)):
             if mean is not None and known["windows"][0] and number == 0 and cells.part[run[0]] == 0:
-                base[run, :, cells_.LEVEL], many[run, 0] = mean[None, :, cells_.LEVEL], known["windows"][0]
+                base[run, :, OWN], many[run, 0] = mean[None, :, OWN], known["windows"][0]
             elif len(run) > settle:
-                rest = run[settle:]
-                base[rest, :, cells_.LEVEL] = _mean(cells.stats[run[:settle], :, cells_.LEVEL])[None]
-                many[rest, 0] = settle
+                base[run[settle:], :, OWN], many[run, 0] = _so_far(cells.stats[run, :, OWN], settle, -1)
         if mean is not None and known["windows"][1]:
-            base[mine, :, 1:], many[mine, 1] = mean[None, :, 1:], known["windows"][1]
+            base[mine, :, LASTING], many[mine, 1] = mean[None, :, LASTING], known["windows"][1]
         elif len(mine) > settle:
-            base[mine[settle:], :, 1:] = _mean(cells.stats[mine[:settle], :, 1:])[None]
+            base[mine[settle:], :, LASTING] = _mean(cells.stats[mine[:settle], :, LASTING])[None]
             many[mine[settle:], 1] = settle
     apart = _apart(cells.stats, base, many) / _array(kept["unit"])
     young = many[:, 0] < 0
     between = _array(kept["fleet"]["between"])
-    apart[young, :, cells_.LEVEL] = (
-        cells.stats[young, :, cells_.LEVEL] - base[young, :, cells_.LEVEL]
-    ) / between
+    apart[young, :, OWN] = (cells.stats[young, :, OWN] - base[young, :, OWN]) / between[:, OWN]
     return signed(apart), base, many
+
+
+def together(cells: cells_.Cells, figures: Floats) -> dict[int, Floats]:
+    """Return by window how far the machines moved together (columns, 4): the sum of their figures over the root of N.
+
+    One machine counts for no more than `MOST`, so that a broken one is no change of the fleet.  Windows in which fewer
+    than `LEAST_MACHINES` are judged are left out.
+    """
+    import numpy as np
+
+    out = {}
+    bounded = np.clip(figures, -MOST, MOST)
+    for window in np.unique(cells.window).tolist():
+        here = bounded[cells.window == window]
+        there = np.isfinite(here).any(axis=(1, 2))
+        if there.sum() >= LEAST_MACHINES:
+            count = np.maximum(np.isfinite(here).sum(axis=0), 1)
+            out[window] = _or_zero(here).sum(axis=0) / np.sqrt(count)
+    return out
+
+
+def _learn_together(cells: cells_.Cells, figures: Floats) -> dict[str, Any]:
+    import numpy as np
+
+    found = together(cells, figures)
+    if len(found) < LEAST_WINDOWS:
+        return {}
+    moved = np.array(list(found.values()))
+    middle = moved.mean(axis=0)
+    # Machines that move each for itself give 1; what moves them all at once in the reference too gives more.
+    unit = np.maximum(_tail(np.abs(moved - middle)), 1.0)
+    return {
+        "mean": _rounded(middle),
+        "unit": _rounded(unit),
+        "cells": len(found),
+        "tail": tail(largest((moved - middle) / unit).max(axis=1)),
+    }
+
+
+def judge_together(cells: cells_.Cells, figures: Floats, kept: Mapping[str, Any]) -> dict[int, Floats]:
+    """Return by window how far the fleet moved, (columns, 4), in units of the reference's windows."""
+    middle, unit = _array(kept["mean"]), _array(kept["unit"])
+    return {window: (moved - middle) / unit for window, moved in together(cells, figures).items()}
 
 
 def _apart(stats: Floats, base: Floats, many: Any) -> Floats:
     """Return the distances, each as if its baseline were known: one of few windows is unsure itself."""
     import numpy as np
 
-    unsure = np.sqrt(1 + 1 / np.maximum(many, 1))[:, None, [0, 1, 1, 1]]
+    unsure = np.sqrt(1 + 1 / np.maximum(many, 1))[:, None, [0, 0, 0, 1]]
     return np.asarray((stats - base) / unsure)
 
 
 def limit(kept: Mapping[str, Any], share: float) -> float:
-    """Return the figure that the largest of a window in which nothing happened exceeds with probability `share`."""
+    """Return the figure that the largest of a window in which nothing happened exceeds with probability `share`.
+
+    Of few windows beyond it the share itself is unsure: it is held a standard error less.
+    """
     import numpy as np
 
     if not kept:
         return math.inf
     told = kept["tail"]
+    share /= 1 + 1 / math.sqrt(max(kept["cells"] * share, 1.0))
     if share >= told["share"]:
         return float(np.interp(math.log(share), np.log(SHARES[::-1]), told["quantiles"][::-1]))
     return float(told["from"] + told["scale"] * math.log(told["share"] / share))
@@ -137,7 +190,7 @@ def tail(worst: Floats) -> dict[str, Any]:
 
     >>> import numpy as np
     >>> told = tail(np.random.default_rng(0).exponential(2.0, 10_000))
-    >>> 1.5 < told["scale"] < 2.5, round(told["share"], 3)
+    >>> 2.0 < told["scale"] < 3.0, round(told["share"], 3)
     (True, 0.01)
     """
     import numpy as np
@@ -146,8 +199,8 @@ def tail(worst: Floats) -> dict[str, Any]:
     many = max(min(n // 4, 10), n // 100)
     order = np.sort(worst)[::-1]
     start = float(order[many])
-    # An estimate from so few is itself unsure: a standard error on top keeps the budget rather than the power.
-    scale = float(np.mean(order[:many] - start)) * (1 + 1 / math.sqrt(many))
+    # An estimate from so few is itself unsure: two standard errors on top keep the budget rather than the power.
+    scale = float(np.mean(order[:many] - start)) * (1 + 2 / math.sqrt(many))
     return {
         "from": start,
         "share": many / (n + 1),
@@ -192,15 +245,31 @@ def _tail(figures: Floats) -> Floats:
 
 
 def _others(cells: cells_.Cells, settle: int) -> tuple[Floats, Floats]:
-    """Return the mean of each cell's baseline without it and its neighbours; its windows (K, 2), 0: too few."""
+    """Return each cell's baseline, never with itself in it, and of how many windows it is (K, 2), 0: too few."""
     import numpy as np
 
     base, many = np.full(cells.stats.shape, np.nan), np.zeros((len(cells.unit), 2))
     for _, mine in cells_.machines(cells):
         for run in cells_.runs(cells, mine):
-            base[run, :, :1], many[run, 0] = _left(cells.stats[run, :, :1], settle)
-        base[mine, :, 1:], many[mine, 1] = _left(cells.stats[mine, :, 1:], settle)
+            if len(run) > settle:
+                base[run[settle:], :, OWN], many[run, 0] = _so_far(cells.stats[run, :, OWN], settle, 0)
+        base[mine, :, LASTING], many[mine, 1] = _left(cells.stats[mine, :, LASTING], settle)
     return base, many
+
+
+def _so_far(values: Floats, settle: int, none: int) -> tuple[Floats, Ints]:
+    """Return the baseline of each of a run's n cells from `settle` on, and of how many windows each of all n is.
+
+    It grows to `GROWN` windows, the one just before left out: what rises slowly must not hide in it.  The same in the
+    reference as in what is watched: a baseline that lies back differs more than one from all around.
+    """
+    import numpy as np
+
+    held = np.clip(np.arange(settle, len(values)) - 1, settle, GROWN)
+    there = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.cumsum(_or_zero(values), axis=0) / np.cumsum(there, axis=0)
+    return mean[held - 1], np.concatenate([np.full(settle, none), held])
 
 
 def _left(values: Floats, settle: int) -> tuple[Floats, Floats]:
@@ -228,19 +297,14 @@ def _near(values: Floats, near: int) -> Floats:
     return out
 
 
-def _levels(cells: cells_.Cells, mine: Ints) -> Iterator[Floats]:
-    for run in cells_.runs(cells, mine):
-        yield _mean(cells.stats[run])
-
-
 def _baseline(cells: cells_.Cells, mine: Ints, settle: int) -> tuple[Floats, int, int]:
-    """Return a machine's last baseline (columns, 4), and the windows of its level and of the rest, 0 where too few."""
+    """Return a machine's last baseline (columns, 4), its windows, and those of what lasts; 0: too few."""
     import numpy as np
 
     base = _mean(cells.stats[mine])
     *_, last = (np.array([], dtype=np.int64), *cells_.runs(cells, mine))
     settled = len(last) >= settle and cells.part[last[-1]] == cells.part[mine[-1]]
-    base[:, cells_.LEVEL] = _mean(cells.stats[last])[:, cells_.LEVEL] if settled else np.nan
+    base[:, OWN] = _mean(cells.stats[last])[:, OWN] if settled else np.nan
     return base, len(last) if settled else 0, len(mine) if len(mine) >= settle else 0
 
 

@@ -133,7 +133,8 @@ def shown(
     return {
         "windows": len({one.until for one in watched}),
         "columns": [
-            {"column": one.column, "since": one.since, "until": one.until, "n": one.n, "limit": one.limit,
+            {"column": one.column, "since": one.since, "until": one.until, "n": one.n,
+             "statistic": one.statistic, "limit": one.limit,
              "alarm": one.alarm, **one.shown}
             for one in rows[:LISTED]
         ],
