@@ -211,3 +211,29 @@ class Page:
 )
 def test_problems_name_what_cannot_be_held(drift, places):
     assert [problem.place for problem in drift.problems(Page)] == places
+
+
+def test_resets_come_from_rows_flags_and_changes():
+    rows = data.Rows.of(
+        ["a", "a", "b"],
+        at=[1, 5, 3],
+        columns={"part": ["pump", "pump", "valve"], "failed": [0.0, 1.0, 0.0]},
+    )
+    state = data.Rows.of(["a", "a", "a", "b"], at=[1, 2, 3, 9], columns={"release": ["r1", "r1", "r2", "r1"]})
+    tables = {"repairs": rows, "telemetry": state}
+
+    def resets(**fields):
+        return monitoring.Drift(units.WEEK, **fields).resets(tables)
+
+    assert resets(reset=("repairs.part",)) == {"a": (1, 5), "b": (3,)}
+    assert resets(reset=("repairs.failed",)) == {"a": (5,)}
+    assert resets(changed=("telemetry.release",)) == {"a": (3,)}
+    assert resets() == {}
+
+
+def test_a_reset_by_an_unknown_column_is_a_problem_with_a_suggestion():
+    class Fleet:
+        data = data.Fleet("machine", data.WallClock(), (data.Table("repairs", columns={"part": "category"}),))
+
+    (problem,) = monitoring.Drift(units.WEEK, reset=("repairs.parts",)).problems(Fleet)
+    assert problem.place == "reset" and "repairs.part" in str(problem)

@@ -44,9 +44,11 @@ def draw(watch: Mapping[str, Any]) -> Any:
         return None
     figure, (axis,) = plots.canvas(1, width=7, height=0.6 + 0.22 * len(rows))
     colours = [plots.RED if row["alarm"] else plots.BLUE for row in rows]
-    axis.barh([row["column"] for row in rows], [row["psi"] for row in rows], color=colours)
+    axis.barh(
+        [row["column"] for row in rows], [row.get("statistic", row["psi"]) for row in rows], color=colours
+    )
     for place, row in enumerate(rows):
         axis.plot([row["limit"]] * 2, [place - 0.4, place + 0.4], color="black", lw=1.5)
     axis.tick_params(axis="y", labelsize=7)
-    axis.set_xlabel("population stability index in the last window (mark: the limit)")
+    axis.set_xlabel("what is judged of the last window (mark: the limit)")
     return figure
