@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flyball import data, durable
@@ -291,7 +292,7 @@ def _resets(
 
 def _reference(
     page: System, steps: plan.Plan, held: contests.Held, x: features.Matrix, upstream: str, bound: Bound,
-    resets: Mapping[str, Sequence[int]],
+    resets: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Mapping[str, Any]:  # fmt: skip
     key = plan.key(
         "reference",
@@ -301,7 +302,7 @@ def _reference(
         upstream,
         plan.code(*CONTEST_ROOMS, "monitoring", *WATCH_FILES),
         bound.seed,
-        json.dumps(resets),
+        json.dumps(dict(resets)),
     )
 
     def describe(folder: Path) -> None:
