@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, feedback, labels, model, part, serving, units
+from flyball import data, feedback, labels, model, monitoring, part, serving, units
 from flyball import features as features_room
 from flyball.features import arrays
 from flyball.features import stage as features
@@ -67,6 +67,7 @@ def page(period: units.Duration) -> System:
         ),
         serving=serving.Edge(serving.Budget(alerts=5, per=units.days(1)), None),
         feedback=feedback.Outcomes(),
+        monitoring=part.replace(system.monitoring, drift=monitoring.Drift(over=units.WEEK)),
     )  # fmt: skip
 
 
