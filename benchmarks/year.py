@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,13 +119,16 @@ def turn(folder: Path) -> None:
 def run() -> dict[str, Any]:
     """Live the year; return the precision of everybody, whole and by four weeks, and draw results/year.svg."""
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+        folder, begun = Path(place), time.monotonic()
         turns, killed = lived_through(folder)
+        took = (time.monotonic() - begun) / 60.0
         rows, at, truth, answers = answered(folder, turns)
         facts = counted(folder, turns, killed)
+    facts.append({**sidebyside.row("the year took", took, None, "", "min", goal=None), "part": "loop"})
+    served = BEFORE + 7 * next(week for week, told in enumerate(turns) if told["fleet"]["serving"])
     spans = [_span(at, truth, answers, number) for number in range(WEEKS // SPAN)]
     told = sidebyside.result(
-        "year", ("numpy", "lightgbm", "polars"), [*_rows(rows, at, truth, answers), *facts]
+        "year", ("numpy", "lightgbm", "polars"), [*_rows(rows, at, truth, answers, served), *facts]
     )
     draw(spans, Path(__file__).parent / "results" / "year.svg")
     return {**told, "redesign": _redesign() // (24 * HOUR_US), "spans": spans}
@@ -257,15 +261,20 @@ def counted(folder: Path, turns: Sequence[Mapping[str, Any]], killed: int) -> li
     ]
 
 
-def _rows(moments: features.Moments, at: Any, truth: Any, answers: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rows(
+    moments: features.Moments, at: Any, truth: Any, answers: Mapping[str, Any], served: int
+) -> list[dict[str, Any]]:
+    """Return everybody's precision: of the whole year, since the day on which a first release served, and by design."""
     kind = PAGE.labels.kind()
     after = at >= fleets.START_US + _redesign()
+    since = at >= fleets.START_US + served * 24 * HOUR_US
     called = {"never": "never retraining", "always": "always retraining", "oracle": "the oracle"}
     out = []
     for when, mine in (
         ("the whole year", np.ones(len(at), bool)),
-        ("before the redesign", ~after),
-        ("after it", after),
+        ("once a first release serves", since),
+        ("from then to the redesign", since & ~after),
+        ("after the redesign", after),
     ):
         rows = np.flatnonzero(mine)
         for name, peer_name in called.items() if len(rows) else ():
