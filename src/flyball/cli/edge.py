@@ -11,6 +11,9 @@ from typing import Any
 from flyball import durable, errors, seals
 from flyball.cli import fleets
 
+#: What arrives is looked at so often, in seconds: each look that finds something is a few writes to the disk.
+SCORE_S = 1.0
+
 
 def begin(
     state: Path, root: Path | None, machine: str | None, kind: str | None, pages: list[str]
@@ -96,6 +99,7 @@ def go(
                 _seen(agent, answering)
                 due = agent.step()
                 _score(scorings)
+                scored = time.monotonic()
                 if evidence is not None:
                     carried(agent, evidence)
                 yield {
@@ -110,7 +114,10 @@ def go(
                     return
                 until = min(due / 1e6, time.time() + period_s)
                 while not ended and time.time() < until:
-                    if not _score(scorings):
+                    if any(one.more for one in scorings) or time.monotonic() >= scored + SCORE_S:
+                        scored = time.monotonic()
+                        _score(scorings)
+                    else:
                         time.sleep(min(0.2, max(0.0, until - time.time())))
         finally:
             for one in (*endpoints, *scorings):
@@ -147,9 +154,10 @@ def _scorings(
     ]  # fmt: skip
 
 
-def _score(scorings: list[Any]) -> int:
-    """Score what is new and return how much was answered."""
-    return sum(one.step() for one in scorings)
+def _score(scorings: list[Any]) -> None:
+    """Score what is new."""
+    for one in scorings:
+        one.step()
 
 
 def carried(agent: Any, file: Path) -> None:

@@ -84,13 +84,15 @@ class Scoring:
         self._sketches: dict[str, sketches.Sketches] | None = None
         #: What kept the last step from being done, and how many questions were answered since the start.
         self.problem, self.answered = "", 0
+        #: Whether more waits than one step takes in: the next one need not wait.
+        self.more = False
         self._work: _Work | None = None
         self.state = self._read()
         self._put()
 
     def step(self) -> int:
         """Take in what is new, answer what is due, join what came of it; nothing while no release serves."""
-        page = self.host.page()
+        page, self.more = self.host.page(), False
         if page is None and not self.state["page"]:
             if self.host.digest():
                 self._alarm(
@@ -128,8 +130,11 @@ class Scoring:
         records: list[Record] = []
         answered, self._new = 0, []
         # While a piece of what came before is still to be read, nothing is asked: it may have been seen earlier.
-        if not any(one.more for one in came):
-            for moments in work.due(now)[:AT_ONCE]:
+        self.more = any(one.more for one in came)
+        if not self.more:
+            due = work.due(now)
+            self.more = len(due) > AT_ONCE
+            for moments in due[:AT_ONCE]:
                 records += self._answered(work, moments, now)
                 answered += len(moments)
             records += self._joined(work, now)
