@@ -32,9 +32,9 @@ $(STAMP): pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 run: setup
 	$(BIN)/flyball run scanner --store var/scanner
 
-# Two halves at once; `$(BIN)/python -m pytest` runs them one after the other.
+# Two processes, a file at a time: most tests wait or use one core. `$(BIN)/python -m pytest` runs one after the other.
 test: setup
-	@$(BIN)/python tests/halves.py
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

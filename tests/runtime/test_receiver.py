@@ -47,17 +47,17 @@ def keys(world):
 def test_what_a_machine_sends_over_tls_arrives_once_and_is_let_go_of(world, bind, tmp_path):
     agent, drop = world.machines["s1"].agent, tmp_path / "drop"
     for n in range(3):
-        agent.keep("answers", {"n": n})
+        agent.keep("outcomes", {"n": n})
     aside = {}
     with Receiver(drop, keys(world), bind) as receiver:
         agent.uplink = uplink.Post(receiver.url, bind.certificate, TOKEN)
         agent._send(world.now)
-        assert agent.spool.waiting()["answers"] == 3 and not agent.problem
+        assert agent.spool.waiting()["outcomes"] == 3 and not agent.problem
         for _ in range(2):
             assert uplink.heard(drop, world.controller.receive, aside.__setitem__) == 1
             agent._send(world.now)
-        assert agent.spool.waiting()["answers"] == 0
-        assert [record["n"] for record in world.told("answers")] == [0, 1, 2] and not aside
+        assert agent.spool.waiting()["outcomes"] == 0
+        assert [record["n"] for record in world.told("outcomes")] == [0, 1, 2] and not aside
         agent.uplink = uplink.Post(receiver.url, bind.certificate, "x" * 32)
         agent._send(world.now)
         assert "401" in agent.problem
