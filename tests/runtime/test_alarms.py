@@ -60,9 +60,9 @@ def receiver():
 
 
 def test_an_alarm_keeps_its_name_while_it_stands_and_another_has_another():
-    later = {**DRIFT, "at": NOW + 5, "statistic": 0.9, "columns": ["current", "vibration"]}
+    later = {**DRIFT, "at": NOW + 5, "statistic": 0.9, "columns": ["current", "vibration", "more"]}
     assert alarms.named(later) == alarms.named(DRIFT)
-    others = [{**DRIFT, "since": 1}, {**DRIFT, "columns": ["vibration"]}, LOSS]
+    others = [{**DRIFT, "since": 1}, {**DRIFT, "machines": ["m2"]}, LOSS]
     assert len({alarms.named(one) for one in [DRIFT, *others]}) == 4
 
 

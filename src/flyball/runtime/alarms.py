@@ -32,10 +32,13 @@ TIMEOUT_S = 10.0
 def named(alarm: Mapping[str, Any]) -> str:
     """Return the name of an alarm: the same in every round in which it stands, another one for another alarm.
 
+    By what does not grow while it stands: its detector, since when, and the machine where it is one's own.
+
     >>> named({"detector": "drift", "at": 9, "since": 3, "columns": ["x"]})
-    'drift-5f13ce'
+    'drift-0579dd'
     """
-    seen = json.dumps([alarm["detector"], since(alarm), sorted(alarm.get("columns", ()))])
+    machines = alarm.get("machines", ())
+    seen = json.dumps([alarm["detector"], since(alarm), machines[0] if len(machines) == 1 else ""])
     return f"{_word(alarm['detector'])}-{hashlib.sha256(seen.encode()).hexdigest()[:6]}"
 
 
