@@ -36,3 +36,28 @@ def test_of_many_alarms_the_newest_are_told_and_the_others_counted():
 
 def test_no_alarm_is_said():
     assert holding.text({"alarms": []}, report.table) == "<p>No alarm.</p>"
+
+
+def test_the_worst_column_of_an_alarm_is_drawn_over_its_band():
+    at = [10**15 + n * 86_400_000_000 for n in range(5)]
+    told = {"at": at, "value": [1.0, None, 1.0, 2.0, 3.0], "low": 0.5, "high": 1.5}
+    alarm = {**DRIFT, "since": at[3], "series": {**told, "column": "x", "machine": "m03"}}
+    (axis,) = holding.series({"alarms": [alarm, DRIFT]}).axes
+    assert axis.get_title() == "x on m03" and len(axis.lines) == 2
+    assert axis.lines[0].get_ydata()[[0, 4]].tolist() == [1.0, 3.0]
+    assert holding.series({"alarms": [DRIFT]}) is None
+
+
+def test_the_answers_quality_is_told_with_what_got_worse():
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+    told = {
+        "metric": "log_loss", "ahead": {"estimated": figure}, "realised": {**figure, "value": 0.9},
+        "reference": figure, "believed": False,
+        "slices": [
+            {"slice": "site <b>", "n": 40, "reference": 0.3, "realised": 0.9, "alarm": True, "cause": "concept"},
+            {"slice": "fine", "n": 40, "reference": 0.3, "realised": 0.3, "alarm": False},
+        ],
+    }  # fmt: skip
+    said = holding.text({"alarms": [], "performance": told}, report.table)
+    assert "is expected at 0.5 (0.4 to 0.6)" in said and "it is 0.9 (0.4 to 0.6), after 0.5" in said
+    assert "do not rest on the estimate" in said and "site &lt;b&gt;" in said and "fine" not in said
