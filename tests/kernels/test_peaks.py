@@ -138,7 +138,7 @@ WRONG = {
     ],
     "prominence": [{"prominence": (None, "low")}],
     "width": [{"width": np.zeros(3, complex)}],
-    "plateau_size": [{"plateau_size": object()}],
+    "plateau_size": [{"plateau_size": "wide"}],
     "threshold": [{"threshold": np.zeros((3, 1))}],
 }
 
