@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 
 import numpy as np
@@ -43,14 +44,15 @@ def made(found):
     return sorted(name for name, reused in steps(found).items() if not reused)
 
 
-def test_a_second_run_reuses_every_step(pumps, monkeypatch):
+def test_a_second_run_reuses_every_step(pumps, monkeypatch, tmp_path):
     for hard in (
         "flyball.runtime.contest.hold",
         "flyball.runtime.package.ship",
         "flyball.features.AsOf.compute",
     ):
         monkeypatch.setattr(hard, lambda *args, **named: pytest.fail("computed again"))
-    again = run.run(pumps.result.page, run.Bound(pumps.store, pumps.files))
+    kept = shutil.copytree(pumps.store, tmp_path / "store")  # others look at that store
+    again = run.run(pumps.result.page, run.Bound(kept, pumps.files))
     assert made(again) == [] and [s.name for s in again.steps] == [s.name for s in pumps.result.steps]
     told, first = again.json(), pumps.result.json()
     for name in ("contest", "verdicts", "release", "watch", "differences", "threshold", "outcomes"):
