@@ -19,6 +19,12 @@ def test_acts_come_back_in_order(written):
     ) and written.verify() == 5
 
 
+def test_what_is_told_of_a_release_is_found_by_the_start_of_its_digest(written):
+    for digest in ("abcd", "abff", "abcd"):
+        written.append("shipped", {"release": digest})
+    assert [len(written.about(start)) for start in ("abcd", "ab", "ff", "")] == [2, 3, 0, 8]
+
+
 @pytest.mark.parametrize("number", range(1, 6))
 def test_a_changed_line_is_named(written, number):
     lines = written.path.read_text().splitlines()

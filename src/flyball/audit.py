@@ -62,6 +62,10 @@ class Audit:
             previous = told
         return number
 
+    def about(self, release: str = "") -> list[dict[str, Any]]:
+        """Return the acts that tell of a release, by the start of its digest (of any: ""), oldest first."""
+        return [one for one in self.entries() if str(one["told"].get("release", "")).startswith(release)]
+
     def _last(self) -> str:
         last = FIRST
         if self.path.exists() and (size := self.path.stat().st_size):

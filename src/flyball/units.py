@@ -149,6 +149,15 @@ _UNITS: Mapping[str, tuple[str, float, float]] = {
 }  # fmt: skip
 
 
+def is_time(at: int) -> bool:
+    """Say whether a moment is a time in microseconds: what is smaller than 12 days after 1970 is a counter's step.
+
+    >>> is_time(1368403200000000), is_time(31)
+    (True, False)
+    """
+    return abs(at) >= 10**12
+
+
 def is_unit(text: str) -> bool:
     """Say whether a text names a physical unit that Flyball converts.
 

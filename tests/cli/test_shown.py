@@ -63,7 +63,10 @@ TOLD = {
     },
     "verdicts": [{"gate": "Beats", "figure": 0.3, "limit": 0.02, "passed": True}],
     "release": None,
-    "watch": {"alarms": [{}], "retrain": "weekly"},
+    "watch": {
+        "alarms": [{"detector": "drift", "at": 9, "columns": ["x"], "cause": "sensor"}],
+        "retrain": "weekly",
+    },
     "steps": [{"reused": True, "seconds": 1.5}, {"reused": False, "seconds": 0.5}],
 }
 
@@ -81,5 +84,6 @@ def test_a_run_in_plain_words():
         "  gate Beats: passed, 0.3 against 0.02",
         "  release: none: a gate failed, the baseline goes on answering",
         "  watch: 1 alarm(s), train again: weekly",
+        "    drift-bd5b3f: x: a sensor is likely to be broken: check it before the model",
         "  steps: 2, 1 reused, 2.0 s",
     ]

@@ -29,3 +29,9 @@ def test_a_nameless_file_is_found(tmp_path):
     (tmp_path / "common" / "io_utils.py").touch()
     (tmp_path / "database.py").touch()
     assert nameless(tmp_path) == ["common", "common/io_utils.py"]
+
+
+def test_every_room_is_a_package():
+    """A folder without __init__.py is not seen by the contract of who may import whom."""
+    source = ROOT / "src" / "flyball"
+    assert [str(f) for f in source.rglob("*.py") if not (f.parent / "__init__.py").is_file()] == []

@@ -38,7 +38,7 @@ def test_a_round_stands_in_gauges_and_what_is_gone_is_told_no_more():
         'flyball_drift_limit{column="vibration",system="pumps"} 0.1',
         'flyball_alarms{cause="sensor",detector="drift",system="pumps"} 1.0',
         'flyball_alarms{cause="unknown",detector="PageHinkley",system="pumps"} 1.0',
-        'flyball_answers_outcomes{state="known",system="pumps"} 5.0',
+        'flyball_outcomes{state="known",system="pumps"} 5.0',
         'flyball_performance{by="estimated",metric="log_loss",system="pumps"} 0.25',
     ):
         assert line in told, line

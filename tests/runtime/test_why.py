@@ -48,6 +48,15 @@ def test_a_release_says_how_far_it_got_and_an_audit_that_was_changed_says_so(cop
         why.why(copy, "release")
 
 
+def test_what_a_loop_sent_to_a_fleet_of_its_own_is_told_too(copy, pumps, tmp_path):
+    place = tmp_path / "fleet" / "controller"
+    place.mkdir(parents=True)
+    audit.Audit(place / "audit.jsonl").append("shipped", {"release": pumps.result.release, "stage": "shadow"})
+    assert why.rollout(copy, pumps.result.release) == []
+    look.opened(copy).state("fleet", {"folder": str(place.parent)})
+    assert [one["stage"] for one in why.rollout(copy, pumps.result.release)] == ["shadow"]
+
+
 DRIFT = {
     "detector": "drift", "at": 2000, "since": 500, "statistic": 0.4, "limit": 0.2, "why": "x PSI",
     "columns": ["x", "y"], "machines": ["m03"], "cause": "sensor", "sure": 0.01,
@@ -59,7 +68,7 @@ def test_why_an_alarm_tells_which_columns_and_machines_since_when(copy):
     other = {
         **DRIFT,
         "detector": "PageHinkley(log_loss)",
-        "since": 0,
+        "since": None,
         "at": 900,
         "columns": [],
         "machines": [],

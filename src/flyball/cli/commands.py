@@ -230,6 +230,7 @@ def loop(
 
     from flyball.cli import fleets, telling
     from flyball.runtime import loop as looping
+    from flyball.runtime.store import Store
 
     system = systems.load(page).check()
     with (
@@ -239,6 +240,8 @@ def loop(
         bound = replace(_bound(page, source, store, binding, None, seed), progress=progress)
         if fleet is not None:
             bound = replace(bound, fleet=fleets.following(fleet, drop))
+            # So that `why` and the report of this store tell what became of its releases there.
+            Store.open(store, system.data).state("fleet", {"folder": str(fleet.resolve())})
         for told in looping.go(system, bound, every_s=every, rounds=rounds):
             told["untold"] = outlets.round(told)
             lines = [looping.line(told), *(f"  {why}" for why in told["untold"])]

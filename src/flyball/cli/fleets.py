@@ -214,13 +214,11 @@ def decided(what: str, store: Path, fleet: Path | None) -> Path | None:
     """Return the audit in which decisions about a rollout stand, where that is what is asked for."""
     if fleet is not None:
         return fleet / "controller" / "audit.jsonl"
+    from flyball.runtime import why
+
     if what != "rollout":
         return None
-    found = [
-        store / "fleet" / "controller" / "audit.jsonl",
-        store / "fleet" / "drill" / "controller" / "audit.jsonl",
-    ]
-    there = [file for file in found if file.is_file()]
+    there = why.audits(store)
     if not there:
         raise errors.RolloutError(
             f"{store}: nothing was rolled out from there yet: `flyball run scanner` does"
@@ -232,8 +230,7 @@ def why(place: Path, what: str) -> dict[str, Any]:
     """Return every decision about a release, or about all of them, after checking that none was changed."""
     log = audit.Audit(place)
     count = log.verify()
-    start = "" if what == "rollout" else what
-    found = [e for e in log.entries() if str(e["told"].get("release", "")).startswith(start)]
+    found = log.about("" if what == "rollout" else what)
     return {
         "audit": str(place),
         "acts": count,

@@ -65,8 +65,14 @@ def figure(value: float, low: float, high: float) -> str:
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
+#: So many alarms are told after a run, the newest; `flyball why alarm` tells all.
+SHOWN = 3
+
+
 def run_lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a run came to."""
+    from flyball.runtime import alarms
+
     rows = told["rows"]
     yield f"{told['system']}: {rows['asked']} questions, learned from {rows['train']}, judged on {rows['test']}"
     yield from data_lines(told["data"])
@@ -77,6 +83,7 @@ def run_lines(told: Mapping[str, Any]) -> Iterator[str]:
     yield f"  release: {told['release'] or 'none: a gate failed, the baseline goes on answering'}"
     raised, retrain = told["watch"].get("alarms", []), told["watch"].get("retrain")
     yield f"  watch: {len(raised)} alarm(s)" + (f", train again: {retrain}" if retrain else "")
+    yield from (f"    {alarms.named(one)}: {alarms.words(one)}" for one in raised[-SHOWN:])
     reused, took = (
         sum(step["reused"] for step in told["steps"]),
         sum(step["seconds"] for step in told["steps"]),

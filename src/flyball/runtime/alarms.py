@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flyball import durable, errors, seals
+from flyball import durable, errors, seals, units
 
 #: What the cause of an alarm means to somebody who has to act.
 CAUSES = {
@@ -44,7 +44,8 @@ def named(alarm: Mapping[str, Any]) -> str:
 
 def since(alarm: Mapping[str, Any]) -> int:
     """Return when what an alarm is about began, as far as is known (microseconds, or steps of a counter)."""
-    return int(alarm.get("since") or alarm["at"])
+    begun = alarm.get("since")
+    return int(alarm["at"] if begun is None else begun)
 
 
 def words(alarm: Mapping[str, Any]) -> str:
@@ -80,7 +81,7 @@ def alerts(
 
     Source: Alertmanager, api/v2/openapi.yaml, postableAlerts.
 
-    >>> told = alerts("pumps", [{"detector": "drift", "at": 0, "statistic": 0.4, "limit": 0.1, "why": "x"}], 0, 60)
+    >>> told = alerts("pumps", [{"detector": "drift", "at": 31, "statistic": 0.4, "limit": 0.1, "why": "x"}], 0, 60)
     >>> told[0]["labels"]["alertname"], told[0]["endsAt"]
     ('FlyballDrift', '1970-01-01T00:04:00Z')
     """
@@ -97,11 +98,10 @@ def alerts(
             "figure": f"{alarm['statistic']:.4g} against the limit {alarm['limit']:.4g}",
             "ask": f"flyball why {name}",
         }  # fmt: skip
-        # A counter's step is no time: such an alarm began when it was first told.
         told = {"labels": labels, "annotations": {key: text for key, text in notes.items() if text}}
-        if abs(begun) > 10**12 or begun == 0:
-            told["startsAt"] = _time(begun)  # type: ignore[assignment]
-        out.append({**told, "endsAt": _time(now + int(ROUNDS * every_s * 1e6))})
+        # A counter's step is no time: such an alarm began when it was first told.
+        starts = {"startsAt": _time(begun)} if units.is_time(begun) else {}
+        out.append({**told, **starts, "endsAt": _time(now + int(ROUNDS * every_s * 1e6))})
     return out
 
 

@@ -218,11 +218,7 @@ class Controller:
 
     def why(self, digest: str = "") -> list[dict[str, Any]]:
         """Return every decision about a release (by the start of its digest), oldest first."""
-        return [
-            entry
-            for entry in self.audit.entries()
-            if str(entry["told"].get("release", "")).startswith(digest)
-        ]
+        return self.audit.about(digest)
 
     def status(self) -> dict[str, Any]:
         """Return what is under way and what machines run."""

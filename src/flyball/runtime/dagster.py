@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +120,7 @@ def materialized(told: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         retrain = told["watch"].get("retrain", "") or "no"
         out["watch"] = {
             "alarms": len(alarms),
-            "why": "; ".join(one["why"] for one in alarms[-3:]),
+            "why": _newest(alarms),
             "retrain": retrain,
         }
     return out
@@ -132,24 +132,29 @@ def _checks(made: Any, page: System, bound: Bound, name: str) -> list[Any]:
     def state(which: str) -> Mapping[str, Any]:
         return Store.open(bound.store, page.data).state(which)
 
-    @made.asset_check(
-        asset=made.AssetKey([name, "release"]), description="The last training passed its gates."
-    )  # type: ignore[untyped-decorator]
     def gates() -> Any:
         refused = state("loop").get("refused", "")
         return made.AssetCheckResult(passed=not refused, metadata={"refused": refused or "no"})
 
-    @made.asset_check(asset=made.AssetKey([name, "watch"]), description="Nothing raised an alarm.")  # type: ignore[untyped-decorator]
     def holds() -> Any:
         raised = state("watch").get("alarms", [])
-        told = {"alarms": len(raised), "why": "; ".join(one["why"] for one in raised[-3:])}
+        told = {"alarms": len(raised), "why": _newest(raised)}
         return made.AssetCheckResult(passed=not raised, severity=made.AssetCheckSeverity.WARN, metadata=told)
 
-    return [gates, holds]
+    def check(asset: str, what: str, judge: Any) -> Any:
+        return made.asset_check(asset=made.AssetKey([name, asset]), description=what)(judge)
+
+    return [
+        check("release", "The last training passed its gates.", gates),
+        check("watch", "Nothing raised an alarm.", holds),
+    ]
+
+
+def _newest(raised: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(one["why"] for one in raised[-3:])
 
 
 def _sensors(made: Any, page: System, bound: Bound, name: str, job: Any, every_s: int) -> list[Any]:
-    @made.sensor(name=f"{name}_arrived", job=job, minimum_interval_seconds=every_s)  # type: ignore[untyped-decorator]
     def arrived(context: Any) -> Iterator[Any]:
         seen = listing(bound.source)
         if not seen or seen == context.cursor:
@@ -158,7 +163,6 @@ def _sensors(made: Any, page: System, bound: Bound, name: str, job: Any, every_s
         context.update_cursor(seen)
         yield made.RunRequest(run_key=seen)
 
-    @made.sensor(name=f"{name}_due", job=job, minimum_interval_seconds=every_s)  # type: ignore[untyped-decorator]
     def due(context: Any) -> Iterator[Any]:
         if not bound.store.exists():
             yield made.SkipReason("no round has gone yet")
@@ -172,7 +176,11 @@ def _sensors(made: Any, page: System, bound: Bound, name: str, job: Any, every_s
         key = f"{kept.sources_digest()}: {retrain}"
         yield made.RunRequest(run_key=key, tags={"flyball/because": retrain})
 
-    return [arrived, due]
+    def sensor(look: Any) -> Any:
+        named = f"{name}_{look.__name__}"
+        return made.sensor(name=named, job=job, minimum_interval_seconds=every_s)(look)
+
+    return [sensor(arrived), sensor(due)]
 
 
 def listing(folder: Path | None) -> str:

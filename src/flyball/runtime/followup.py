@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, evidence, labels, units
+from flyball import data, labels, units
 from flyball.monitoring import losses
 
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ def weeks(page: System, outcomes: pl.DataFrame) -> list[dict[str, Any]]:
     out: dict[int, dict[str, Any]] = {}
     for (number,), group in newest.with_columns((pl.col("at") // span).alias("span")).group_by(["span"]):
         known = group.filter(pl.col("state") == "known")
-        rows = known.select("key", "at", "answer", "truth", "state", "until").iter_rows()
-        each = (losses.of(kind, evidence.Outcome(*row)).get(metric) for row in rows)
-        lost = [loss for loss in each if loss is not None]
+        each = losses.of_rows(kind, known["answer"].to_numpy(), known["truth"].to_numpy())
+        lost = each[metric].tolist() if metric else []
         counts = dict(group.group_by("state").len().iter_rows())
         since = int(number) * span
         out[since] = {

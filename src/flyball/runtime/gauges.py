@@ -27,7 +27,7 @@ GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "flyball_drift_statistic": ("The judged statistic of the last window", ("column",)),
     "flyball_drift_limit": ("Its limit, which keeps the budget of false alarms", ("column",)),
     "flyball_alarms": ("Alarms that stand", ("detector", "cause")),
-    "flyball_answers_outcomes": ("Answers by what is known of them", ("state",)),
+    "flyball_outcomes": ("Answers by what is known of them", ("state",)),
     "flyball_performance": (
         "How good the answers are: estimated before outcomes, or realised",
         ("metric", "by"),
@@ -67,9 +67,7 @@ class Gauges:
         if "verdicts" in told:
             self._all("flyball_gate_passed", [(float(v["passed"]), v["gate"]) for v in told["verdicts"]])
         if "outcomes" in told:
-            self._all(
-                "flyball_answers_outcomes", [(float(n), state) for state, n in told["outcomes"].items()]
-            )
+            self._all("flyball_outcomes", [(float(n), state) for state, n in told["outcomes"].items()])
         self._watch(told.get("watch", {}))
 
     def text(self) -> bytes:

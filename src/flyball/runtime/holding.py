@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
+from flyball import units
 from flyball.runtime import alarms
 
 #: So many alarms are told, newest last; so many are in the store besides.
@@ -88,7 +89,7 @@ def series(watch: Mapping[str, Any]) -> Any:
     for axis, alarm in zip(axes, newest, strict=True):
         told = alarm["series"]
         at = np.array(told["at"])
-        wall = len(at) and abs(int(at[-1])) > 10**12
+        wall = units.is_time(int(at[-1]))
         when = at.astype("datetime64[us]") if wall else at
         axis.axhspan(told["low"], told["high"], color=plots.GREY, alpha=0.25, lw=0)
         axis.plot(

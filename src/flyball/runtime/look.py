@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flyball import data, errors
+from flyball import data, errors, units
 from flyball.runtime import migration, runs
 from flyball.runtime.store import INTERNAL, Store
 
@@ -89,7 +89,7 @@ def when(at: int | None) -> str:
     """
     if at is None:
         return "never"
-    if abs(at) < 10**12:
+    if not units.is_time(at):
         return str(at)
     return datetime.fromtimestamp(at / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
 

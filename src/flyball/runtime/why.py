@@ -137,23 +137,28 @@ def _release_before(kept: Store, place: Path, done: Mapping[str, Any]) -> dict[s
     }
 
 
+def audits(folder: Path) -> list[Path]:
+    """Return the audits of the fleets that this store's releases went to: simulated ones, and the one of its loop."""
+    note = look.opened(folder).state("fleet")
+    fleets = [folder / "fleet", folder / "fleet" / "drill", *([Path(note["folder"])] if note else [])]
+    found = (fleet / "controller" / "audit.jsonl" for fleet in fleets)
+    return [file for file in found if file.is_file()]
+
+
 def rollout(folder: Path, release: str | None) -> list[dict[str, Any]]:
     """Return what was decided about a release on its way out, oldest first, where it went out from this store.
 
     Raises TamperedError where the audit was changed.
     """
-    found: list[dict[str, Any]] = []
-    for place in (folder / "fleet", folder / "fleet" / "drill"):
-        file = place / "controller" / "audit.jsonl"
-        if release is not None and file.is_file():
-            log = audit.Audit(file)
-            log.verify()
-            acts = [e for e in log.entries() if e["told"].get("release") == release]
-            names = ("stage", "why", "figure", "limit", "kinds")
-            found += [
-                {"act": e["act"], "at": e["at"], **{n: e["told"].get(n, "") for n in names}} for e in acts
-            ]
-    return found
+    names, found = ("stage", "why", "figure", "limit", "kinds"), []
+    for file in audits(folder) if release is not None else ():
+        log = audit.Audit(file)
+        log.verify()
+        for one in log.about(release or ""):
+            found.append(
+                {"act": one["act"], "at": one["at"], **{name: one["told"].get(name, "") for name in names}}
+            )
+    return sorted(found, key=lambda one: int(one["at"]))
 
 
 def _release_words(told: Mapping[str, Any]) -> Iterator[str]:
