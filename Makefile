@@ -34,7 +34,7 @@ run: setup
 
 # Two processes, a file at a time: most tests wait or use one core. `$(BIN)/python -m pytest` runs one after the other.
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 check: setup
 	$(BIN)/ruff check .
