@@ -92,25 +92,3 @@ def test_asked_to_end_it_finishes_and_says_the_sum(tmp_path, daily, inbox):
         total = json.loads(process.stdout.readline())
         assert process.wait(20) == 0
     assert (total["ended"], total["files"], total["commits"]) == ("interrupted", 2, 2)
-
-
-TWICE = """
-import os, signal, threading
-from flyball.cli import landing
-before = signal.getsignal(signal.SIGTERM)
-try:
-    with landing.ended() as stop:
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(5)
-        os.kill(os.getpid(), signal.SIGTERM)
-        threading.Event().wait(5)
-        print("waited")
-except KeyboardInterrupt:
-    print("ended at once", signal.getsignal(signal.SIGTERM) == before)
-"""
-
-
-def test_asked_twice_it_ends_at_once():
-    """In a process of its own: the one that runs the tests is asked to end by nobody."""
-    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, timeout=60)
-    assert (done.stdout, done.returncode) == ("ended at once True\n", 0), done.stderr

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from flyball import errors
-from flyball.cli import shown
+from flyball.cli import given, shown
 
 app = typer.Typer(help="List alerts, and say what was done about one: ack, snooze, order, act, found, close.")
 
@@ -59,7 +59,7 @@ def snooze(
     store: StoreAt = HERE, who: Who = None, note: Note = "", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Let it rest until a time."""
-    _do(store, which, "snooze", who, None, as_json, until=_moment(until, "--until") or 0, note=note)
+    _do(store, which, "snooze", who, None, as_json, until=given.moment(until, "--until") or 0, note=note)
 
 
 @app.command()
@@ -72,43 +72,25 @@ def order(
     _do(store, which, "order", who, at, as_json, order=number, note=note)
 
 
-@app.command()
-def act(
-    which: Which,
-    store: StoreAt = HERE,
-    who: Who = None,
-    at: At = None,
-    note: Note = "",
-    as_json: Json = False,
-) -> None:
-    """Say that the machine was changed because of it: from then on its label is censored."""
-    _do(store, which, "act", who, at, as_json, note=note)
+def _told_later(act: str, what: str) -> None:
+    """Add a command that says what was done or seen, at a time that may lie back."""
+
+    def command(
+        which: Which,
+        store: StoreAt = HERE,
+        who: Who = None,
+        at: At = None,
+        note: Note = "",
+        as_json: Json = False,
+    ) -> None:
+        _do(store, which, act, who, at, as_json, note=note)
+
+    app.command(name=act, help=what)(command)
 
 
-@app.command()
-def found(
-    which: Which,
-    store: StoreAt = HERE,
-    who: Who = None,
-    at: At = None,
-    note: Note = "",
-    as_json: Json = False,
-) -> None:
-    """Say that there was a fault."""
-    _do(store, which, "found", who, at, as_json, note=note)
-
-
-@app.command(name="not-found")
-def not_found(
-    which: Which,
-    store: StoreAt = HERE,
-    who: Who = None,
-    at: At = None,
-    note: Note = "",
-    as_json: Json = False,
-) -> None:
-    """Say that somebody looked and there was none."""
-    _do(store, which, "not-found", who, at, as_json, note=note)
+_told_later("act", "Say that the machine was changed because of it: from then on its label is censored.")
+_told_later("found", "Say that there was a fault.")
+_told_later("not-found", "Say that somebody looked and there was none.")
 
 
 @app.command()
@@ -126,7 +108,7 @@ def _do(
     from flyball.runtime import alerts, look
 
     name = who or user()
-    done = alerts.do(look.opened(store), which, act, name, _moment(at, "--at"), until, order, note)
+    done = alerts.do(look.opened(store), which, act, name, given.moment(at, "--at"), until, order, note)
     told = told_of(done, done.acts[-1].seen)
     shown.say(told, as_json, lambda: iter([f"alert {done.id} of {done.key}: {done.state}, by {name}"]))
 
@@ -168,18 +150,3 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         raise errors.DeclarationError("nobody is named here: give --who") from None
-
-
-def _moment(text: str | None, option: str) -> int | None:
-    """Return a date or time as microseconds."""
-    from datetime import UTC, datetime
-
-    if text is None:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise errors.DeclarationError(
-            f"{option} {text!r} is no time: give one like 2026-03-01T06:00"
-        ) from None
-    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1e6)

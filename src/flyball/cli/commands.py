@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flyball import errors, systems
-from flyball.cli import alerts, keys, mlflow, shown, wheels
+from flyball.cli import alerts, given, keys, mlflow, shown, wheels
 
 if TYPE_CHECKING:
     from flyball.runtime.contest import Ceiling
@@ -184,7 +184,7 @@ def run(
     with shown.progress(as_json) as progress:
         bound = _bound(page, source, store, binding, as_of, seed)
         if as_stored is not None:
-            bound = replace(bound, source=None, stored=_moment(as_stored, "--as-stored"))
+            bound = replace(bound, source=None, stored=given.moment(as_stored, "--as-stored", whole_day=True))
         found = running.run(system, replace(bound, progress=progress))
         told = found.json()
         rehearsed = fleets.rehearsed(page, found, store, drill, prepared=source is None)
@@ -624,8 +624,8 @@ def _bound(
     severity: Ceiling | None = inputs.severity() if knows else None  # type: ignore[union-attr]
     site = bindings.read(binding) if binding is not None else None
     return Bound(
-        store, source, site, as_of=_moment(as_of), seed=seed, ceiling=ceiling, ceiling_key=ceiling_key,
-        severity=severity,
+        store, source, site, as_of=given.moment(as_of, "--as-of", whole_day=True), seed=seed, ceiling=ceiling,
+        ceiling_key=ceiling_key, severity=severity,
     )  # fmt: skip
 
 
@@ -644,19 +644,3 @@ def _prepare(page: str, out: Path) -> None:
             f"{page}: no input to prepare: give --from the folder with the fleet's files"
         )
     inputs.prepare(out)
-
-
-def _moment(text: str | None, option: str = "--as-of") -> int | None:
-    """Return a date or time as microseconds; a bare date means its end, so that the day itself is known."""
-    from datetime import UTC, datetime, timedelta
-
-    if text is None:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise errors.DeclarationError(f"{option} {text!r} is no date: give one like 2013-05-05") from None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    if len(text) <= 10:
-        when += timedelta(days=1) - timedelta(microseconds=1)
-    return round(when.timestamp() * 1e6)

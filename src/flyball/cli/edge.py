@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from flyball import durable, errors, seals
-from flyball.cli import fleets
+from flyball.cli import fleets, given
 
 #: What arrives is looked at so often, in seconds: each look that finds something is a few writes to the disk.
 SCORE_S = 1.0
@@ -72,16 +71,9 @@ def go(
         answering[page] = hosts.Answering()
         return answering[page]
 
-    ended = False
-
-    def end(*_: Any) -> None:
-        nonlocal ended
-        ended = True
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     endpoints: list[Any] = []
     scorings: list[Any] = []
-    with durable.lock(state / "agent.lock", 1.0):
+    with given.ended() as stop, durable.lock(state / "agent.lock", 1.0):
         try:
             spool = Spool(state / "spool", cap)
             agent = Agent(
@@ -95,11 +87,10 @@ def go(
             if port is not None:
                 endpoints = [_endpoint(page, one, port) for page, one in answering.items()]
             count = 0
-            while not ended:
+            while not stop.is_set():
                 _seen(agent, answering)
                 due = agent.step()
                 _score(scorings)
-                scored = time.monotonic()
                 if evidence is not None:
                     carried(agent, evidence)
                 yield {
@@ -113,19 +104,15 @@ def go(
                 if rounds and count >= rounds:
                     return
                 until = min(due / 1e6, time.time() + period_s)
-                while not ended and time.time() < until:
-                    if any(one.more for one in scorings) or time.monotonic() >= scored + SCORE_S:
-                        scored = time.monotonic()
-                        _score(scorings)
-                    else:
-                        time.sleep(min(0.2, max(0.0, until - time.time())))
+                while not stop.is_set() and (left := until - time.time()) > 0:
+                    if not any(one.more for one in scorings):
+                        stop.wait(min(left, SCORE_S))
+                    _score(scorings)
         finally:
             for one in (*endpoints, *scorings):
                 one.close()
             for host in answering.values():
                 host.close()
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _scorings(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors
-from flyball.cli import shown
+from flyball.cli import given, shown
 
 if TYPE_CHECKING:
     from flyball.data.stage import Fleet
@@ -63,7 +59,7 @@ def watch(
         watched = landing.Watch(
             Store.open(store, fleet), there, site, live=live, limits=limits, lot=lot << 20
         )
-    with ended() as stop:
+    with given.ended() as stop:
         ends = once and not isinstance(watched, messages.Watch)
         for told in watched.all(stop) if ends else watched.go(every, seconds, stop):  # type: ignore[union-attr]
             shown.say(told, as_json, functools.partial(landing.lines, told))
@@ -74,21 +70,3 @@ def watch(
         }
     shown.say(total, as_json, lambda: landing.total_lines(total))
     return 3 if watched.total.trouble or (once and watched.total.waiting) else 0
-
-
-@contextlib.contextmanager
-def ended() -> Iterator[threading.Event]:
-    """Give what is set when the process is asked to end: what is under way is finished; asked twice, it is not."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

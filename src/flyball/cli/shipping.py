@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flyball import durable, errors
-from flyball.cli import fleets
+from flyball.cli import fleets, given
 
 
 def go(
@@ -67,9 +67,6 @@ def receive(
 
     What machines send lies in `drop`, or in the fleet's own folder, until it is taken in.
     """
-    import signal
-    import threading
-
     from flyball.runtime.receiver import Receiver
     from flyball.site.endpoint_access import Bind
 
@@ -81,19 +78,11 @@ def receive(
     bound = fleets.Fleet(fleet)
     if drop is None:
         durable.folder(heard)
-    ended = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        with Receiver(heard, bound.controller().machines, bind) as receiver:
-            while not ended.is_set():
-                receiver.keys = bound.controller().machines  # a machine may have been enrolled since
-                yield {**go(fleet, None, fleet, "", heard, None), "listens": receiver.url}
-                ended.wait(every_s)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with given.ended() as stop, Receiver(heard, bound.controller().machines, bind) as receiver:
+        while not stop.is_set():
+            receiver.keys = bound.controller().machines  # a machine may have been enrolled since
+            yield {**go(fleet, None, fleet, "", heard, None), "listens": receiver.url}
+            stop.wait(every_s)
 
 
 def carried(file: Path, controller: Any) -> str:
