@@ -83,7 +83,7 @@ MISTAKES = {
     "no date": (
         ["run", "{}/good.py", "--as-of", "soon", "--from", "{}/empty", "--store", "{}/s"],
         2,
-        "is no date",
+        "is no time",
     ),
     "no number": (["run", "{}/good.py", "--seed", "x"], 2, "'x' is not a valid int"),
     "no binding": (["run", "{}/good.py", "--binding", "{}/none", "--store", "{}/s"], 2, "no binding"),
