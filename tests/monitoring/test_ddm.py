@@ -3,18 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import drift
+from tests.monitoring.streams import WALL, alarms, rivers, told
 
-from flyball import data, errors, labels, monitoring
+from flyball import errors, monitoring
 
 BITS = st.lists(st.tuples(st.integers(20, 150), st.floats(0.05, 0.95)), min_size=1, max_size=5)
-
-
-def alarms(detector, values):
-    state, found = detector.start(), []
-    for at, value in enumerate(values):
-        state, alarm = detector.update(state, at, value)
-        found += [at] if alarm else []
-    return found
 
 
 @settings(max_examples=40, deadline=None)
@@ -24,20 +17,14 @@ def test_the_alarms_are_rivers_from_the_first_error_on(levels, seed):
     values = np.concatenate([rng.random(n) < p for n, p in levels]).astype(float).tolist()
     # With an error and a right answer in front the least spread is never zero, where river would alarm at once.
     values = [value for pair in zip([1.0, 0.0] * 20, values, strict=False) for value in pair] + values
-    peer, theirs = drift.binary.DDM(warm_start=30, drift_threshold=3.0), []
-    for at, value in enumerate(values):
-        peer.update(value)
-        theirs += [at] if peer.drift_detected else []
+    theirs = rivers(drift.binary.DDM(warm_start=30, drift_threshold=3.0), values)
     ours = alarms(monitoring.Ddm("error", limit=3.0, wait=30), values)
     assert ours[:1] == theirs[:1]
 
 
 def test_a_first_error_after_many_right_answers_is_no_alarm_as_it_is_in_river():
     values = [0.0] * 60 + [1.0] + [0.0] * 60
-    peer, theirs = drift.binary.DDM(), []
-    for at, value in enumerate(values):
-        peer.update(value)
-        theirs += [at] if peer.drift_detected else []
+    theirs = rivers(drift.binary.DDM(), values)
     assert theirs == [60]
     assert alarms(monitoring.Ddm("error", limit=3.0), values) == []
 
@@ -46,14 +33,6 @@ def test_a_value_that_is_no_rate_is_refused():
     detector = monitoring.Ddm("error")
     with pytest.raises(errors.DataError, match=r"2\.0 is no error rate"):
         detector.update(detector.start(), 0, 2.0)
-
-
-class Page:
-    class labels:
-        kind = staticmethod(labels.Probability)
-
-    class data:
-        clock = data.WallClock()
 
 
 @pytest.mark.parametrize(
@@ -65,6 +44,4 @@ class Page:
     ],
 )
 def test_problems(detector, said):
-    found = [str(problem) for problem in detector.problems(Page)]
-    assert len(found) == len(said)
-    assert all(part in problem for part, problem in zip(said, found, strict=True))
+    told(detector, said, clock=WALL)

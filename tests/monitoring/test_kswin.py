@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import drift
 from scipy import stats
+from tests.monitoring.streams import WALL, alarms, told
 
-from flyball import data, labels, monitoring
+from flyball import labels, monitoring
 from flyball.monitoring import kswin
 
 
@@ -24,14 +25,6 @@ def test_the_test_is_scipys_exact_one(n, seed, tied):
     assert tied or math.exp(kswin._log_p(n, steps)) == pytest.approx(found.pvalue, rel=1e-9)
 
 
-def alarms(detector, values):
-    state, found = detector.start(), []
-    for at, value in enumerate(values):
-        state, alarm = detector.update(state, at, value)
-        found += [at] if alarm else []
-    return found
-
-
 def test_a_change_is_found_about_when_river_finds_it():
     # The draws are others, so the alarms are not the same.
     for seed in range(3):
@@ -45,14 +38,6 @@ def test_a_change_is_found_about_when_river_finds_it():
         assert abs(ours[0] - theirs[0]) <= 10, (ours, theirs)
 
 
-class Page:
-    class labels:
-        kind = staticmethod(labels.Quantity)
-
-    class data:
-        clock = data.WallClock()
-
-
 @pytest.mark.parametrize(
     ("detector", "said"),
     [
@@ -61,6 +46,4 @@ class Page:
     ],
 )
 def test_problems(detector, said):
-    found = [str(problem) for problem in detector.problems(Page)]
-    assert len(found) == len(said)
-    assert all(part in problem for part, problem in zip(said, found, strict=True))
+    told(detector, said, kind=labels.Quantity, clock=WALL)

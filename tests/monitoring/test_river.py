@@ -1,20 +1,13 @@
 import numpy as np
 import pytest
 from river import drift
+from tests.monitoring.streams import alarms
 
 from flyball import errors, labels, monitoring
 from flyball.monitoring import river
 
 RNG = np.random.default_rng(3)
 VALUES = (RNG.random(900) < np.where(np.arange(900) < 500, 0.2, 0.7)).astype(float).tolist()
-
-
-def alarms(detector, values):
-    state, found = detector.start(), []
-    for at, value in enumerate(values):
-        state, alarm = detector.update(state, at, value)
-        found += [at] if alarm else []
-    return found
 
 
 @pytest.mark.parametrize("name", sorted(set(river.NAMES) - {"KSWIN"}))
