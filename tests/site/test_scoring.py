@@ -282,6 +282,27 @@ def test_lines_that_are_no_rows_are_told_and_a_damaged_note_is_an_error(tmp_path
         site.boot()
 
 
+def test_a_note_that_cannot_be_written_answers_nothing_until_it_can(tmp_path, monkeypatch):
+    site, write = Site(tmp_path), durable.write
+    site.live(table(), 4)
+    before = site.told()
+
+    def full(path, content, *rest):
+        if path.name == "p.json":
+            raise errors.StoreError("no space left")
+        return write(path, content, *rest)
+
+    monkeypatch.setattr(durable, "write", full)
+    site.live(table(), 8, since=5)
+    # Neither told without a note that says so, nor forgotten: a machine that is killed now tells nothing twice.
+    assert site.told() == before and "no space left" in site.scoring.problem
+    monkeypatch.setattr(durable, "write", write)
+    site.boot()
+    site.live(table(), 9, since=9)
+    told = [(one["key"], one["moment"]) for one in site.told()["answers"]]
+    assert len(told) == len(set(told)) > len(before["answers"])
+
+
 def test_losses_are_paired_within_their_bounds():
     assert scoring.paired(labels.Quantity("h"), 5.0, 3.0, 2.0) == -1.0
     assert scoring.paired(labels.Classes(("a", "b")), 1.0, 0.0, 1.0) == 1.0

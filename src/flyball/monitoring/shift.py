@@ -20,6 +20,8 @@ from flyball.model import trees
 from flyball.monitoring import estimate, means
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from flyball.data.stage import Array, Floats, Ints
 
 #: Rows are drawn down to so many on each side; nobody weighs more than so many times the others.
@@ -108,10 +110,10 @@ def explain(old: means.Rows, weight: Floats, new: means.Rows, drifted: bool) -> 
     return Explained(rise, explained, rest, share, cause)
 
 
-def _some(rng: object, n: int) -> Array:
+def _some(rng: Generator, n: int) -> Array:
     import numpy as np
 
-    return np.arange(n) if n <= MOST_ROWS else np.sort(rng.choice(n, MOST_ROWS, replace=False))  # type: ignore[attr-defined]
+    return np.arange(n) if n <= MOST_ROWS else np.sort(rng.choice(n, MOST_ROWS, replace=False))
 
 
 def _fold_of(moments: features.Moments, both: features.Moments) -> Ints:

@@ -1,1 +1,1 @@
-"""Carries a release out where the machines are: loads it, checks it, answers."""
+"""Carries a release out where the machines are: verifies and checks it, scores what arrives, answers, and tells."""

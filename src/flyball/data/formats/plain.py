@@ -60,9 +60,9 @@ class Plain:
             if (sent := self.binding.site_unit(table.name, name, kind)) != kind
         }
         clock = fleet.clock
-        counter = isinstance(clock, stage.Counter)
-        self._wall = not counter
-        self._time = clock.column if counter and table.time == "at" else table.time  # type: ignore[attr-defined]
+        self._wall = not isinstance(clock, stage.Counter)
+        steps = clock.column if isinstance(clock, stage.Counter) else table.time
+        self._time = steps if table.time == "at" else table.time
 
     def site(self, column: str) -> str:
         """Return what the files call a column."""
