@@ -54,12 +54,13 @@ def versus(ours: Callable[[], Any], peer: Callable[[], Any], runs: int = 5) -> t
     return statistics.median(taken[0]), statistics.median(taken[1])
 
 
-def cpu_seconds(work: Callable[[], Any], runs: int = 5) -> float:
-    """Return the median CPU time of some runs in this process, after one that is not counted.
+def cpu_seconds(work: Callable[[], Any], runs: int = 5, warm: bool = True) -> float:
+    """Return the median CPU time of some runs in this process, after one that is not counted where it is to be `warm`.
 
     What one thread takes on a core of its own, whoever else is on the machine.
     """
-    work()
+    if warm:
+        work()
     taken = []
     for _ in range(runs):
         begun = time.process_time()

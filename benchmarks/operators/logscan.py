@@ -14,7 +14,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def rows() -> list[dict[str, Any]]:
         log = Path(folder) / "scanner.log"
         size = write(log)
         table = [_against(peer, log) for peer in GOALS]
-        ours = _cpu_seconds(lambda: _scan(log), runs=9)
+        ours = sidebyside.cpu_seconds(lambda: _scan(log), runs=9, warm=False)
         rate = sidebyside.row(f"{CASE}, one core", size / ours / 1e9, None, "", "GB/s", 2.4, lower=False)
         table += [rate, *_ripgrep(log)]
         table += [_choice(log, "all levels apart", by=("hour", "code", "level"))]
@@ -164,18 +163,9 @@ def _turns(peer: str, log: Path, runs: int = 5) -> tuple[float, float]:
         raise AssertionError(f"{peer} and the scan do not give the same table: no time is taken")
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(runs):
-        taken[0].append(_cpu_seconds(lambda: _scan(log), runs=1))
-        taken[1].append(times * _cpu_seconds(lambda: work(theirs_log), runs=1))
+        taken[0].append(sidebyside.cpu_seconds(lambda: _scan(log), runs=1, warm=False))
+        taken[1].append(times * sidebyside.cpu_seconds(lambda: work(theirs_log), runs=1, warm=False))
     return statistics.median(taken[0]), statistics.median(taken[1])
-
-
-def _cpu_seconds(work: Callable[[], Any], runs: int = 5) -> float:
-    taken = []
-    for _ in range(runs):
-        begun = time.process_time()
-        work()
-        taken.append(time.process_time() - begun)
-    return statistics.median(taken)
 
 
 def _ripgrep(log: Path) -> list[dict[str, Any]]:
@@ -193,7 +183,7 @@ def _ripgrep(log: Path) -> list[dict[str, Any]]:
             raise AssertionError("rg does not count as many lines: no time is taken")
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    pairs = [(_cpu_seconds(lambda: _scan(log), runs=1), theirs()) for _ in range(7)]
+    pairs = [(sidebyside.cpu_seconds(lambda: _scan(log), runs=1, warm=False), theirs()) for _ in range(7)]
     ours, others = (statistics.median(times) for times in zip(*pairs, strict=True))
     return [sidebyside.row(CASE, ours, others, "rg -c ' ERROR ', which only counts the lines", "s", 1.0)]
 
@@ -202,7 +192,9 @@ def _choice(log: Path, told: str, mapped: bool = False, **choice: Any) -> dict[s
     import numpy as np
 
     choice = choice if mapped else {"only": (), **choice}
-    took = _cpu_seconds(lambda: _scan(np.memmap(log, np.uint8, "r") if mapped else log, **choice))
+    took = sidebyside.cpu_seconds(
+        lambda: _scan(np.memmap(log, np.uint8, "r") if mapped else log, **choice), warm=False
+    )
     return sidebyside.row(f"log scan, {told}", log.stat().st_size / took / 1e9, None, "", "GB/s", None)
 
 
