@@ -4,6 +4,8 @@ import numpy as np
 
 from flyball import units
 from flyball.features import stage as features
+from flyball.monitoring import bins, cells
+from flyball.monitoring import standard as standard_
 
 DAY = int(units.DAY)
 
@@ -29,3 +31,14 @@ def matrix(values, first=0, more=None):
     return features.Matrix(
         moments, {f"c{i}": values[:, :, i].reshape(-1) for i in range(columns)} | (more or {})
     )
+
+
+def standard(x, resets=None, left=None):
+    """What is told of the columns (of those that are `left`, when given), in windows of two weeks."""
+    found = bins.watched(x, None)
+    told = {name: bins.describe(values) for name, values in found.items()}
+    usual = cells.scales(found)
+    window = (x.moments.at.max() - x.moments.at) // int(units.WEEK * 2)
+    there = found if left is None else {name: found[name] for name in left}
+    cut = cells.of(there, told, usual, x.moments, window, resets or {})
+    return standard_.Standard.of(there, told, usual, cut)

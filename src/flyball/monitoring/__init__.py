@@ -6,8 +6,9 @@ from flyball.monitoring.drift import Drift
 from flyball.monitoring.kswin import Kswin
 from flyball.monitoring.page_hinkley import PageHinkley
 from flyball.monitoring.performance import Performance
+from flyball.monitoring.reconstruction import Reconstruction
 from flyball.monitoring.river import River
-from flyball.monitoring.stage import Detector, DriftDetector, Reference, Trigger, Watch, Watched
+from flyball.monitoring.stage import Detector, DriftDetector, Multivariate, Reference, Trigger, Watch, Watched
 from flyball.monitoring.triggers import OnAlarm, OnLabels, Weekly
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "Drift",
     "DriftDetector",
     "Kswin",
+    "Multivariate",
     "OnAlarm",
     "OnLabels",
     "PageHinkley",
     "Performance",
+    "Reconstruction",
     "Reference",
     "River",
     "Trigger",

@@ -13,12 +13,23 @@ if TYPE_CHECKING:
 
 #: What follows a column's name where the share of its missing (or, of a category, new) values is watched.
 MISSING = ": missing"
+#: What follows it where its relation to the others is.
+RELATION = ": relation"
 BINS = 10
 MOST_CATEGORIES = 100
 #: Where the quantiles lie of which the Wasserstein distance is made; the middle one is the median.
 GRID = tuple((place + 0.5) / 33 for place in range(33))
 #: Added to every share before a logarithm is taken, so that an empty bin stays finite.
 FLOOR = 1e-4
+
+
+def bare(name: str) -> str:
+    """Return the column that a watched name is of.
+
+    >>> bare("dose"), bare("dose: missing"), bare("dose: relation")
+    ('dose', 'dose', 'dose')
+    """
+    return name.removesuffix(MISSING).removesuffix(RELATION)
 
 
 def watched(x: features.Matrix, answers: Array | None) -> dict[str, Any]:

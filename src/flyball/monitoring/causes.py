@@ -20,6 +20,8 @@ SENSOR, DATA, CONCEPT = "sensor", "data", "concept"
 #: What somebody else's unit is of the house's, both ways: thousands and other decimals, minutes, hours, degrees.
 FACTORS = (10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e9, 60.0, 3600.0, 3.6, 25.4, 6.894757, 1.8, math.pi / 180)
 OFFSETS = (273.15, 32.0)
+#: A column that leaves its relation to the others, though level and spread are as ever.
+RELATION = "relation"
 #: Patterns that no process makes.
 IMPOSSIBLE = ("flatline", "unit", "swap", "spikes", "missing", "clipping")
 #: More channels of one machine than this at once are no broken sensor.

@@ -164,6 +164,16 @@ def _parts(moments: features.Moments, first: Ints, stop: Ints, resets: Resets) -
     return part, mixed
 
 
+def joined(cells: Cells, figures: Sequence[Floats]) -> Cells:
+    """Return cells with figures (K, m) more, each as the level of a column behind the others."""
+    import numpy as np
+
+    more = np.full((len(cells.unit), sum(one.shape[1] for one in figures), len(FAMILIES)), np.nan)
+    if figures:
+        more[:, :, LEVEL] = np.concatenate(figures, axis=1)
+    return dataclasses.replace(cells, stats=np.concatenate([cells.stats, more], axis=1))
+
+
 def machines(cells: Cells) -> Iterator[tuple[int, Ints]]:
     """Yield (unit, cells) of every machine: its whole cells, oldest first."""
     import numpy as np

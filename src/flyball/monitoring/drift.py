@@ -9,13 +9,14 @@ rows themselves: of the fleet as a whole in `flyball.monitoring.null`, of each m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors, units
 from flyball.features import stage as features
 from flyball.monitoring import bins, causes, null, own, stage
 from flyball.monitoring import cells as cells_
+from flyball.monitoring.standard import Standard
 
 if TYPE_CHECKING:
     from flyball.data import stage as data
@@ -42,6 +43,9 @@ class Drift(stage.DriftDetector):
     `settle` windows they are only held against what no machine of the fleet ever looked like, then against those.
     No reset excuses values that are missing.  More than `MOST_MACHINES` are judged as a fleet only.
 
+    `multivariate` parts tell how the columns of a window go together, such as `Reconstruction`; their figures are held
+    against baselines like any column's, within the same budget, where machines are judged one by one.
+
     The fleet is judged by how its machines move together from their baselines; a category, or a fleet too small for
     that, by the population stability index over deciles of the reference, with limits from a block bootstrap.  That of
     every column, the Kullback-Leibler and Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins,
@@ -64,6 +68,7 @@ class Drift(stage.DriftDetector):
     reset: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     settle: int = 4
+    multivariate: tuple[stage.Multivariate, ...] = ()
 
     def share(self) -> float:
         """Return the share of a machine's windows that may alarm although nothing happened."""
@@ -133,7 +138,11 @@ class Drift(stage.DriftDetector):
             settings |= {"usual": usual, "until": int(x.moments.at.max())}
             if len(x.moments.keys) <= MOST_MACHINES:
                 cells = cells_.of(found, told, usual, x.moments, window, resets or {})
-                settings["own"] = own.learn(cells, usual, self.settle)
+                rows = Standard.of(found, told, usual, cells)
+                settings["multivariate"] = {repr(one): one.learn(rows, seed) for one in self.multivariate}
+                figures = self._figures(settings["multivariate"], rows)
+                spread = cells_.scales({str(place): row for place, row in enumerate(_each(figures))})
+                settings["own"] = own.learn(cells_.joined(cells, figures), usual + spread, self.settle)
             if settings["own"].get("together"):  # only what has no level is left to the index of stability
                 codes = {name: place for name, place in codes.items() if told[name]["kind"] == "category"}
             rest = {name: told[name] for name in codes}
@@ -141,6 +150,9 @@ class Drift(stage.DriftDetector):
                 settings["limits"] = null.limits(codes, rest, x.moments.codes, window, fleet, seed)
         settings["shares"] = list(settings["shares"])
         return stage.Reference("drift", settings)
+
+    def _figures(self, kept: Mapping[str, Mapping[str, Any]], rows: Standard) -> list[Floats]:
+        return [one.figures(kept[repr(one)], rows) for one in self.multivariate if kept.get(repr(one))]
 
     def watch(
         self,
@@ -180,6 +192,7 @@ class Drift(stage.DriftDetector):
                 )
             ]
             judged = [machines.together(one, number) for one in judged]
+            judged += machines.related(number, (since, until, len(rows)))
             who = machines.behind([one.column for one in judged if one.alarm], number)
             yield from (
                 machines.explained(one, who, kept["shares"][0]) if one.alarm else one for one in judged
@@ -198,6 +211,12 @@ class Drift(stage.DriftDetector):
         newest = np.full(len(moments.keys), np.iinfo(np.int64).min)
         np.maximum.at(newest, moments.codes, moments.at)
         return np.asarray((newest[moments.codes] - moments.at) // int(self.over))
+
+
+def _each(figures: Sequence[Floats]) -> Iterator[Floats]:
+    """Yield the figures (cells,) of all parts, one after the other."""
+    for one in figures:
+        yield from one.T
 
 
 def _given(column: Any) -> tuple[Array, Array, Array]:
@@ -222,6 +241,7 @@ class _Machines:
 
         self.drift, self.kept, self.found, self.moments = drift, kept, found, moments
         self.names = tuple(kept["columns"])
+        self.figures: dict[str, tuple[stage.Multivariate, Mapping[str, Any], tuple[str, ...]]] = {}
         self.judged = bool(kept["own"])
         self.moved: dict[int, Floats] = {}
         if not self.judged:
@@ -233,7 +253,15 @@ class _Machines:
             else tuple(when)
             for key, when in resets.items()
         }
-        self.cells = cells_.of(found, kept["columns"], kept["usual"], moments, window, newer)
+        cells = cells_.of(found, kept["columns"], kept["usual"], moments, window, newer)
+        self.rows = Standard.of(found, kept["columns"], kept["usual"], cells)
+        learned = kept.get("multivariate", {})
+        for one in drift.multivariate:
+            settings = learned.get(repr(one))
+            told = one.told(settings) if settings else {}
+            self.figures |= {name: (one, settings, columns) for name, columns in told.items()}
+        self.names += tuple(self.figures)
+        self.cells = cells_.joined(cells, drift._figures(learned, self.rows))
         self.apart, self.base, self.many = own.judge(self.cells, kept["own"], drift.settle)
         self.limit = own.limit(kept["own"], kept["shares"][1])
         # In limits, those of a machine against itself or against the fleet: beyond 1 is an alarm.
@@ -258,7 +286,13 @@ class _Machines:
             order = np.argsort(-self.far[cell], kind="stable")
             columns = [place for place in order[:TOLD].tolist() if self.far[cell, place] > 1]
             for place in columns:
-                yield self._told(cell, place, int((self.far[cell] > 1).sum()))
+                yield self._told(cell, place, len(self._alarmed(cell)))
+
+    def _alarmed(self, cell: int) -> set[str]:
+        """Return the columns of a cell that alarm, whatever of them does."""
+        import numpy as np
+
+        return {bins.bare(self.names[place]) for place in np.flatnonzero(self.far[cell] > 1).tolist()}
 
     def _told(self, cell: int, place: int, columns: int) -> stage.Watched:
         import numpy as np
@@ -279,6 +313,9 @@ class _Machines:
             for kind, value in zip(cells_.FAMILIES, self.apart[cell, place].tolist(), strict=True)
             if math.isfinite(value)
         }
+        of = self._of(name, cell)
+        if name in self.figures:
+            shown, columns = {"relation": shown["level"]}, max(columns, len(of))
         if family == cells_.MISSING:
             shown["share"] = cells_.share(float(self.cells.stats[cell, place, family]))
         shown["baseline_windows"] = float(max(self.many[cell, int(family == cells_.MISSING)], 0))
@@ -287,12 +324,22 @@ class _Machines:
             since, until, int(self.cells.stop[cell] - self.cells.first[cell]), figure, limit, shown, True, machine,
             (machine,), began, sure, causes.cause(pattern, columns, 1),
             pattern + (f" with {self.names[partner]}" if partner >= 0 else ""), self._series(cell, place, family),
+            of,
         )  # fmt: skip
+
+    def _of(self, name: str, cell: int) -> tuple[str, ...]:
+        """Return the columns behind a figure of many; () where it is of one column."""
+        if name not in self.figures:
+            return ()
+        one, kept, columns = self.figures[name]
+        return one.behind(kept, self.rows, cell)[:TOLD] if len(columns) > 1 else ()
 
     def _pattern(self, cell: int, place: int, began: int) -> tuple[str, int]:
         """Return the pattern of a column, and of a swap the other one; by what came since it began in this window."""
         import numpy as np
 
+        if self.names[place] in self.figures:
+            return causes.RELATION, -1
         values = self.found.get(self.names[place])
         if values is None or not hasattr(values, "dtype"):
             return "missing", -1
@@ -337,7 +384,7 @@ class _Machines:
                 self.limit * float(self.kept["own"]["unit"][place][family]) * math.sqrt(1 + 1 / max(many, 1))
             )
         return {
-            "figure": cells_.FAMILIES[family],
+            "figure": causes.RELATION if self.names[place] in self.figures else cells_.FAMILIES[family],
             "at": [self.drift._span(int(self.cells.window[one]), last)[1] for one in mine.tolist()],
             "value": [
                 value if math.isfinite(value) else None
@@ -365,6 +412,21 @@ class _Machines:
             one, statistic=float(figure), limit=self.fleet_limit, alarm=bool(figure > self.fleet_limit)
         )
 
+    def related(self, window: int, when: tuple[int, int, int]) -> list[stage.Watched]:
+        """Return the fleet's rows of the figures of many columns: how they moved on all machines together."""
+        import numpy as np
+
+        if window not in self.moved:
+            return []
+        moved = self.moved[window][len(self.kept["columns"]) :, cells_.LEVEL]
+        return [
+            stage.Watched(
+                name, *when, float(np.abs(figure)), self.fleet_limit, {causes.RELATION: float(figure)},
+                bool(np.abs(figure) > self.fleet_limit),
+            )
+            for name, figure in zip(self.figures, moved.tolist(), strict=True)
+        ]  # fmt: skip
+
     def behind(self, columns: list[str], window: int) -> list[int]:
         """Return the cells of the machines behind the fleet's alarmed columns of a window, the furthest first."""
         import numpy as np
@@ -386,10 +448,10 @@ class _Machines:
         """Return an alarm of the fleet with the machines behind it, and since when the worst of them moved."""
         import dataclasses
 
-        name = one.column.removesuffix(bins.MISSING)
-        missing = one.column != name
+        name = bins.bare(one.column)
+        missing = one.column.endswith(bins.MISSING)
         began = one.since
-        if who and name in self.found:
+        if who and name in self.found and one.column not in self.figures:
             began = self._began(who[0], self.names.index(name), cells_.MISSING if missing else cells_.LEVEL)
         return dataclasses.replace(
             one,
@@ -397,7 +459,8 @@ class _Machines:
             began=began,
             sure=share,
             cause=causes.DATA if len(who) != 1 else causes.SENSOR,
-            kind="missing" if missing else "shift",
+            kind="missing" if missing else causes.RELATION if one.column in self.figures else "shift",
+            columns=self._of(one.column, who[0]) if who else (),
         )
 
 

@@ -113,7 +113,7 @@ def _parted(
             who.setdefault(row.column, set()).add(row.machine)
     least = max(SEVERAL, SHARE * machines)
     shared = {column for column, names in who.items() if len(names) >= least}
-    shared |= {row.column.removesuffix(bins.MISSING) for row in rows if not row.machine}
+    shared |= {bins.bare(row.column) for row in rows if not row.machine}
     shared |= {row.column for row in rows if not row.machine}
     joined = {row.machine for row in rows if row.machine and row.column in shared}
     together = [row for row in rows if not row.machine or row.machine in joined]
@@ -130,7 +130,7 @@ def _alarm(rows: Sequence[stage.Watched]) -> evidence.Alarm:
     worst = sorted(start, key=lambda row: (-_excess(row), row.column))
     ordered = worst + sorted((row for row in rows if row.until != first), key=lambda row: -_excess(row))
     head = worst[0]
-    columns = tuple(dict.fromkeys(row.column for row in ordered))
+    columns = tuple(dict.fromkeys(name for row in ordered for name in row.columns or (row.column,)))
     machines = tuple(dict.fromkeys(name for row in worst for name in row.machines))[:NAMED]
     said = [row.sure for row in worst if row.sure is not None]
     several = len(machines) > 1 or not head.machine

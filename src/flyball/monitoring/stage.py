@@ -12,7 +12,8 @@ from flyball.monitoring.performance import Performance
 
 if TYPE_CHECKING:
     from flyball.data import stage as data
-    from flyball.data.stage import Array
+    from flyball.data.stage import Array, Floats
+    from flyball.monitoring.standard import Standard
 
 #: By machine: the moments at which its own baseline begins anew.
 Resets = Mapping[str, Sequence[int]]
@@ -57,6 +58,7 @@ class Watched:
     `machine` is "" for the fleet as a whole; `machines` name whom a fleet's alarm comes from, worst first.  An alarm
     says when it `began`, how `sure` it is (the chance that anything watched in this window shows as much although
     nothing happened), its `cause` and `kind`; `series` (at, value, low, high: lists) is what to draw of the column.
+    Where `column` is a figure of many columns, `columns` are those that take part most.
     """
 
     column: str
@@ -74,6 +76,27 @@ class Watched:
     cause: str = ""
     kind: str = ""
     series: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+
+
+class Multivariate(part.Part):
+    """Abstract: tells of every window of a machine, in a few figures, how its columns go together."""
+
+    def learn(self, rows: Standard, seed: int) -> Mapping[str, Any]:
+        """Return what must be kept of the reference's rows: plain JSON; {} where nothing can be told."""
+        raise NotImplementedError
+
+    def told(self, kept: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+        """Return {name of a figure: the columns it is of}, in the order of `figures`."""
+        raise NotImplementedError
+
+    def figures(self, kept: Mapping[str, Any], rows: Standard) -> Floats:
+        """Return (cells, figures), NaN where nothing can be told: more, or less, than usual is a change."""
+        raise NotImplementedError
+
+    def behind(self, kept: Mapping[str, Any], rows: Standard, cell: int) -> tuple[str, ...]:
+        """Return the columns that most take part in what a figure of all columns shows in a cell, the first most."""
+        return ()
 
 
 class Detector(part.Part):
