@@ -7,7 +7,7 @@ import pytest
 
 from flyball import data, monitoring, units
 from flyball.features import stage as features
-from flyball.monitoring import stage
+from flyball.monitoring import own, stage
 
 spec = importlib.util.spec_from_file_location("fleets", pathlib.Path(__file__).with_name("fleets.py"))
 fleets = importlib.util.module_from_spec(spec)
@@ -237,3 +237,51 @@ def test_a_reset_by_an_unknown_column_is_a_problem_with_a_suggestion():
 
     (problem,) = monitoring.Drift(units.WEEK, reset=("repairs.parts",)).problems(Fleet)
     assert problem.place == "reset" and "repairs.part" in str(problem)
+
+
+def test_a_clock_of_a_table_without_a_time_is_a_problem():
+    timed, bare = data.Table("telemetry", columns={}), data.Table("vendors", columns={}, time=None)
+
+    class Fleet:
+        data = data.Fleet("machine", data.WallClock(), (timed, bare))
+
+    assert list(monitoring.Drift(units.WEEK, clocks=("telemetry",)).problems(Fleet)) == []
+    for name in ("telemetri", "vendors"):
+        (problem,) = monitoring.Drift(units.WEEK, clocks=(name,)).problems(Fleet)
+        assert problem.place == "clocks" and name in str(problem)
+    counted = monitoring.Drift(units.steps(9), per=units.steps(900), clocks=("telemetry",))
+    assert "clocks" in {problem.place for problem in counted.problems(Fleet)}
+
+
+def test_a_clock_that_goes_ahead_is_the_machines_own_and_no_channel_moves():
+    values = fleets.walk(12, 30 * 7, 2, seed=4)
+    lag = 30.0 * np.random.default_rng(0).lognormal(0, 0.5, (12, 30 * 7))
+    lag[4, 28 * 7 :] -= 3600.0
+    at = 26 * 7
+    old, new = split(values, 26)
+    name = "telemetry: clock"
+    old = features.Matrix(old.moments, {**old.columns, name: lag[:, :at].reshape(-1)})
+    new = features.Matrix(new.moments, {**new.columns, name: lag[:, at:].reshape(-1)})
+    found = [
+        one for one in DRIFT.watch(DRIFT.reference(old, None, 0), new, None) if one.alarm and one.machine
+    ]
+    assert {(one.column, one.machine, one.kind, one.cause) for one in found} == {
+        (name, "m004", "clock", "sensor")
+    }
+
+
+def small(seed):
+    """Windows of one machine that alarm on a small shift that lasts from day 210 on, and since when at the earliest."""
+    values = fleets.walk(12, 40 * 7, 3, seed=seed, rho=0.0)
+    values[5, 30 * 7 :, 1] += 1.5  # four standard errors of a week's mean
+    found = [one for one in watched(values, 26) if one.alarm and (one.machine, one.column) == ("m005", "c1")]
+    return len(found), min((one.began for one in found), default=None)
+
+
+def test_what_is_too_small_for_a_window_but_lasts_adds_up(monkeypatch):
+    together = [small(seed) for seed in range(12, 18)]
+    assert all(many for many, _ in together)
+    assert np.median([began for _, began in together]) == pytest.approx(210 * units.DAY, abs=7 * units.DAY)
+    monkeypatch.setattr(own, "SLOW", 1)
+    alone = [small(seed)[0] for seed in range(12, 18)]
+    assert 2 * sum(alone) < sum(many for many, _ in together) and not all(alone)

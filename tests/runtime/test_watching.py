@@ -3,7 +3,7 @@ import types
 import numpy as np
 import pytest
 
-from flyball import evidence, monitoring, units
+from flyball import data, evidence, monitoring, units
 from flyball.features import stage as features
 from flyball.monitoring import stage
 from flyball.runtime import watching
@@ -11,8 +11,11 @@ from flyball.runtime import watching
 WEEK = int(units.WEEK)
 
 
+FLEET = data.Fleet("machine", data.WallClock(), (data.Table("telemetry", columns={}),))
+
+
 def page(**watch):
-    return types.SimpleNamespace(monitoring=stage.Watch(**watch))
+    return types.SimpleNamespace(data=FLEET, monitoring=stage.Watch(**watch))
 
 
 def one(column, until, statistic, limit=0.2, n=10):
@@ -110,6 +113,23 @@ def test_what_came_after_the_reference_is_held_against_it(shift, alarms):
     found = watching.drift(watch, held, x, later, kept)
     assert {one.until for one in found} == {(76 * units.DAY), (83 * units.DAY)}
     assert bool(watching.alarms(found)) is alarms
+
+
+def test_the_clocks_of_machines_are_watched_beside_the_features_and_the_model_sees_none_of_it():
+    day, rng = int(units.DAY), np.random.default_rng(1)
+    at = np.tile(np.arange(84) * day, 8) - 60 * 10**6
+    lag = (rng.lognormal(0, 0.5, len(at)) * 2e7).astype(np.int64)
+    lag[3 * 84 + 77 : 4 * 84] -= 3600 * 10**6
+    rows = data.Rows.of(np.repeat([f"m{m}" for m in range(8)], 84).tolist(), at=at, seen=at + lag)
+    watch = page(drift=monitoring.Drift(over=units.WEEK, clocks=("telemetry",)))
+    x, later = matrix(range(70)), matrix(range(70, 84))
+    judged = types.SimpleNamespace(rows=np.arange(len(x)), answers={"challenger": x.columns["x"]})
+    held = types.SimpleNamespace(trained=judged.rows, test=judged, predictors={"challenger": Fixed()})
+    kept = watching.reference(watch, held, x, 0, tables={"telemetry": rows})
+    found = watching.drift(watch, held, x, later, kept, tables={"telemetry": rows})
+    alarmed = {(one.column, one.machine, one.kind) for one in found if one.alarm and one.machine}
+    assert alarmed == {("telemetry: clock", "m3", "clock")}
+    assert set(x.columns) == {"x"}
 
 
 def test_without_a_detector_nothing_is_kept_or_watched():

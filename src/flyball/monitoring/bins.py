@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MISSING = ": missing"
 #: What follows it where its relation to the others is.
 RELATION = ": relation"
+#: What follows a table's name where its machines' clocks are: how long after its time a row came in.
+CLOCK = ": clock"
 BINS = 10
 MOST_CATEGORIES = 100
 #: Where the quantiles lie of which the Wasserstein distance is made; the middle one is the median.

@@ -22,8 +22,10 @@ FACTORS = (10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e9, 60.0, 3600.0, 3.6, 25.4, 6.8947
 OFFSETS = (273.15, 32.0)
 #: A column that leaves its relation to the others, though level and spread are as ever.
 RELATION = "relation"
+#: A clock that no longer tells the time at which things happen.
+CLOCK = "clock"
 #: Patterns that no process makes.
-IMPOSSIBLE = ("flatline", "unit", "swap", "spikes", "missing", "clipping")
+IMPOSSIBLE = ("flatline", "unit", "swap", "spikes", "missing", "clipping", CLOCK)
 #: More channels of one machine than this at once are no broken sensor.
 FEW = 2
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import errors, units
 from flyball.features import stage as features
-from flyball.monitoring import bins, causes, null, own, stage
+from flyball.monitoring import bins, causes, clocks, null, own, stage
 from flyball.monitoring import cells as cells_
 from flyball.monitoring.standard import Standard
 
@@ -46,6 +46,9 @@ class Drift(stage.DriftDetector):
     `multivariate` parts tell how the columns of a window go together, such as `Reconstruction`; their figures are held
     against baselines like any column's, within the same budget, where machines are judged one by one.
 
+    Of the tables named as `clocks`, how long after its time the newest row came in is watched like a column: a clock
+    that is an hour off moves no other.
+
     The fleet is judged by how its machines move together from their baselines; a category, or a fleet too small for
     that, by the population stability index over deciles of the reference, with limits from a block bootstrap.  That of
     every column, the Kullback-Leibler and Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins,
@@ -69,6 +72,7 @@ class Drift(stage.DriftDetector):
     changed: tuple[str, ...] = ()
     settle: int = 4
     multivariate: tuple[stage.Multivariate, ...] = ()
+    clocks: tuple[str, ...] = ()
 
     def share(self) -> float:
         """Return the share of a machine's windows that may alarm although nothing happened."""
@@ -97,12 +101,28 @@ class Drift(stage.DriftDetector):
             yield errors.Problem("false_alarms", what, "give more than none and fewer, or a longer period")
         if self.settle < 2:
             yield errors.Problem("settle", f"{self.settle} windows are no baseline", "give 2 or more")
+        known = [table.name for table in page.data.tables if table.time is not None]
+        for name in self.clocks:
+            if isinstance(self.over, units.Count):
+                yield errors.Problem("clocks", "a counter has no clock", "leave it out")
+            elif name not in known:
+                yield errors.Problem(
+                    "clocks", f"no table {name!r} with a time", errors.did_you_mean(name, known)
+                )
         for place in ("reset", "changed"):
             for column in getattr(self, place):
                 known = page.data.columns()
                 if column not in known:
                     what = f"no column {column!r}"
                     yield errors.Problem(place, what, errors.did_you_mean(column, known))
+
+    def beside(self, fleet: data.Fleet, tables: data.Tables, moments: features.Moments) -> dict[str, Array]:
+        """Return {"table: clock": seconds (n,) from its time until the newest row was seen} of the tables named."""
+        usual = {table.name: int(table.arrives) for table in fleet.tables}
+        return {
+            name + bins.CLOCK: clocks.lag(features.arrived(tables, name), moments, usual[name])
+            for name in self.clocks
+        }
 
     def resets(self, tables: data.Tables) -> stage.Resets:
         """Return when each machine's baseline begins anew, by the rows of the `reset` and `changed` columns."""
@@ -262,7 +282,7 @@ class _Machines:
             self.figures |= {name: (one, settings, columns) for name, columns in told.items()}
         self.names += tuple(self.figures)
         self.cells = cells_.joined(cells, drift._figures(learned, self.rows))
-        self.apart, self.base, self.many = own.judge(self.cells, kept["own"], drift.settle)
+        self.apart, now, self.base, self.many = own.judge(self.cells, kept["own"], drift.settle)
         self.limit = own.limit(kept["own"], kept["shares"][1])
         # In limits, those of a machine against itself or against the fleet: beyond 1 is an alarm.
         limits = np.full((len(self.many), 1, len(cells_.FAMILIES)), self.limit)
@@ -271,7 +291,7 @@ class _Machines:
         self.far = self.each.max(axis=2)
         fleet = kept["own"]["together"]
         if fleet:
-            figures = np.where(self.many[:, [0, 0, 0, 1]][:, None, :] > 0, self.apart, np.nan)
+            figures = np.where(self.many[:, [0, 0, 0, 1]][:, None, :] > 0, now, np.nan)
             self.moved = own.judge_together(self.cells, figures, fleet)
             self.fleet_limit = own.limit(fleet, kept["shares"][0])
 
@@ -340,6 +360,8 @@ class _Machines:
 
         if self.names[place] in self.figures:
             return causes.RELATION, -1
+        if self.names[place].endswith(bins.CLOCK):
+            return causes.CLOCK, -1
         values = self.found.get(self.names[place])
         if values is None or not hasattr(values, "dtype"):
             return "missing", -1
@@ -360,10 +382,12 @@ class _Machines:
         return causes.kind(values[first:stop], values[late:stop], base[place], self.each[cell, place]), -1
 
     def _began(self, cell: int, place: int, family: int) -> int:
-        """Return when it began: in this window or the same machine's one before."""
+        """Return when it began: in this window or the same machine's before, as many as are judged as one."""
         values = self.found.get(self.names[place])
-        before = cell > 0 and self.cells.unit[cell - 1] == self.cells.unit[cell]
-        rows = slice(self.cells.first[cell - 1 if before else cell], self.cells.stop[cell])
+        first = cell
+        while cell - first < own.SLOW and first > 0 and self.cells.unit[first - 1] == self.cells.unit[cell]:
+            first -= 1
+        rows = slice(self.cells.first[first], self.cells.stop[cell])
         at = self.moments.at[rows]
         if values is None or not hasattr(values, "dtype"):
             return int(self.moments.at[self.cells.first[cell]])

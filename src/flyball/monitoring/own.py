@@ -32,6 +32,8 @@ GROSS = 8.0
 LEAST_MACHINES, LEAST_WINDOWS, MOST = 3, 20, 4.0
 #: A baseline that began anew grows to so many windows.
 GROWN = 8
+#: So many windows are also judged as one: what is too small to be seen in one, but lasts, adds up.
+SLOW = 4
 #: What begins anew at a reset (level, spread, ties), and what lasts (missing).
 OWN, LASTING = slice(0, cells_.MISSING), slice(cells_.MISSING, None)
 #: The body of the distribution is kept at these shares above.
@@ -46,12 +48,12 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
     judged = np.flatnonzero(many[:, 1] > 0)
     if len(judged) < LEAST_CELLS:
         return {}
-    apart = _apart(cells.stats, base, many)[judged]
+    apart, slow = (figures[judged] for figures in (_apart(cells.stats, base, many), _slow(cells, base, many)))
     column = np.array(usual)[:, None]
     least = np.array(LEAST)[None, :] * np.where(np.arange(4)[None, :] == cells_.LEVEL, column, 1.0)
     level = np.abs(_or_zero(_mean(cells.stats[:, :, cells_.LEVEL])))
     least[:, cells_.LEVEL] = np.maximum(least[:, cells_.LEVEL], 1e-9 * level + 1e-12)
-    unit = np.maximum(_tail(np.abs(apart)), least)
+    unit, slowly = (np.maximum(_tail(np.abs(figures)), least) for figures in (apart, slow))
     each = {unit_: _baseline(cells, mine, settle) for unit_, mine in cells_.machines(cells)}
     runs = np.array(
         [_mean(cells.stats[run]) for _, mine in cells_.machines(cells) for run in cells_.runs(cells, mine)]
@@ -63,7 +65,8 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
     return {
         "together": _learn_together(cells, figures),
         "unit": _rounded(unit),
-        "tail": tail(largest(signed(apart / unit)).max(axis=1)),
+        "slow": _rounded(slowly),
+        "tail": tail(largest(signed(_further(apart / unit, slow / slowly))).max(axis=1)),
         "cells": len(judged),
         "machines": {
             cells.keys[unit_]: {"windows": [found[1], found[2]], "mean": _rounded(found[0])}
@@ -73,8 +76,9 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
     }
 
 
-def judge(cells: cells_.Cells, kept: Mapping[str, Any], settle: int) -> tuple[Floats, Floats, Ints]:
-    """Return how far each figure lies from its baseline (K, columns, 4), the baseline, and its windows (K, 2).
+def judge(cells: cells_.Cells, kept: Mapping[str, Any], settle: int) -> tuple[Floats, Floats, Floats, Ints]:
+    """Return how far each figure lies from its baseline, in this window or in the newest `SLOW` together, how far in
+    this window, the baseline (K, columns, 4 each), and its windows (K, 2).
 
     The first number is that of the baseline since the last reset, the second that of what a reset leaves as it is; 0
     where there is none and nothing is judged, -1 where the machine has none of its own yet and is held against the
@@ -99,10 +103,45 @@ def judge(cells: cells_.Cells, kept: Mapping[str, Any], settle: int) -> tuple[Fl
             base[mine[settle:], :, LASTING] = _mean(cells.stats[mine[:settle], :, LASTING])[None]
             many[mine[settle:], 1] = settle
     apart = _apart(cells.stats, base, many) / _array(kept["unit"])
+    # What was learned before windows were judged together is judged one by one.
+    slow = _slow(cells, base, many) / (_array(kept["slow"]) if "slow" in kept else math.inf)
     young = many[:, 0] < 0
     between = _array(kept["fleet"]["between"])
     apart[young, :, OWN] = (cells.stats[young, :, OWN] - base[young, :, OWN]) / between[:, OWN]
-    return signed(apart), base, many
+    return signed(_further(apart, slow)), signed(apart), base, many
+
+
+def _slow(cells: cells_.Cells, base: Floats, many: Any) -> Floats:
+    """Return how far the newest `SLOW` windows since the last reset lie from the baseline together.
+
+    Of level and spread, NaN elsewhere: the sum of the distances over the root of their number, as if the baseline were
+    known (a moving sum: Bauer and Hackl, Technometrics 20, 1978).
+    """
+    import numpy as np
+
+    slow = slice(cells_.LEVEL, cells_.SPREAD + 1)
+    apart = np.where(np.asarray(many)[:, :1, None] > 0, (cells.stats - base)[:, :, slow], np.nan)
+    out = np.full(cells.stats.shape, np.nan)
+    for _, mine in cells_.machines(cells):
+        for run in cells_.runs(cells, mine):
+            there = np.isfinite(apart[run])
+            total, count = (
+                np.cumsum(part, axis=0) for part in (_or_zero(apart[run]), there.astype(np.float64))
+            )
+            total[SLOW:] -= total[:-SLOW].copy()
+            count[SLOW:] -= count[:-SLOW].copy()
+            known = np.maximum(many[run, 0], 1)[:, None, None]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                out[run, :, slow] = total / np.sqrt(count * (1 + count / known))
+            out[run, :, slow] = np.where((count > 1) & there, out[run, :, slow], np.nan)
+    return out
+
+
+def _further(apart: Floats, slow: Floats) -> Floats:
+    """Return the distance of one window, or of the newest together where that is larger."""
+    import numpy as np
+
+    return np.where(np.nan_to_num(np.abs(slow)) > np.nan_to_num(np.abs(apart)), slow, apart)
 
 
 def together(cells: cells_.Cells, figures: Floats) -> dict[int, Floats]:

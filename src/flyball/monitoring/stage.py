@@ -46,6 +46,12 @@ class DriftDetector(part.Part):
         """Return one row per column and window of the fleet, and one per alarmed column and window of a machine."""
         raise NotImplementedError
 
+    def beside(
+        self, fleet: data.Fleet, tables: data.Tables, moments: features.Moments
+    ) -> Mapping[str, Array]:
+        """Return columns (n,) that are watched beside the features, at some moments; none unless a part says so."""
+        return {}
+
     def resets(self, tables: data.Tables) -> Resets:
         """Return when each machine's own baseline began anew, by its name; nothing resets unless a part says so."""
         return {}

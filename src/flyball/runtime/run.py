@@ -138,13 +138,17 @@ def _carry(
     )
     held = _contest(page, steps, x, y, tables, upstream, bound)
     resets = [_resets(page, kept, steps, tables, cut) for cut in (learned, as_of)]
-    reference = _reference(page, steps, held, x, upstream, bound, resets[0])
+    # A clock may be that of a table which no feature reads.
+    clocks = kept.sources_digest() if getattr(page.monitoring.drift, "clocks", ()) else ""
+    reference = _reference(page, steps, held, x, upstream + clocks, bound, resets[0], tables)
     variants, digest = _ship(page, kept, steps, held, x, y, reference, upstream, bound)
     states, outcomes = _serve(page, kept, steps, asked, y, tables, digest, as_of, bound.serving)
     moment = as_of if as_of is not None else time.time_ns() // 1000
     reviewing.fill(page, kept, held, x, asked, held.threshold, moment)
-    now = plan.key(upstream, build.key_until(partitions, as_of), as_of)
-    watch = _watch(page, held, x, asked, reference, outcomes, steps, now, as_of, bound.seed, resets[1])
+    now = plan.key(upstream, build.key_until(partitions, as_of), as_of, clocks)
+    watch = _watch(
+        page, held, x, asked, reference, outcomes, steps, now, as_of, bound.seed, resets[1], tables
+    )
     test = held.test
     would = page.serving.decide.decide(test.answers["challenger"], x.moments[test.rows], held.threshold)
     found = result.Result(
@@ -292,7 +296,7 @@ def _resets(
 
 def _reference(
     page: System, steps: plan.Plan, held: contests.Held, x: features.Matrix, upstream: str, bound: Bound,
-    resets: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    resets: Mapping[str, Sequence[int]] = MappingProxyType({}), tables: data.Tables = watching.NONE,
 ) -> Mapping[str, Any]:  # fmt: skip
     key = plan.key(
         "reference",
@@ -306,7 +310,7 @@ def _reference(
     )
 
     def describe(folder: Path) -> None:
-        told = watching.reference(page, held, x, bound.seed, resets)
+        told = watching.reference(page, held, x, bound.seed, resets, tables)
         told |= {"concept": performance.reference(page, held, x, bound.seed)}
         (folder / "reference.json").write_text(json.dumps(told))
 
@@ -401,7 +405,7 @@ def _newest(page: System, asked: features.Matrix, y: labels.Answers) -> features
 def _watch(
     page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, reference: Mapping[str, Any],
     outcomes: Sequence[Outcome], steps: plan.Plan, upstream: str, as_of: int | None, seed: int,
-    resets: Mapping[str, Sequence[int]],
+    resets: Mapping[str, Sequence[int]], tables: data.Tables,
 ) -> dict[str, Any]:  # fmt: skip
     key = plan.key(
         "watch",
@@ -413,7 +417,7 @@ def _watch(
     )
 
     def watch(folder: Path) -> None:
-        watched = watching.drift(page, held, x, asked, reference, resets)
+        watched = watching.drift(page, held, x, asked, reference, resets, tables)
         states: dict[str, Any] = {}
         raised = watching.alarms(watched, len(asked.moments.keys))
         concept = reference.get("concept", {})

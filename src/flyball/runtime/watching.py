@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flyball import evidence, part
@@ -11,16 +13,24 @@ from flyball.monitoring import Drift, episodes
 from flyball.monitoring import stage as monitoring
 
 if TYPE_CHECKING:
+    from flyball.data import stage as data
     from flyball.data.stage import Ints
     from flyball.runtime import contest as contests
     from flyball.system import System
 
 #: So many columns of a window are listed, worst first.
 LISTED = 12
+#: No table: what most pages' drift reads beside the features.
+NONE: data.Tables = MappingProxyType({})
 
 
 def reference(
-    page: System, held: contests.Held, x: features.Matrix, seed: int, resets: monitoring.Resets | None = None
+    page: System,
+    held: contests.Held,
+    x: features.Matrix,
+    seed: int,
+    resets: monitoring.Resets | None = None,
+    tables: data.Tables = NONE,
 ) -> dict[str, Any]:
     """Return what the drift detector keeps: the columns of the rows learned from, and the answers to the test rows.
 
@@ -30,7 +40,8 @@ def reference(
     detector = page.monitoring.drift
     if detector is None:
         return {}
-    columns = _halved(detector).reference(x.take(held.trained), None, seed, resets)
+    learned = _beside(page, x.take(held.trained), tables)
+    columns = _halved(detector).reference(learned, None, seed, resets)
     test = features.Matrix(x.moments[held.test.rows], {})
     answers = _halved(detector).reference(test, held.test.answers["challenger"], seed, resets)
     return {"detector": columns.detector, "columns": columns.settings, "answers": answers.settings}
@@ -38,7 +49,7 @@ def reference(
 
 def drift(
     page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix, kept: Mapping[str, Any],
-    resets: monitoring.Resets | None = None,
+    resets: monitoring.Resets | None = None, tables: data.Tables = NONE,
 ) -> tuple[monitoring.Watched, ...]:  # fmt: skip
     """Return the windows of everything asked after the references, judged against them."""
     detector = page.monitoring.drift
@@ -47,6 +58,7 @@ def drift(
     rows = _after(asked, x, held.trained)
     rows = rows if len(rows) else x.take(held.test.rows)
     name = kept["detector"]
+    rows = _beside(page, rows, tables)
     found = _halved(detector).watch(monitoring.Reference(name, kept["columns"]), rows, None, resets)
     newer = _after(asked, x, held.test.rows)
     if len(newer):
@@ -54,6 +66,13 @@ def drift(
         plain = features.Matrix(newer.moments, {})
         found += _halved(detector).watch(monitoring.Reference(name, kept["answers"]), plain, said, resets)
     return found
+
+
+def _beside(page: System, x: features.Matrix, tables: data.Tables) -> features.Matrix:
+    """Return rows with the columns that are watched beside the features."""
+    detector = page.monitoring.drift
+    more = detector.beside(page.data, tables, x.moments) if detector is not None else {}
+    return dataclasses.replace(x, columns={**x.columns, **more}) if more else x
 
 
 def _halved(detector: monitoring.DriftDetector) -> monitoring.DriftDetector:
