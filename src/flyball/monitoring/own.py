@@ -32,6 +32,8 @@ GROSS = 8.0
 LEAST_MACHINES, LEAST_WINDOWS, MOST = 3, 20, 4.0
 #: A baseline that began anew grows to so many windows.
 GROWN = 8
+#: The reference is judged in so many folds, each in units that were learned from the others.
+FOLDS = 5
 #: So many windows are also judged as one: what is too small to be seen in one, but lasts, adds up.
 SLOW = 4
 #: What begins anew at a reset (level, spread, ties), and what lasts (missing).
@@ -48,12 +50,18 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
     judged = np.flatnonzero(many[:, 1] > 0)
     if len(judged) < LEAST_CELLS:
         return {}
-    apart, slow = (figures[judged] for figures in (_apart(cells.stats, base, many), _slow(cells, base, many)))
+    apart, slow = (figures[judged] for figures in (_apart(cells.stats, base, many), _slow(cells, settle, {})))
     column = np.array(usual)[:, None]
     least = np.array(LEAST)[None, :] * np.where(np.arange(4)[None, :] == cells_.LEVEL, column, 1.0)
     level = np.abs(_or_zero(_mean(cells.stats[:, :, cells_.LEVEL])))
     least[:, cells_.LEVEL] = np.maximum(least[:, cells_.LEVEL], 1e-9 * level + 1e-12)
     unit, slowly = (np.maximum(_tail(np.abs(figures)), least) for figures in (apart, slow))
+    # In units of other machines: what a unit was learned from never lies as far out as what comes.
+    far = np.array(apart)
+    for mine in _folds(cells.unit[judged]):
+        far[mine] = _further(
+            *(part[mine] / np.maximum(_tail(np.abs(part[~mine])), least) for part in (apart, slow))
+        )
     each = {unit_: _baseline(cells, mine, settle) for unit_, mine in cells_.machines(cells)}
     runs = np.array(
         [_mean(cells.stats[run]) for _, mine in cells_.machines(cells) for run in cells_.runs(cells, mine)]
@@ -66,7 +74,7 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
         "together": _learn_together(cells, figures),
         "unit": _rounded(unit),
         "slow": _rounded(slowly),
-        "tail": tail(largest(signed(_further(apart / unit, slow / slowly))).max(axis=1)),
+        "tail": tail(largest(signed(far)).max(axis=1)),
         "cells": len(judged),
         "machines": {
             cells.keys[unit_]: {"windows": [found[1], found[2]], "mean": _rounded(found[0])}
@@ -76,9 +84,19 @@ def learn(cells: cells_.Cells, usual: list[float], settle: int) -> dict[str, Any
     }
 
 
+def _folds(unit: Ints) -> list[Array]:
+    """Return which cells are of one fold, for each: folds of machines, or of times where there are fewer."""
+    import numpy as np
+
+    _, number = np.unique(unit, return_inverse=True)
+    few = number.max() + 1 < FOLDS
+    fold = np.arange(len(unit)) * FOLDS // len(unit) if few else number % FOLDS
+    return [fold == one for one in range(FOLDS)]
+
+
 def judge(cells: cells_.Cells, kept: Mapping[str, Any], settle: int) -> tuple[Floats, Floats, Floats, Ints]:
-    """Return how far each figure lies from its baseline, in this window or in the newest `SLOW` together, how far in
-    this window, the baseline (K, columns, 4 each), and its windows (K, 2).
+    """Return how far each figure lies from its baseline, or the newest windows from those before, how far the one
+    window, the baseline (K, columns, 4 each), and its windows (K, 2).
 
     The first number is that of the baseline since the last reset, the second that of what a reset leaves as it is; 0
     where there is none and nothing is judged, -1 where the machine has none of its own yet and is held against the
@@ -104,36 +122,50 @@ def judge(cells: cells_.Cells, kept: Mapping[str, Any], settle: int) -> tuple[Fl
             many[mine[settle:], 1] = settle
     apart = _apart(cells.stats, base, many) / _array(kept["unit"])
     # What was learned before windows were judged together is judged one by one.
-    slow = _slow(cells, base, many) / (_array(kept["slow"]) if "slow" in kept else math.inf)
+    before = {
+        unit: (_array(one["mean"]), one["windows"][0])
+        for unit, key in enumerate(cells.keys)
+        if (one := kept["machines"].get(key)) and one["windows"][0]
+    }
+    slow = _slow(cells, settle, before) / (_array(kept["slow"]) if "slow" in kept else math.inf)
     young = many[:, 0] < 0
     between = _array(kept["fleet"]["between"])
     apart[young, :, OWN] = (cells.stats[young, :, OWN] - base[young, :, OWN]) / between[:, OWN]
     return signed(_further(apart, slow)), signed(apart), base, many
 
 
-def _slow(cells: cells_.Cells, base: Floats, many: Any) -> Floats:
-    """Return how far the newest `SLOW` windows since the last reset lie from the baseline together.
+def _slow(cells: cells_.Cells, settle: int, before: Mapping[int, tuple[Floats, int]]) -> Floats:
+    """Return how far the newest `SLOW` windows since a reset lie from the `GROWN` before them, (K, columns, 4).
 
-    Of level and spread, NaN elsewhere: the sum of the distances over the root of their number, as if the baseline were
-    known (a moving sum: Bauer and Hackl, Technometrics 20, 1978).
+    Of level and spread, NaN elsewhere, and where fewer than two lie on the one side or than `settle` on the other; as
+    if what lies before were known (a moving sum: Bauer and Hackl, Technometrics 20, 1978).  It is held against what
+    lies just before, not against a baseline of long ago: what the seasons move in a year is no fault.
+
+    `before` {unit: (baseline, of so many windows)} stands for what a machine showed before its first cell.
     """
     import numpy as np
 
     slow = slice(cells_.LEVEL, cells_.SPREAD + 1)
-    apart = np.where(np.asarray(many)[:, :1, None] > 0, (cells.stats - base)[:, :, slow], np.nan)
     out = np.full(cells.stats.shape, np.nan)
-    for _, mine in cells_.machines(cells):
+    for unit, mine in cells_.machines(cells):
         for run in cells_.runs(cells, mine):
-            there = np.isfinite(apart[run])
+            mean, many = before.get(unit, (None, 0)) if cells.part[run[0]] == 0 else (None, 0)
+            pad = min(many, GROWN)
+            values = cells.stats[run][:, :, slow]
+            if mean is not None:
+                values = np.concatenate([np.repeat(mean[None, :, slow], pad, axis=0), values])
             total, count = (
-                np.cumsum(part, axis=0) for part in (_or_zero(apart[run]), there.astype(np.float64))
+                np.concatenate([np.zeros((1, *part.shape[1:])), np.cumsum(part, axis=0)])
+                for part in (_or_zero(values), np.isfinite(values).astype(np.float64))
             )
-            total[SLOW:] -= total[:-SLOW].copy()
-            count[SLOW:] -= count[:-SLOW].copy()
-            known = np.maximum(many[run, 0], 1)[:, None, None]
+            stop = np.arange(len(run)) + pad + 1
+            start = np.maximum(stop - SLOW, pad)
+            first = np.maximum(start - GROWN, 0)
+            late, n = (part[stop] - part[start] for part in (total, count))
+            early, m = (part[start] - part[first] for part in (total, count))
             with np.errstate(invalid="ignore", divide="ignore"):
-                out[run, :, slow] = total / np.sqrt(count * (1 + count / known))
-            out[run, :, slow] = np.where((count > 1) & there, out[run, :, slow], np.nan)
+                apart = (late / n - early / m) / np.sqrt(1 / n + 1 / m)
+            out[run, :, slow] = np.where((n > 1) & (m >= settle) & np.isfinite(values[pad:]), apart, np.nan)
     return out
 
 
@@ -188,10 +220,14 @@ def judge_together(cells: cells_.Cells, figures: Floats, kept: Mapping[str, Any]
 
 
 def _apart(stats: Floats, base: Floats, many: Any) -> Floats:
-    """Return the distances, each as if its baseline were known: one of few windows is unsure itself."""
+    """Return the distances, each as if its baseline were known: one of few windows is unsure itself.
+
+    More than `GROWN` windows are worth no more: none of the reference's were, and slow movements do not average out.
+    """
     import numpy as np
 
-    unsure = np.sqrt(1 + 1 / np.maximum(many, 1))[:, None, [0, 0, 0, 1]]
+    windows = np.stack([np.clip(many[:, 0], 1, GROWN), np.maximum(many[:, 1], 1)], axis=1)
+    unsure = np.sqrt(1 + 1 / windows)[:, None, [0, 0, 0, 1]]
     return np.asarray((stats - base) / unsure)
 
 
