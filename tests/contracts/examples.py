@@ -146,6 +146,8 @@ FEEDBACK = (
 MONITORING = (
     monitoring.Drift(over=days(7), false_alarms=2.0, per=days(365), clocks=("t",)),
     monitoring.Reconstruction(components=3),
+    monitoring.MeanDiscrepancy(sample=64),
+    monitoring.DomainClassifier(sample=64, learner=model.Logistic()),
     monitoring.Adwin("error", delta=0.01, clock=8, wait=4),
     monitoring.Ddm("error", limit=4.0, wait=20),
     monitoring.Kswin("error", alpha=0.001, window=60, newest=20, seed=3),

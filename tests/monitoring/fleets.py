@@ -33,12 +33,19 @@ def matrix(values, first=0, more=None):
     )
 
 
-def standard(x, resets=None, left=None):
-    """What is told of the columns (of those that are `left`, when given), in windows of two weeks."""
+def standard(x, resets=None, left=None, weeks=2):
+    """What is told of the columns (of those that are `left`, when given), in windows of so many weeks."""
     found = bins.watched(x, None)
     told = {name: bins.describe(values) for name, values in found.items()}
     usual = cells.scales(found)
-    window = (x.moments.at.max() - x.moments.at) // int(units.WEEK * 2)
+    window = (x.moments.at.max() - x.moments.at) // int(units.WEEK * weeks)
     there = found if left is None else {name: found[name] for name in left}
     cut = cells.of(there, told, usual, x.moments, window, resets or {})
     return standard_.Standard.of(there, told, usual, cut)
+
+
+def bent(machines, days, seed):
+    """Two columns, of which the second follows the square of the first: a relation that is not straight."""
+    rng = np.random.default_rng(seed)
+    first = rng.normal(size=(machines, days))
+    return np.stack([first, first**2 + 0.3 * rng.normal(size=(machines, days))], axis=2)

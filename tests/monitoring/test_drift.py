@@ -279,9 +279,10 @@ def small(seed):
 
 
 def test_what_is_too_small_for_a_window_but_lasts_adds_up(monkeypatch):
-    together = [small(seed) for seed in range(12, 18)]
-    assert all(many for many, _ in together)
-    assert np.median([began for _, began in together]) == pytest.approx(210 * units.DAY, abs=7 * units.DAY)
+    together = [small(seed) for seed in range(12, 22)]
+    began = [when for _, when in together if when is not None]
+    assert len(began) >= 9
+    assert np.median(began) == pytest.approx(210 * units.DAY, abs=7 * units.DAY)
     monkeypatch.setattr(own, "SLOW", 1)
-    alone = [small(seed)[0] for seed in range(12, 18)]
-    assert 2 * sum(alone) < sum(many for many, _ in together) and not all(alone)
+    alone = [small(seed)[0] for seed in range(12, 22)]
+    assert 2 * sum(alone) < sum(many for many, _ in together) and sum(map(bool, alone)) <= 6

@@ -59,6 +59,18 @@ class Answers:
     def __len__(self) -> int:
         return len(self.value)
 
+    @staticmethod
+    def given(value: Floats) -> Answers:
+        """Return answers (n,) all of which are known.
+
+        >>> Answers.given([1.0, 0.0]).known.tolist()
+        [True, True]
+        """
+        import numpy as np
+
+        n = len(value)
+        return Answers(np.asarray(value, dtype=np.float64), np.ones(n, dtype=bool), data.Words.of([None] * n))
+
     def take(self, index: Any) -> Answers:
         """Return some of the rows."""
         weight, until, came = (

@@ -2,6 +2,8 @@
 
 from flyball.monitoring.adwin import Adwin
 from flyball.monitoring.ddm import Ddm
+from flyball.monitoring.discrepancy import MeanDiscrepancy
+from flyball.monitoring.domain import DomainClassifier
 from flyball.monitoring.drift import Drift
 from flyball.monitoring.kswin import Kswin
 from flyball.monitoring.page_hinkley import PageHinkley
@@ -15,9 +17,11 @@ __all__ = [
     "Adwin",
     "Ddm",
     "Detector",
+    "DomainClassifier",
     "Drift",
     "DriftDetector",
     "Kswin",
+    "MeanDiscrepancy",
     "Multivariate",
     "OnAlarm",
     "OnLabels",

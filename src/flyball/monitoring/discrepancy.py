@@ -129,7 +129,7 @@ def _squares(one: Array, other: Array) -> Array:
     import numpy as np
 
     square = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None, :] - 2 * (one @ other.T)
-    return np.maximum(square, 0.0)
+    return np.asarray(np.maximum(square, 0.0))
 
 
 def _usual(squares: Array) -> tuple[float, float]:

@@ -9,7 +9,7 @@ Source: Lopez-Paz and Oquab, Revisiting Classifier Two-Sample Tests, ICLR 2017.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors, labels, part
@@ -68,8 +68,52 @@ class DomainClassifier(stage.Multivariate):
         out = np.full((len(rows.cells.unit), 1), np.nan)
         sample, order = discrepancy.unpacked(kept), [rows.names.index(name) for name in kept["names"]]
         for cells, begin, block in rows.blocks():
+            plain = block[:, order]
             for cell, first, stop in zip(cells, begin, (*begin[1:], len(block)), strict=True):
-                if stop - first >= 2 * discrepancy_least(sample):
-                    said, came = self._apart(kept["names"], block[first:stop][:, order], sample)
-                    out[cell, 0] = metrics.measure("roc_auc", KIND, came, said)
+                came, said, _ = self._told_apart(kept["names"], plain[first:stop], sample)
+                out[cell, 0] = metrics.measure("roc_auc", KIND, came, said)
         return out
+
+    def behind(self, kept: Mapping[str, Any], rows: Standard, cell: int) -> tuple[str, ...]:
+        """Return the columns that, shuffled, make the window harder to tell, the one that costs most first."""
+        import numpy as np
+
+        sample, order = discrepancy.unpacked(kept), [rows.names.index(name) for name in kept["names"]]
+        ((_, _, block),) = rows.blocks(np.array([cell]))
+        came, said, halves = self._told_apart(kept["names"], block[:, order], sample)
+        whole = metrics.measure("roc_auc", KIND, came, said)
+        rng = np.random.default_rng(0)
+        cost = []
+        for name in kept["names"]:
+            found = np.empty(len(came))
+            for answered, x, fitted in halves:
+                other = rng.permutation(np.asarray(x.columns[name]))
+                found[answered] = fitted.predict(features.Matrix(x.moments, {**x.columns, name: other}))
+            cost.append(whole - metrics.measure("roc_auc", KIND, came, found))
+        return tuple(
+            kept["names"][place] for place in np.argsort(-np.array(cost), kind="stable") if cost[place] > 0
+        )
+
+    def _told_apart(
+        self, names: Sequence[str], window: Array, sample: Array
+    ) -> tuple[Floats, Floats, list[tuple[Array, features.Matrix, model.Predictor]]]:
+        """Return which rows are the window's, how likely each was said to be by the model of the other half, and these.
+
+        A half's rows, its matrix and the model that answers it.
+        """
+        import numpy as np
+
+        both = np.concatenate([window, sample])
+        came = np.repeat([1.0, 0.0], [len(window), len(sample)])
+        half = np.concatenate([np.arange(len(window)) * 2 // len(window), np.arange(len(sample)) % 2])
+        moments = features.Moments(("all",), np.zeros(len(both), dtype=np.int32), np.arange(len(both)))
+        x = features.Matrix(
+            moments, {name: np.ascontiguousarray(both[:, place]) for place, name in enumerate(names)}
+        )
+        said, halves = np.empty(len(both)), []
+        for one in (0, 1):
+            answered, learned = np.flatnonzero(half == one), np.flatnonzero(half != one)
+            fitted = self.learner.fit(x.take(learned), labels.Answers.given(came[learned]), KIND, 0)
+            said[answered] = fitted.predict(x.take(answered))
+            halves.append((answered, x.take(answered), fitted))
+        return came, said, halves
