@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -341,21 +341,21 @@ def _outcome(
     """Return whether an alarm named what was spoiled, how long that took, and what else it said rightly."""
     machines, at, columns, size = truth
     mine = [one for one in raised if one.at > at and machines & set(one.machines)]
-    right = [one for one in mine if _bare(one.columns) & columns]
+    right = [one for one in mine if _bare(one.columns) & _bare(columns)]
     if not right:
         return {"found": False, "size": size, "other": bool(mine)}
     first = right[0]
     named = set(first.machines)
     return {
         "found": True, "size": size, "days": (first.at - at) / (24 * HOUR),
-        "channel": _bare(first.columns[:1]) <= columns,
+        "channel": _bare(first.columns[:1]) <= _bare(columns),
         "machine": len(named & machines) >= 0.5 * len(machines) and len(named - machines) <= 0.25 * len(named),
         "cause": first.cause == cause,
         "kind": not kinds or first.kind.split(" ")[0] in kinds,
     }  # fmt: skip
 
 
-def _bare(columns: tuple[str, ...]) -> set[str]:
+def _bare(columns: Iterable[str]) -> set[str]:
     return {bins.bare(column) for column in columns}
 
 

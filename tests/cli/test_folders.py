@@ -153,5 +153,5 @@ def test_it_is_bounded_in_memory(tmp_path):
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.splitlines()[-1]) < 1_800, "MiB"
+    assert int(done.stdout.splitlines()[-1]) < 1_100, "MiB"
     assert "sampled:" in done.stdout

@@ -32,6 +32,51 @@ def test_each_pattern_is_told_by_its_name(values, apart, pattern):
     assert causes.kind(values, values, USUAL, np.array(apart, float)) == pattern
 
 
+COUNTS = RNG.poisson(0.02, 168).astype(float)
+
+
+def stats(values):
+    """A baseline as it is told of a column: level, spread with its least part, ties, missing."""
+    return np.array([values.mean(), np.log(values.std() + 0.05 * values.std()), 1.0, 0.0])
+
+
+@pytest.mark.parametrize("mean", [1.0, 2.0, 20.0, 60.0])
+def test_a_count_that_rises_is_no_other_unit_and_no_broken_sensor(mean):
+    many = RNG.poisson(mean, 168).astype(float)
+    found = causes.kind(many, many, stats(COUNTS), np.array([90.0, 9.0, 0.0, 0.0]))
+    assert found == causes.BURST and causes.cause(found, 1, 1) == "data"
+    few = np.r_[np.zeros(160), RNG.poisson(mean, 8) + 1.0]
+    assert causes.kind(few, few[160:], stats(COUNTS), np.array([9.0, 90.0, 0.0, 0.0])) == causes.BURST
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e-2, 0.1, 10.0, 60.0, 100.0, 1e3, 3600.0])
+@pytest.mark.parametrize("rows", [3, 20, 168])
+def test_another_unit_is_found_however_short_it_has_lasted(factor, rows):
+    usual = RNG.normal(250.0, 2.0, 168)
+    values = usual.copy()
+    values[-rows:] *= factor
+    assert causes.kind(values, values[-rows:], stats(usual), np.array([900.0, 9.0, 0.0, 0.0])) == "unit"
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_what_lies_about_zero_tells_another_unit_by_how_widely_it_lies(factor):
+    usual = RNG.normal(0.0, 0.3, 168)
+    found = causes.kind(usual * factor, usual * factor, stats(usual), np.array([0.0, 90.0, 0.0, 0.0]))
+    assert found == "unit"
+    ten = causes.kind(usual * 5, usual * 5, stats(usual), np.array([0.0, 90.0, 0.0, 0.0]))
+    assert ten in ("noise", "spikes")
+
+
+@pytest.mark.parametrize("high", [2.0, 5.0, 10.0, 20.0])
+def test_a_process_that_moves_is_no_other_unit(high):
+    usual = RNG.normal(50.0, 0.5, 168)
+    values = usual + np.r_[np.zeros(84), np.linspace(0, high, 84)]
+    assert causes.kind(values, values[84:], stats(usual), np.array([90.0, 9.0, 0.0, 0.0])) in (
+        "ramp",
+        "shift",
+    )
+
+
 def test_when_it_began_is_found_near_the_change():
     at = np.arange(200)
     moved = np.r_[NOISE, NOISE + 4]

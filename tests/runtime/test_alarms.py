@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 
 from flyball import errors
+from flyball.monitoring import causes
 from flyball.runtime import alarms
 
 NOW = 1_790_000_000_000_000
@@ -150,3 +151,21 @@ def test_an_alertmanager_takes_them_and_forgets_those_that_are_told_no_more(tmp_
     finally:
         running.terminate()
         running.wait()
+
+
+def test_a_sentence_says_what_the_column_does():
+    alarm = {
+        "detector": "drift",
+        "at": 1,
+        "columns": ["telemetry: clock"],
+        "machines": ["m1"],
+        "kind": "clock",
+        "cause": "sensor",
+    }
+    assert alarms.words(alarm).startswith(
+        "telemetry on m1 tells another time than the clocks around it: a sensor"
+    )
+    swap = alarm | {"columns": ["a", "b: missing", "b"], "kind": "swap with b"}
+    assert alarms.words(swap).startswith("a and b on m1 (a shows what another one should): ")
+    assert alarms.words(alarm | {"kind": "", "columns": ["a"]}).startswith("a on m1: a sensor")
+    assert set(alarms.KINDS) >= {causes.RELATION, causes.CLOCK, causes.BURST, *causes.IMPOSSIBLE}

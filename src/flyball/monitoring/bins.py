@@ -28,10 +28,10 @@ FLOOR = 1e-4
 def bare(name: str) -> str:
     """Return the column that a watched name is of.
 
-    >>> bare("dose"), bare("dose: missing"), bare("dose: relation")
-    ('dose', 'dose', 'dose')
+    >>> bare("dose"), bare("dose: missing"), bare("dose: relation"), bare("telemetry: clock")
+    ('dose', 'dose', 'dose', 'telemetry')
     """
-    return name.removesuffix(MISSING).removesuffix(RELATION)
+    return name.removesuffix(MISSING).removesuffix(RELATION).removesuffix(CLOCK)
 
 
 def watched(x: features.Matrix, answers: Array | None) -> dict[str, Any]:

@@ -24,8 +24,12 @@ OFFSETS = (273.15, 32.0)
 RELATION = "relation"
 #: A clock that no longer tells the time at which things happen.
 CLOCK = "clock"
+#: A count of events of which many came.
+BURST = "burst"
 #: Patterns that no process makes.
 IMPOSSIBLE = ("flatline", "unit", "swap", "spikes", "missing", "clipping", CLOCK)
+#: So many of the newest values are looked at by themselves: what has just begun is few rows of a window.
+NEWEST = 5
 #: More channels of one machine than this at once are no broken sensor.
 FEW = 2
 
@@ -80,7 +84,9 @@ def kind(values: Floats, since: Floats, base: Floats, apart: Floats) -> str:
     middle = float(np.median(there))
     new = since[np.isfinite(since)]
     late = float(np.median(new)) if len(new) else middle
-    if any(_other_unit(value, level, spread) for value in (middle, late)):
+    if _counted(there, level, spread) and max(middle, late, float(there.mean())) > level:
+        return BURST
+    if any(_other_unit(some, level, spread) for some in (there, new, there[-NEWEST:])):
         return "unit"
     if figures.argmax() == cells_.TIES:
         return "clipping" if _clipped(there) else "flatline"
@@ -95,17 +101,47 @@ def kind(values: Floats, since: Floats, base: Floats, apart: Floats) -> str:
     return "ramp" if len(there) > 8 and rises > spread and bends < 0.5 * rises else "shift"
 
 
-def _other_unit(value: float, level: float, spread: float) -> bool:
-    """Whether a value is the usual one in another unit, and far from it."""
-    if abs(value - level) < 8 * spread:
+def _other_unit(values: Floats, level: float, spread: float) -> bool:
+    """Whether values are the usual ones in another unit, and far from them.
+
+    A unit scales the spread with the level, or, where it is an offset, leaves it as it is: a count that rises from
+    nearly none to many is no other unit, whatever it is a multiple of.
+    """
+    import numpy as np
+
+    if not len(values):
         return False
-    near = 0.02 * abs(value) + 0.0
+    value, width = float(np.median(values)), 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+    few = len(values) <= NEWEST
+
+    def wide(factor: float) -> bool:
+        # A few values have no width to speak of: they must lie where a ramp does not lead.
+        if few:
+            return factor >= 10 or factor <= 0.1
+        return spread * factor / 3 <= width <= 3 * spread * factor
+
     factors = (*FACTORS, *(1 / factor for factor in FACTORS))
+    if abs(value - level) < 8 * spread:
+        # What lies about zero stays there in every unit: only how widely it lies tells.
+        return (
+            not few
+            and abs(level) < spread
+            and any(abs(width / (spread * f) - 1) < 0.25 for f in factors if f >= 100 or f <= 0.01)
+        )
+    near = 0.02 * abs(value)
     if level and any(
-        abs(value - level * f) <= max(near, 4 * spread * f) for f in factors if value / level > 0
+        abs(value - level * f) <= max(near, 4 * spread * f) and wide(f) for f in factors if value / level > 0
     ):
         return True
-    return any(abs(abs(value - level) - offset) <= 4 * spread for offset in OFFSETS)
+    return any(abs(abs(value - level) - offset) <= 4 * spread and wide(1.0) for offset in OFFSETS)
+
+
+def _counted(values: Floats, level: float, spread: float) -> bool:
+    """Whether values are counts of what happens by chance: whole, none below 0, and as scattered as that makes them."""
+    import numpy as np
+
+    return bool(np.all(values >= 0) and np.all(values == np.rint(values)) and 0 <= 0.3 * level <= spread**2)
 
 
 def _clipped(there: Floats) -> bool:
@@ -147,9 +183,9 @@ def swapped(place: int, levels: Floats, base: Floats, spread: Floats, apart: Flo
 def cause(pattern: str, columns: int, machines: int) -> str:
     """Return from what so many columns of so many machines show a pattern.
 
-    >>> cause("flatline", 1, 1), cause("shift", 9, 1), cause("missing", 1, 12)
-    ('sensor', 'data', 'data')
+    >>> cause("flatline", 1, 1), cause("shift", 9, 1), cause("missing", 1, 12), cause("burst", 1, 1)
+    ('sensor', 'data', 'data', 'data')
     """
-    if machines > 1:
+    if machines > 1 or pattern == BURST:
         return DATA
     return SENSOR if pattern in IMPOSSIBLE or columns <= FEW else DATA

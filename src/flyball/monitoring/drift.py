@@ -282,7 +282,7 @@ class _Machines:
             self.figures |= {name: (one, settings, columns) for name, columns in told.items()}
         self.names += tuple(self.figures)
         self.cells = cells_.joined(cells, drift._figures(learned, self.rows))
-        self.apart, now, self.base, self.many = own.judge(self.cells, kept["own"], drift.settle)
+        self.apart, self.now, self.base, self.many = own.judge(self.cells, kept["own"], drift.settle)
         self.limit = own.limit(kept["own"], kept["shares"][1])
         # In limits, those of a machine against itself or against the fleet: beyond 1 is an alarm.
         limits = np.full((len(self.many), 1, len(cells_.FAMILIES)), self.limit)
@@ -291,7 +291,7 @@ class _Machines:
         self.far = self.each.max(axis=2)
         fleet = kept["own"]["together"]
         if fleet:
-            figures = np.where(self.many[:, [0, 0, 0, 1]][:, None, :] > 0, now, np.nan)
+            figures = np.where(self.many[:, [0, 0, 0, 1]][:, None, :] > 0, self.now, np.nan)
             self.moved = own.judge_together(self.cells, figures, fleet)
             self.fleet_limit = own.limit(fleet, kept["shares"][0])
 
@@ -382,10 +382,14 @@ class _Machines:
         return causes.kind(values[first:stop], values[late:stop], base[place], self.each[cell, place]), -1
 
     def _began(self, cell: int, place: int, family: int) -> int:
-        """Return when it began: in this window or the same machine's before, as many as are judged as one."""
+        """Return when it began: in this window or the one before; of what shows in several, in as many."""
         values = self.found.get(self.names[place])
-        first = cell
-        while cell - first < own.SLOW and first > 0 and self.cells.unit[first - 1] == self.cells.unit[cell]:
+        first, slow = cell, abs(self.now[cell, place, family]) < abs(self.apart[cell, place, family])
+        while (
+            cell - first < (own.SLOW if slow else 1)
+            and first > 0
+            and self.cells.unit[first - 1] == self.cells.unit[cell]
+        ):
             first -= 1
         rows = slice(self.cells.first[first], self.cells.stop[cell])
         at = self.moments.at[rows]

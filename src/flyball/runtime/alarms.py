@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flyball import durable, errors, seals, units
+from flyball.monitoring import bins
 
 #: What the cause of an alarm means to somebody who has to act.
 CAUSES = {
@@ -23,6 +24,21 @@ CAUSES = {
     "data": "what the machines do has changed: the model answers about something it has not learned",
     "concept": "the same inputs now mean something else: the model has to learn again",
     "": "what changed cannot be told apart yet",
+}
+#: What a column does, by the kind of its alarm.
+KINDS = {
+    "burst": "counts more than usual",
+    "clipping": "is cut off at an end",
+    "clock": "tells another time than the clocks around it",
+    "flatline": "stands still",
+    "missing": "has no values",
+    "noise": "scatters otherwise than usual",
+    "ramp": "drifts away",
+    "relation": "no longer goes with the other columns",
+    "shift": "lies elsewhere than usual",
+    "spikes": "shows wild single values",
+    "swap": "shows what another one should",
+    "unit": "shows another unit",
 }
 #: Alertmanager forgets an alarm that is not told again within so many rounds.
 ROUNDS = 4
@@ -51,17 +67,21 @@ def since(alarm: Mapping[str, Any]) -> int:
 def words(alarm: Mapping[str, Any]) -> str:
     """Return an alarm as one sentence for somebody who did not build the model.
 
-    >>> words({"detector": "drift", "at": 9, "columns": ["x", "y"], "machines": ["m1"], "why": "x PSI 0.4 > 0.1",
-    ...        "cause": "sensor", "sure": 0.001})
-    'x and y on m1: a sensor is likely to be broken: check it before the model (by chance once in 1,000 windows)'
+    >>> words({"detector": "drift", "at": 9, "columns": ["x"], "machines": ["m1"], "why": "x PSI 0.4 > 0.1",
+    ...        "kind": "flatline", "cause": "sensor", "sure": 0.001})
+    'x on m1 stands still: a sensor is likely to be broken: check it before the model (by chance once in 1,000 windows)'
     """
-    what = _some(alarm.get("columns", ())) or alarm.get("why") or alarm["detector"]
+    columns = list(dict.fromkeys(bins.bare(name) for name in alarm.get("columns", ())))
+    what = _some(columns) or alarm.get("why") or alarm["detector"]
     where = _some(alarm.get("machines", ()))
     sure = alarm.get("sure")
     chance = f" (by chance once in {round(1 / sure):,} windows)" if sure and 0 < sure < 0.5 else ""
-    return (
-        f"{what}{' on ' + where if where else ''}: {CAUSES.get(alarm.get('cause', ''), CAUSES[''])}{chance}"
-    )
+    does = KINDS.get(str(alarm.get("kind", "")).split(" ")[0], "")
+    # Of several columns the kind is that of the worst; each of the others has its own.
+    worst = f" ({columns[0]} {does})" if does and len(columns) > 1 else ""
+    does = f" {does}" if does and not worst else ""
+    cause = CAUSES.get(alarm.get("cause", ""), CAUSES[""])
+    return f"{what}{' on ' + where if where else ''}{does or worst}: {cause}{chance}"
 
 
 def _some(names: Iterable[str], most: int = 3) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WHOLE = 192 * 2**20
 LARGEST = 512 * 2**20
 #: A table keeps at most so many cells.
-CELLS = 24_000_000
+CELLS = 12_000_000
 #: Of a table in more files than this, so many are read, evenly spread.
 FILES = 2_000
 #: As many cells of a hundred may be no number in a column of numbers.
@@ -129,23 +129,26 @@ def _without(file: folder.File, raw: Raw) -> str:
 def _text(file: folder.File, out: Pieces, whole: int, cells_: int) -> Raw:
     text = texts.plain(file, whole)
     content, name, unfit = text.content, texts.name(file), tuple[str, ...]()
+    text = text._replace(content=b"")  # each copy that is held on to costs as much again
     if file.ending.startswith(folder.DELIMITED):
         laid = layout.tabulated(content, strict=not file.ending.startswith((".csv", ".tsv")))
         if laid is None:
             raise errors.DataError("no table in it: its lines have no fields in common")
         content, unfit, name = laid.content, laid.unfit, Path(f"{name}.csv")
+        del laid
     if file.ending not in formats.READERS:
         unfit += (
             f"files that end in {file.ending} are not taken in: write them as .csv or .jsonl, plain or .gz",
         )
     out.unfit += [why for why in unfit if why not in out.unfit]
-    kept = _cut(content, cells_)
-    raw = formats.read(name, kept, limits=arrivals.Limits(file=2**40, ratio=2**40))
+    before = len(content)
+    content = _cut(content, cells_)
+    raw = formats.read(name, content, limits=arrivals.Limits(file=2**40, ratio=2**40))
     raw.note = text.note or raw.note
-    if text.part or kept is not content:
-        size = text.size or (0 if text.part else len(content))
+    if text.part or len(content) < before:
+        size = text.size or (0 if text.part else before)
         # A text is never counted to its end where it is not read to its end.
-        about = f"about {raw.frame.height * size // max(len(kept), 1)}" if size else "more, not counted,"
+        about = f"about {raw.frame.height * size // max(len(content), 1)}" if size else "more, not counted,"
         out.sampled.append(f"{raw.frame.height} of {about} rows of {file.name}, {_where(file, text)}")
     return raw
 
