@@ -47,7 +47,7 @@ fuzz: setup
 	FLYBALL_FUZZ_SECONDS=$${FLYBALL_FUZZ_SECONDS:-300} $(BIN)/python -m pytest -q tests/kernels/test_fuzzed.py
 
 # The long evidence: ours beside the peers, results equal before times are taken.
-BENCHES := startup asof kernels avx512 wheel logs images fab edge endpoint rollout drift watch year pipeline drives wafer turbofan \
+BENCHES := startup asof kernels avx512 wheel logs images fab edge endpoint rollout drift watch concept year pipeline drives wafer turbofan \
   streams ahead
 
 proof: $(BENCHES:%=bench-%) sanitized torture
