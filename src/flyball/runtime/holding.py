@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flyball import units
-from flyball.runtime import alarms
+from flyball.runtime import alarms, budget
 
 #: So many alarms are told, newest last; so many are in the store besides.
 SHOWN = 8
@@ -23,6 +23,8 @@ def text(watch: Mapping[str, Any], table: Any) -> str:
     retrain = watch.get("retrain")
     again = f"<p>Train again: {html.escape(retrain)}.</p>" if retrain else ""
     again = _performance(watch.get("performance") or {}, table) + again
+    may = budget.words(watch.get("budget") or {})
+    again = (f"<p class='dim'>{html.escape(may)}.</p>" if may else "") + again
     if not raised:
         return "<p>No alarm.</p>" + again
     newest = dict(sorted(raised.items(), key=lambda item: item[1]["at"])[-SHOWN:])

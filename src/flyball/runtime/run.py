@@ -20,6 +20,7 @@ from flyball.model import stage as model
 from flyball.model import unpack
 from flyball.runtime import (
     alerts,
+    budget,
     build,
     leaks,
     package,
@@ -46,7 +47,7 @@ CONTEST_ROOMS = ("labels", "model", "serving", "runtime/contest.py", "runtime/fo
 
 
 #: What decides what a watch tells.
-WATCH_FILES = ("runtime/watching.py", "runtime/performance.py")
+WATCH_FILES = ("runtime/watching.py", "runtime/performance.py", "runtime/budget.py")
 
 #: What decides how the report looks.
 REPORT_FILES = tuple(
@@ -417,6 +418,8 @@ def _watch(
     )
 
     def watch(folder: Path) -> None:
+        import numpy as np
+
         watched = watching.drift(page, held, x, asked, reference, resets, tables)
         states: dict[str, Any] = {}
         raised = watching.alarms(watched, len(asked.moments.keys))
@@ -428,6 +431,8 @@ def _watch(
         trained = int(x.moments.at.max())
         retrain = watching.due(page, as_of if as_of is not None else trained, trained, raised)
         found = watching.shown(watched, raised, retrain) | {"performance": told}
+        since = asked.moments[np.flatnonzero(asked.moments.at > trained)]
+        found["budget"] = budget.told(page.monitoring, since, raised)
         (folder / "watch.json").write_text(json.dumps(found))
 
     found: dict[str, Any] = json.loads((steps.carry("watch", key, watch) / "watch.json").read_text())

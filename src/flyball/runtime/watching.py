@@ -171,7 +171,7 @@ def _drawn(alarm: evidence.Alarm, watched: Sequence[monitoring.Watched]) -> dict
         for one in watched
         if one.series
         and one.machine in alarm.machines
-        and one.column in alarm.columns
+        and ({one.column, *one.columns} & set(alarm.columns))
         and one.until >= alarm.at
     ]
     if not found:

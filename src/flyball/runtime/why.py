@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import audit, errors
 from flyball.runtime import alarms as telling
-from flyball.runtime import look, runs
+from flyball.runtime import budget, look, runs
 
 if TYPE_CHECKING:
     from flyball.features.stage import Matrix
@@ -227,6 +227,7 @@ def _alarm(
         "watched": watch.get("columns", []),
         "performance": watch.get("performance", {}),
         "retrain": watch.get("retrain", ""),
+        "budget": watch.get("budget", {}),
     }
 
 
@@ -237,6 +238,8 @@ def _alarm_words(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"{alarm['name']}, since {look.when(alarm['since'])}: {alarm['words']}"
     if told["retrain"]:
         yield f"train again: {told['retrain']}"
+    if may := budget.words(told["budget"]):
+        yield may
 
 
 def _alarm_lines(told: Mapping[str, Any]) -> Iterator[str]:
