@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,22 +114,25 @@ def judged(lived: Lived, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
     reference = rates.Losses(at[old], codes[old], lost[old])
     for detector in DETECTORS:
         settled = rates.settle(detector, reference, int(late), seed).detector
-        state, raised = settled.start(), []
+        state, raised, since = settled.start(), [], {}
         for moment, value in zip(*rates.Losses(at[new], codes[new], lost[new]).stream(), strict=True):
             state, alarm = settled.update(state, int(moment), float(value))
             if alarm is not None:
                 raised.append(int(moment))
-        yield type(detector).__name__, _told(lived, lost, old, raised, late, seed)
+                since[int(moment)] = int(moment if alarm.since is None else alarm.since)
+        yield type(detector).__name__, _told(lived, lost, old, raised, late, since, seed)
     windows = (at[new] - at[new].min()) // int(PERFORMANCE.over)
     lost_rows = judging.Lost(lived.x.moments[old], lost[old], {})
     found = judging.judge(
         PERFORMANCE, lost_rows, judging.Lost(lived.x.moments[new], lost[new], {}), int(late), windows
     )
-    raised = [one.until for one in found if one.name == judging.ALL and one.alarm]
-    yield f"windows of {WEEKS} weeks", _told(lived, lost, old, raised, late, seed)
+    rose = {one.until: one.since for one in found if one.name == judging.ALL and one.alarm}
+    yield f"windows of {WEEKS} weeks", _told(lived, lost, old, list(rose), late, rose, seed)
 
 
-def _told(lived: Lived, lost: Any, old: Any, raised: Sequence[int], late: int, seed: int) -> dict[str, Any]:
+def _told(
+    lived: Lived, lost: Any, old: Any, raised: Sequence[int], late: int, since: Mapping[int, int], seed: int
+) -> dict[str, Any]:
     before = [at for at in raised if at < lived.redesign]
     after = [at for at in raised if at >= lived.redesign]
     quiet = (lived.redesign - lived.begin) / (lived.end - lived.begin) - REFERENCE
@@ -138,14 +141,14 @@ def _told(lived: Lived, lost: Any, old: Any, raised: Sequence[int], late: int, s
         "days": (after[0] + late - lived.redesign) / DAY if after else np.nan, "cause": "",
     }  # fmt: skip
     if after:
-        told["cause"] = _cause(lived, lost, old, after[0], seed)
+        told["cause"] = _cause(lived, lost, old, since[after[0]], after[0], seed)
     return told
 
 
-def _cause(lived: Lived, lost: Any, old: Any, alarm: int, seed: int) -> str:
-    """Return the cause that is named at the alarm, from the weeks before it."""
+def _cause(lived: Lived, lost: Any, old: Any, since: int, alarm: int, seed: int) -> str:
+    """Return the cause that is named at the alarm, from the time in which the loss had risen."""
     at = lived.x.moments.at
-    new = np.flatnonzero((at > alarm - WEEKS * int(units.WEEK)) & (at <= alarm))
+    new = np.flatnonzero((at >= since) & (at <= alarm))
     weight = shift.weights(lived.x.take(old), lived.x.take(new), seed)
 
     def rows(some: Any) -> means.Rows:

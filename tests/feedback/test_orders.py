@@ -35,3 +35,27 @@ def test_problems(page):
     assert "a bare 7" in str(*feedback.WorkOrders("t.on", within=days(7), wait=7).problems(wall))
     wall.labels = labels.RemainingLife("t")
     assert "no Quantity" in str(*feedback.WorkOrders("t.on", within=days(7)).problems(wall))
+
+
+def test_orders_with_a_number_tell_what_they_found_as_known_at_the_cut():
+    rows = data.Rows.of(
+        ["a", "b", "b", "c"], [days(2), days(1), days(1), days(3)], [days(4), days(2), days(6), days(5)],
+        {"found": [1.0, 1.0, 0.0, float("nan")], "order": ["WO-2", "WO-1", "WO-1", "WO-3"]}, ("at",),
+    )  # fmt: skip
+    part = feedback.WorkOrders("orders.found", within=days(7), number="orders.order")
+    told = [(o.number, o.found) for o in part.orders({"orders": rows}, days(4))]
+    assert told == [("WO-1", True), ("WO-2", True)]
+    assert [(o.number, o.found) for o in part.orders({"orders": rows}, days(9))] == [
+        ("WO-2", True),
+        ("WO-1", False),
+    ]
+    assert feedback.WorkOrders("orders.found", within=days(7)).orders({"orders": rows}, days(9)) == ()
+    both = feedback.Several((feedback.Outcomes(), part))
+    assert both.orders({"orders": rows}, days(4)) == part.orders({"orders": rows}, days(4))
+
+
+def test_a_number_that_is_no_word_or_elsewhere_is_a_problem(page):
+    wall = page(data.WallClock())
+    wall.labels = labels.Given("t.on", answer=labels.Probability())
+    (problem,) = feedback.WorkOrders("t.on", within=days(7), number="t.x").problems(wall)
+    assert problem.place == "number"

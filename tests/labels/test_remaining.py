@@ -71,3 +71,21 @@ def test_problems(page):
     assert "a bool is needed" in str(*labels.RemainingLife("t", event="t.x").problems(counter))
     assert "the answer itself" in str(*labels.RemainingLife("t", given="t.x").problems(counter))
     assert "days(1)" in str(*labels.RemainingLife("t", per=days(1)).problems(counter))
+
+
+def test_a_life_that_somebody_changed_is_not_known():
+    cycles = data.Rows.of(["a"] * 5 + ["b"] * 3, at=[*range(1, 6), *range(1, 4)])
+    acts = data.Rows.of(["a"], at=[3], seen=[4], columns={"found": [1.0]})
+    asked = features.Moments.of(["a", "a", "a", "b"], [1, 3, 4, 1])
+    tables = {"t": cycles, "alerts": acts}
+    found = labels.RemainingLife("t").label(tables, asked, None)
+    assert found.why.texts() == ["acted", None, None, None] and found.value.tolist()[1:] == [2.0, 1.0, 2.0]
+    # Before the act was told, and where acts are ignored, it is what it looks like.
+    assert labels.RemainingLife("t").label(tables, asked, 3).value.tolist()[0] == 2.0
+    ignored = labels.RemainingLife("t", acted="ignored").label(tables, asked, None)
+    assert ignored.value.tolist()[0] == 4.0 and ignored.known.all()
+
+
+def test_a_life_cannot_be_what_was_found(page):
+    (problem,) = labels.RemainingLife("t", acted="found").problems(page(data.Counter("n"), "t.x"))
+    assert problem.place == "acted"

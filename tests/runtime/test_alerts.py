@@ -5,6 +5,7 @@ import pytest
 
 from flyball import errors, features, monitoring, part, units
 from flyball.cli import main
+from flyball.feedback import stage
 from flyball.runtime import alerts, loop, run
 from flyball.runtime.store import Store
 
@@ -117,3 +118,54 @@ def test_what_cannot_be_and_what_was_known(fleet):
     rows = alerts.acts(kept)
     assert alerts.digest(rows, at) == "" and alerts.digest(rows, at + 1) != alerts.digest(rows, at + 9)
     assert rows.known(at + 9).floats("found").tolist() == [1.0]
+
+
+def test_a_work_order_ends_the_alert_that_it_was_opened_for_once_and_corrections_count(fleet):
+    kept = fleet.store()
+    first, second, *_ = alerts.lives(kept)
+    at = kept.horizon()
+    for alert, number in ((first, "WO-1"), (second, "WO-2")):
+        alerts.do(kept, alert.id, "order", WHO, order=number, now=at)
+    hour = int(units.hours(1))
+    done = [
+        stage.Order("WO-1", first.moment + 5 * hour, at + hour, True),
+        stage.Order("WO-2", second.moment - hour, at + hour, True),  # before it was asked: of something else
+        stage.Order("WO-9", at, at + hour, True),
+    ]
+    assert alerts.ended(kept, done, at + hour) == 1
+    one = alerts.one(kept, first.id)
+    assert (one.state, one.found, one.acted_at) == ("found", True, first.moment + 5 * hour)
+    assert [(act.act, act.who) for act in one.acts[1:]] == [
+        ("act", "work order WO-1"),
+        ("found", "work order WO-1"),
+    ]
+    assert alerts.one(kept, second.id).state == "ordered"
+    # The same orders again, as in every later round: nothing is told twice.
+    assert alerts.ended(fleet.store(), done, at + 2 * hour) == 0
+    corrected = [stage.Order("WO-1", first.moment + 5 * hour, at + 3 * hour, False)]
+    assert alerts.ended(kept, corrected, at + 3 * hour) == 1
+    assert (
+        alerts.one(kept, first.id).state == "not found" and alerts.ended(kept, corrected, at + 4 * hour) == 0
+    )
+
+
+def test_whoever_was_killed_between_the_act_and_what_was_found_goes_on(fleet, monkeypatch):
+    kept = fleet.store()
+    one = alerts.lives(kept)[0]
+    at = kept.horizon()
+    alerts.do(kept, one.id, "order", WHO, order="WO-1", now=at)
+    order = [stage.Order("WO-1", one.moment + 1, at, True)]
+    real, did = alerts.do, []
+
+    def killed(kept_, which, act, *rest, **more):
+        if act == "found" and not did:
+            did.append(act)
+            raise KeyboardInterrupt
+        return real(kept_, which, act, *rest, **more)
+
+    monkeypatch.setattr(alerts, "do", killed)
+    with pytest.raises(KeyboardInterrupt):
+        alerts.ended(kept, order, at)
+    assert alerts.one(kept, one.id).state == "acted"
+    assert alerts.ended(fleet.store(), order, at) == 1
+    assert [act.act for act in alerts.one(fleet.store(), one.id).acts] == ["order", "act", "found"]

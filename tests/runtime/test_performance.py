@@ -218,3 +218,15 @@ def test_of_machines_that_count_steps_every_answer_that_is_no_test_row_is_new():
     told, alarms = performance.look(steps, held, x, asked, old + outcomes, kept, ())
     assert told["realised"]["n"] == len(outcomes) and told["ahead"] == {}
     assert [alarm.columns[0] for alarm in alarms] == ["site=B"]
+
+
+def test_a_detector_that_saw_the_loss_rise_is_told_why_by_what_came_since():
+    held, x, asked, outcomes = scene(shift=1.5)
+    end = max(one.moment for one in outcomes)
+    rise = evidence.Alarm("PageHinkley(squared_error)", end, 3.0, 1.0, since=TEST * DAY)
+    early = evidence.Alarm("PageHinkley(squared_error)", 5 * DAY, 3.0, 1.0)
+    kept = performance.reference(page(), held, x, 0)
+    _, alarms = performance.look(page(), held, x, asked, outcomes, kept, (), 0, [early, rise])
+    assert [(one.at, one.cause) for one in alarms[:2]] == [(5 * DAY, ""), (end, "data")]
+    # Without outcomes nobody knows why, and the alarm stands all the same.
+    assert performance.look(page(), held, x, asked, [], kept, (), 0, [rise])[1] == [rise]

@@ -21,6 +21,9 @@ class WorkOrders(stage.Feedback):
     changes the outcome from when it was seen.  Until `within` and `wait` are over an answer without an order is
     "pending"; then it is "censored": nobody looked.
 
+    With `number`, the column that holds an order's number, the order that was written down for an alert
+    (`flyball alerts order`) ends it: found, or not, as soon as its row is seen.
+
     >>> from flyball.units import days
     >>> orders = data.Rows.of(["a"], [days(1)], [days(3)], {"found": [1.0]})
     >>> answers = data.Rows.of(["a", "b"], [0, 0], columns={"answer": [0.7, 0.6]})
@@ -32,6 +35,7 @@ class WorkOrders(stage.Feedback):
     found: str
     within: features.Span
     wait: features.Span | int = 0
+    number: str | None = None
 
     def collect(
         self, answers: data.Rows, tables: data.Tables, labeller: labels.Labeller, as_of: int
@@ -53,8 +57,30 @@ class WorkOrders(stage.Feedback):
             truth = np.where(there, rows.floats(name)[place], np.nan)
         return stage.told(answers, truth, until, until + int(self.wait) > as_of)
 
+    def orders(self, tables: data.Tables, as_of: int) -> tuple[stage.Order, ...]:
+        """Return the orders that have a number and say what was found, as known at the cut, oldest first."""
+        if self.number is None:
+            return ()
+        table, name = features.split(self.found)
+        rows = features.arrived(tables, table).known(as_of)
+        texts = rows.words(features.split(self.number)[1]).texts()
+        told = zip(texts, rows.at.tolist(), rows.seen.tolist(), rows.floats(name).tolist(), strict=True)
+        done = (
+            stage.Order(text, at, seen, bool(found))
+            for text, at, seen, found in told
+            if text and found == found
+        )
+        return tuple(sorted(done, key=lambda order: (order.seen, order.number)))
+
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         yield from labels.column_problems(page, self.found, "bool", "found")
+        if self.number is not None:
+            yield from labels.column_problems(page, self.number, "category", "number")
+            if features.split(self.number)[0] != features.split(self.found)[0]:
+                what = f"{self.number!r} is of another table than {self.found!r}"
+                yield errors.Problem(
+                    "number", what, "name the number's column in the table of what was found"
+                )
         yield from features.span_problems(page, self.within, "within")
         if not (isinstance(self.wait, int) and self.wait == 0):
             yield from features.span_problems(page, self.wait, "wait", "wait")

@@ -30,6 +30,10 @@ class Several(stage.Feedback):
         each = [part.collect(answers, tables, labeller, as_of) for part in self.parts]
         return tuple(_first(outcomes) for outcomes in zip(*each, strict=True))
 
+    def orders(self, tables: data.Tables, as_of: int) -> tuple[stage.Order, ...]:
+        """Return those of all parts."""
+        return tuple(order for part in self.parts for order in part.orders(tables, as_of))
+
     def asks(self) -> Review | None:
         """Return what chooses the questions that are shown to reviewers, of the first part that has it."""
         return next((asked for part in self.parts if (asked := part.asks()) is not None), None)

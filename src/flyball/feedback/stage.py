@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flyball import evidence, part
 from flyball.data import stage as data
@@ -11,6 +11,15 @@ from flyball.labels import stage as labels
 if TYPE_CHECKING:
     from flyball.data.stage import Flags, Floats, Ints
     from flyball.feedback.review import Review
+
+
+class Order(NamedTuple):
+    """A work order that is done: its number, when it was, when that was seen, and whether a fault was found."""
+
+    number: str
+    at: int
+    seen: int
+    found: bool
 
 
 class Feedback(part.Part):
@@ -25,6 +34,10 @@ class Feedback(part.Part):
         the columns "answer" (float64) and "release" (Words).
         """
         raise NotImplementedError
+
+    def orders(self, tables: data.Tables, as_of: int) -> tuple[Order, ...]:
+        """Return the work orders that tell by their number which alert they are about, as known at the cut."""
+        return ()
 
     def asks(self) -> Review | None:
         """Return what chooses the questions that are shown to reviewers; None where nobody is asked."""

@@ -9,9 +9,9 @@ from flyball import errors, units
 from flyball.data import stage as data
 from flyball.features import stage as features
 from flyball.features import view
-from flyball.labels import fails, stage
+from flyball.labels import acted, fails, stage
 
-REASONS = ("censored", "failed")
+REASONS = ("censored", "failed", "acted")
 
 
 class RemainingLife(stage.Labeller):
@@ -20,7 +20,8 @@ class RemainingLife(stage.Labeller):
     The end is, in this order: what `given` says (a column with the life that was left at the unit's last row
     in table `of`); the first row at or after the moment where `event` is true; with neither on the page, the
     unit's last row, so then every unit's rows must be a whole life.  A unit whose end is not known is
-    "censored"; a moment after the end is "failed".
+    "censored"; a moment after the end is "failed".  Where somebody acted on an alert about the unit before its end, how
+    long it would have lived is not known: "acted", unless `acted="ignored"`.
 
     >>> from flyball.units import steps
     >>> cycles = data.Rows.of(["u1"] * 3 + ["u2"] * 2, at=[1, 2, 3, 1, 2])
@@ -36,6 +37,7 @@ class RemainingLife(stage.Labeller):
     given: str | None = None
     cap: features.Span | None = None
     per: features.Span = units.steps(1)
+    acted: str = "censored"
 
     def kind(self) -> stage.Kind:
         named: dict[int, str] = (
@@ -61,6 +63,9 @@ class RemainingLife(stage.Labeller):
             left = self._left(tables, moments, as_of)
             value = np.where(np.isnan(left), value, until_last + left)
         why = np.where(np.isnan(value), 0, np.where(value < 0, 1, -1)).astype(np.int32)
+        if self.acted != "ignored":
+            changed, _ = acted.following(tables, moments, as_of)
+            why[(why < 0) & (changed < moments.at + value * int(self.per))] = REASONS.index("acted")
         if self.cap is not None:
             value = np.minimum(value, int(self.cap) / int(self.per))
         return stage.Answers(np.where(why < 0, value, np.nan), why < 0, data.Words(why, REASONS))
@@ -70,6 +75,9 @@ class RemainingLife(stage.Labeller):
         yield from features.span_problems(page, self.per, "per", "unit")
         if self.cap is not None:
             yield from features.span_problems(page, self.cap, "cap", "cap")
+        if self.acted not in ("censored", "ignored"):
+            what = f"a life that an act has changed cannot be {self.acted!r}"
+            yield errors.Problem("acted", what, errors.did_you_mean(self.acted, ("censored", "ignored")))
         if self.event is not None:
             yield from stage.column_problems(page, self.event, "bool", "event")
         if self.given is not None:

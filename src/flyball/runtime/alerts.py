@@ -23,10 +23,13 @@ from flyball.model import because
 if TYPE_CHECKING:
     import polars as pl
 
+    from flyball.feedback.stage import Order
     from flyball.model.stage import Predictor
     from flyball.runtime.store import Store
     from flyball.system import System
 
+#: The states of an alert with an order from which what the order found is written down.
+ENDED_FROM = ("ordered", "acted", "found", "not found")
 #: Where the state of the page's decision is kept, and up to which moment it has decided.
 STATE = "deciding"
 SCHEMA = {
@@ -162,6 +165,28 @@ def do(
         raise errors.DataError(f"alert {found.id} was changed by somebody else meanwhile: look again")
     kept.audit("alert", {"alert": found.id, "act": act, "who": who, "order": order, "note": note})
     return after
+
+
+def ended(kept: Store, orders: Sequence[Order], now: int) -> int:
+    """Write down what work orders found about the alerts they were opened for; return how many lives went on.
+
+    An order that found a fault changed the machine.  Whoever was killed in between goes on; what is known already is
+    not told again, and a correction is.  An order that was done before the alert is about something else.
+    """
+    about = {alert.order: alert for alert in lives(kept, now) if alert.order}
+    changed = 0
+    for order in orders:
+        alert = about.get(order.number)
+        if alert is None or alert.state not in ENDED_FROM or order.at < alert.moment:
+            continue
+        steps = ["act"] if order.found and alert.acted_at is None else []
+        steps += [] if alert.found is order.found else ["found" if order.found else "not-found"]
+        for step in steps:
+            told = max(now, alert.acts[-1].seen, order.at)
+            alert = do(kept, alert.id, step, f"work order {order.number}", order.at, now=told)
+        about[order.number] = alert
+        changed += bool(steps)
+    return changed
 
 
 def one(kept: Store, which: str) -> life.Life:

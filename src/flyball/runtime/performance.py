@@ -7,6 +7,7 @@ known at once and one that does not only after the horizon, so half a moment wou
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,19 +87,22 @@ def stream(page: System, outcomes: Sequence[evidence.Outcome]) -> list[tuple[int
 def look(
     page: System, held: contests.Held, x: features.Matrix, asked: features.Matrix,
     outcomes: Sequence[evidence.Outcome], kept: Mapping[str, Any], raised: Sequence[evidence.Alarm], seed: int = 0,
+    risen: Sequence[evidence.Alarm] = (),
 ) -> tuple[dict[str, Any], list[evidence.Alarm]]:  # fmt: skip
     """Return what a watch tells of the performance, and an alarm for every window in which a slice got worse.
 
     `outcomes` are closed ones, `raised` the alarms of the data, which say whether inputs drifted or sensors broke.
+    `risen` are the alarms of detectors: they come back first, the newest with their cause.  A detector sees that the
+    loss rose and since when; what moved it is told by the outcomes since then.
     """
     metric = _metric(page)
     if not metric or not len(held.test.rows):
-        return {}, []
+        return {}, list(risen)
     out: dict[str, Any] = {"metric": metric, "detectors": list(kept.get("detectors", ()))}
     out["ahead"] = _ahead(page, held, x, asked, kept, metric, seed)
     rows = _joined(page, held, x, asked, outcomes, metric)
     if rows is None:
-        return out, []
+        return out, list(risen)
     old, new = rows
     block = max(int(page.labels.horizon()), 1)
     out |= _compared(page, held, x, asked, old, new, block, seed)
@@ -112,27 +116,24 @@ def look(
     listed = [one for place, one in enumerate(worst) if place < LISTED or one.name == judging.ALL]
     out["slices"] = [_told(one, causes.get(one.name, {})) for one in listed]
     out |= {"judged": len(worst), "share": page.monitoring.performance.share(), "method": "Holm"}
-    return out, _alarms(metric, found, causes, new)
-
-
-def caused(raised: Sequence[evidence.Alarm], told: Mapping[str, Any]) -> list[evidence.Alarm]:
-    """Return alarms of detectors with their cause: what the fleet's rise in the window they were raised in came of.
-
-    A detector sees that the loss rose; whether the data or the concept moved it cannot tell.
-
-    >>> rise = evidence.Alarm("PageHinkley(log_loss)", 7, 3.0, 1.0)
-    >>> told = {"slices": [{"slice": "all", "since": 5, "until": 9, "cause": "data"}]}
-    >>> caused([rise, part.replace(rise, at=3)], told)[0].cause, caused([rise], {})[0].cause
-    ('data', '')
-    """
-    whole = next((one for one in told.get("slices", ()) if one["slice"] == judging.ALL), None)
-    if whole is None:
-        return list(raised)
-    inside = range(whole["since"], whole["until"] + 1)
-    return [
-        part.replace(alarm, cause=whole.get("cause", "")) if alarm.at in inside and not alarm.cause else alarm
-        for alarm in raised
+    whole = next((one for one in worst if one.name == judging.ALL), None)
+    caused = [
+        alarm
+        if whole is None or place < len(risen) - EXPLAINED
+        else _caused(alarm, _cause(x, asked, old, new, _since(whole, alarm), raised, block, seed))
+        for place, alarm in enumerate(risen)
     ]
+    return out, caused + _alarms(metric, found, causes, new)
+
+
+def _since(whole: judging.Slice, alarm: evidence.Alarm) -> judging.Slice:
+    """Return the fleet in the time in which a detector saw its loss rise."""
+    since = whole.since if alarm.since is None else alarm.since
+    return dataclasses.replace(whole, since=min(since, alarm.at), until=alarm.at)
+
+
+def _caused(alarm: evidence.Alarm, cause: Mapping[str, Any]) -> evidence.Alarm:
+    return part.replace(alarm, cause=str(cause.get("cause", "")))
 
 
 @dataclass(frozen=True, eq=False)

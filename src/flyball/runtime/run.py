@@ -367,6 +367,7 @@ def _serve(
             changed += kept.answer(newest.moments, _scorer(kept, one)[0].predict(newest), one, role)
     if as_of is not None:
         alerts.decide(page, kept, asked, functools.cache(functools.partial(_scorer, kept)), as_of)
+        alerts.ended(kept, page.feedback.orders(tables, as_of), as_of)
     steps.note(
         "answer",
         plan.key("answer", digest, newest.moments.at.tolist()),
@@ -424,10 +425,10 @@ def _watch(
         states: dict[str, Any] = {}
         raised = watching.alarms(watched, len(asked.moments.keys))
         concept = reference.get("concept", {})
-        told, worse = performance.look(page, held, x, asked, outcomes, concept, raised, seed)
         losses = performance.stream(page, outcomes)
         risen = watching.concept(performance.detectors(page, concept), losses, states)
-        raised += performance.caused(risen, told) + worse
+        told, worse = performance.look(page, held, x, asked, outcomes, concept, raised, seed, risen)
+        raised += worse
         trained = int(x.moments.at.max())
         retrain = watching.due(page, as_of if as_of is not None else trained, trained, raised)
         found = watching.shown(watched, raised, retrain) | {"performance": told}
