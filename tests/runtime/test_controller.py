@@ -210,12 +210,22 @@ def test_sketches_that_machines_tell_are_kept_once_and_others_are_told(world):
     from flyball.runtime import sketched
 
     digest = served(world)
-    one = sketches.of({"jitter": np.arange(9.0)}, "m0", 0, 86_400_000_000)
+    day = 86_400_000_000
+    today = world.controller.clock() // day * day
+    one = sketches.of({"jitter": np.arange(9.0)}, "m0", today, today + day)
+    ancient = sketches.of({"jitter": np.arange(7.0)}, "m0", 0, day)
     agent = world.machines["m0"].agent
-    for record in (sketched.record("m0", world.page, digest, 9, one), {"machine": "m0", "n": 1}):
+    for record in (
+        sketched.record("m0", world.page, digest, 9, one), {"machine": "m0", "n": 1},
+        sketched.record("m0", world.page, digest, 9, ancient),
+    ):  # fmt: skip
         agent.keep("sketches", record)
     world.advance(12, every=6)
     assert world.controller.sketches.of(world.page, digest) == [one]
     assert world.control().sketches.take(world.controller.inbox) == (0, [])
     (refused,) = [e["told"]["why"] for e in world.controller.audit.entries() if e["act"] == "sketch refused"]
     assert refused.startswith("m0: ")
+    (dropped,) = [
+        e["told"]["sketches"] for e in world.controller.audit.entries() if e["act"] == "sketches dropped"
+    ]
+    assert dropped == 1

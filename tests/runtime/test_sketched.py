@@ -200,3 +200,16 @@ def test_the_newest_window_is_judged_by_the_packed_release_that_serves(pumps, tm
     assert set(sketched.reference(place)["columns"].columns) <= {one.column for one in told}
     assert all(one.until - one.since == 7 * DAY for one in told)
     assert sketched.newest(tmp_path / "gone.tar", place.name, kept, "scanner") == ()
+
+
+def test_old_sketches_go_and_newer_ones_stay_as_they_came(tmp_path):
+    inbox, kept = Inbox(tmp_path / "received"), sketched.Kept(tmp_path / "sketches")
+    old = [sketches.of({"x": np.arange(9.0)}, f"s{day}", day * DAY, (day + 1) * DAY) for day in range(5)]
+    sent(inbox, "s0", old[0])
+    for day in range(1, 5):
+        sent(inbox, f"s{day}", old[day])
+    assert kept.take(inbox) == (5, [])
+    assert kept.drop(120 * DAY) == 0 and len(kept.of("scanner")) == 5
+    assert kept.drop(123 * DAY) == 3
+    assert [one.since for one in kept.of("scanner")] == [3 * DAY, 4 * DAY]
+    assert kept.drop(123 * DAY) == 0 and kept.take(inbox) == (0, []), "what went is not taken in again"

@@ -210,6 +210,10 @@ class Controller:
         if any(batch.kind == "sketches" for batch in taken):
             for why in self.sketches.take(self.inbox)[1]:
                 self.audit.append("sketch refused", {"page": self.page, "why": why})
+            if gone := self.sketches.drop(self.clock()):
+                self.audit.append(
+                    "sketches dropped", {"page": self.page, "sketches": gone, "older_than": sketched.KEEP}
+                )
         return found
 
     def missing(self) -> dict[str, dict[str, int]]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: Where a release keeps them, and the two that it has.
 FOLDER, COLUMNS, ANSWERS = "reference", "columns.sketch", "answers.sketch"
 
+#: So long a sketch is kept: ten thousand machines with a hundred columns send 4 GB a day.
+KEEP = 120 * 86_400_000_000
+
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -101,6 +104,20 @@ class Kept:
         if after > line:
             durable.write(note, seals.sealed({"line": after}))
         return count, refused
+
+    def drop(self, now: int) -> int:
+        """Delete what spans that began more than `KEEP` before now told; return how many sketches went.
+
+        Newer ones are left as they came: what is merged is not to be merged again, see `sketches`.
+        """
+        gone = 0
+        for span in sorted(self.folder.glob("*/*/*")):
+            if span.is_dir() and span.name.isdigit() and int(span.name) < now - KEEP:
+                for file in span.iterdir():
+                    file.unlink(missing_ok=True)
+                    gone += file.suffix == ".sketch"
+                span.rmdir()
+        return gone
 
     def of(
         self, page: str, release: str = "*", since: int | None = None, until: int | None = None
