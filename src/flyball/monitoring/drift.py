@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flyball import errors, units
 from flyball.features import stage as features
-from flyball.monitoring import bins, causes, clocks, null, own, stage
+from flyball.monitoring import bins, clocks, machines, null, own, stage
 from flyball.monitoring import cells as cells_
 from flyball.monitoring.standard import Standard
 
@@ -27,8 +27,6 @@ FLEET, MOST_FLEET = 0.25, 0.1
 #: So many machines at most are each held against themselves; of more, such as all disks of a data centre, only the
 #: fleet is judged, and has the whole budget.
 MOST_MACHINES = 1000
-#: So many columns of one machine's window are told, worst first; so many machines of a fleet's.
-TOLD, NAMED = 12, 40
 
 
 class Drift(stage.DriftDetector):
@@ -160,7 +158,7 @@ class Drift(stage.DriftDetector):
                 cells = cells_.of(found, told, usual, x.moments, window, resets or {})
                 rows = Standard.of(found, told, usual, cells)
                 settings["multivariate"] = {repr(one): one.learn(rows, seed) for one in self.multivariate}
-                figures = self._figures(settings["multivariate"], rows)
+                figures = machines.figures(self.multivariate, settings["multivariate"], rows)
                 spread = cells_.scales({str(place): row for place, row in enumerate(_each(figures))})
                 settings["own"] = own.learn(cells_.joined(cells, figures), usual + spread, self.settle)
             if settings["own"].get("together"):  # only what has no level is left to the index of stability
@@ -170,9 +168,6 @@ class Drift(stage.DriftDetector):
                 settings["limits"] = null.limits(codes, rest, x.moments.codes, window, fleet, seed)
         settings["shares"] = list(settings["shares"])
         return stage.Reference("drift", settings)
-
-    def _figures(self, kept: Mapping[str, Mapping[str, Any]], rows: Standard) -> list[Floats]:
-        return [one.figures(kept[repr(one)], rows) for one in self.multivariate if kept.get(repr(one))]
 
     def watch(
         self,
@@ -186,19 +181,28 @@ class Drift(stage.DriftDetector):
             return ()
         found = bins.watched(x, answers)
         window = self._windows(x.moments)
-        machines = _Machines(self, reference.settings, found, x.moments, window, resets or {})
-        return (*self._fleet(reference.settings, found, x.moments, window, machines), *machines.alarms())
+        each = machines.Machines(
+            reference.settings,
+            found,
+            x.moments,
+            window,
+            resets or {},
+            self.settle,
+            self.multivariate,
+            int(self.over),
+        )
+        return (*self._fleet(reference.settings, found, x.moments, window, each), *each.alarms())
 
     def _fleet(
         self, kept: Mapping[str, Any], found: Mapping[str, Any], moments: features.Moments, window: Ints,
-        machines: _Machines,
+        each: machines.Machines,
     ) -> Iterator[stage.Watched]:  # fmt: skip
         import numpy as np
 
         last = int(moments.at.max())
         for number in np.unique(window)[::-1].tolist():
             rows = np.flatnonzero(window == number)
-            since, until = self._span(number, last)
+            since, until = machines.span(number, last, int(self.over))
             limits = null.chosen(kept["limits"], len(rows))
             judged = [
                 one
@@ -211,16 +215,10 @@ class Drift(stage.DriftDetector):
                     limits,
                 )
             ]
-            judged = [machines.together(one, number) for one in judged]
-            judged += machines.related(number, (since, until, len(rows)))
-            who = machines.behind([one.column for one in judged if one.alarm], number)
-            yield from (
-                machines.explained(one, who, kept["shares"][0]) if one.alarm else one for one in judged
-            )
-
-    def _span(self, number: int, last: int) -> tuple[int, int]:
-        until = last - number * int(self.over)
-        return until - int(self.over), until
+            judged = [each.together(one, number) for one in judged]
+            judged += each.related(number, (since, until, len(rows)))
+            who = each.behind([one.column for one in judged if one.alarm], number)
+            yield from (each.explained(one, who, kept["shares"][0]) if one.alarm else one for one in judged)
 
     def _windows(self, moments: features.Moments) -> Ints:
         """Return the number of every row's window, 0 for the newest."""
@@ -248,248 +246,6 @@ def _given(column: Any) -> tuple[Array, Array, Array]:
         return codes >= 0, codes >= 0, codes
     there = np.isfinite(column)
     return there, there & (column != 0), column
-
-
-class _Machines:
-    """The machines of some rows, each against itself: their alarms, and who is behind one of the fleet's."""
-
-    def __init__(
-        self, drift: Drift, kept: Mapping[str, Any], found: Mapping[str, Any], moments: features.Moments,
-        window: Ints, resets: stage.Resets,
-    ) -> None:  # fmt: skip
-        import numpy as np
-
-        self.drift, self.kept, self.found, self.moments = drift, kept, found, moments
-        self.names = tuple(kept["columns"])
-        self.figures: dict[str, tuple[stage.Multivariate, Mapping[str, Any], tuple[str, ...]]] = {}
-        self.judged = bool(kept["own"])
-        self.moved: dict[int, Floats] = {}
-        if not self.judged:
-            return
-        # What lies before the reference's end is in its baselines already.
-        newer = {
-            key: tuple(at for at in when if at > kept["until"])
-            if key in kept["own"]["machines"]
-            else tuple(when)
-            for key, when in resets.items()
-        }
-        cells = cells_.of(found, kept["columns"], kept["usual"], moments, window, newer)
-        self.rows = Standard.of(found, kept["columns"], kept["usual"], cells)
-        learned = kept.get("multivariate", {})
-        for one in drift.multivariate:
-            settings = learned.get(repr(one))
-            told = one.told(settings) if settings else {}
-            self.figures |= {name: (one, settings, columns) for name, columns in told.items()}
-        self.names += tuple(self.figures)
-        self.cells = cells_.joined(cells, drift._figures(learned, self.rows))
-        self.apart, self.now, self.base, self.many = own.judge(self.cells, kept["own"], drift.settle)
-        self.limit = own.limit(kept["own"], kept["shares"][1])
-        # In limits, those of a machine against itself or against the fleet: beyond 1 is an alarm.
-        limits = np.full((len(self.many), 1, len(cells_.FAMILIES)), self.limit)
-        limits[self.many[:, 0] < 0, :, own.OWN] = own.GROSS
-        self.each = np.nan_to_num(np.abs(self.apart), nan=0.0, posinf=1e300) / limits
-        self.far = self.each.max(axis=2)
-        fleet = kept["own"]["together"]
-        if fleet:
-            figures = np.where(self.many[:, [0, 0, 0, 1]][:, None, :] > 0, self.now, np.nan)
-            self.moved = own.judge_together(self.cells, figures, fleet)
-            self.fleet_limit = own.limit(fleet, kept["shares"][0])
-
-    def alarms(self) -> Iterator[stage.Watched]:
-        """Yield the alarmed columns of every alarmed cell, oldest window first, then by machine, worst first."""
-        import numpy as np
-
-        if not self.judged:
-            return
-        alarmed = np.flatnonzero(self.far.max(axis=1, initial=0.0) > 1)
-        for cell in alarmed[np.argsort(-self.cells.window[alarmed], kind="stable")].tolist():
-            order = np.argsort(-self.far[cell], kind="stable")
-            columns = [place for place in order[:TOLD].tolist() if self.far[cell, place] > 1]
-            for place in columns:
-                yield self._told(cell, place, len(self._alarmed(cell)))
-
-    def _alarmed(self, cell: int) -> set[str]:
-        """Return the columns of a cell that alarm, whatever of them does."""
-        import numpy as np
-
-        return {bins.bare(self.names[place]) for place in np.flatnonzero(self.far[cell] > 1).tolist()}
-
-    def _told(self, cell: int, place: int, columns: int) -> stage.Watched:
-        import numpy as np
-
-        family = int(self.each[cell, place].argmax())
-        name, machine = self.names[place], self.cells.keys[self.cells.unit[cell]]
-        began = self._began(cell, place, family)
-        pattern, partner = self._pattern(cell, place, began)
-        young = family < cells_.MISSING and self.many[cell, 0] < 0
-        figure = float(np.nan_to_num(np.abs(self.apart[cell, place, family]), posinf=1e300))
-        limit = own.GROSS if young else self.limit
-        since, until = self.drift._span(int(self.cells.window[cell]), int(self.moments.at.max()))
-        # So many machines are looked at in this window.
-        looked = len(self.cells.keys)
-        sure = None if young else min(1.0, looked * own.chance(self.kept["own"], figure))
-        shown = {
-            kind: float(value)
-            for kind, value in zip(cells_.FAMILIES, self.apart[cell, place].tolist(), strict=True)
-            if math.isfinite(value)
-        }
-        of = self._of(name, cell)
-        if name in self.figures:
-            shown, columns = {"relation": shown["level"]}, max(columns, len(of))
-        if family == cells_.MISSING:
-            shown["share"] = cells_.share(float(self.cells.stats[cell, place, family]))
-        shown["baseline_windows"] = float(max(self.many[cell, int(family == cells_.MISSING)], 0))
-        return stage.Watched(
-            name if family != cells_.MISSING else name + bins.MISSING,
-            since, until, int(self.cells.stop[cell] - self.cells.first[cell]), figure, limit, shown, True, machine,
-            (machine,), began, sure, causes.cause(pattern, columns, 1),
-            pattern + (f" with {self.names[partner]}" if partner >= 0 else ""), self._series(cell, place, family),
-            of,
-        )  # fmt: skip
-
-    def _of(self, name: str, cell: int) -> tuple[str, ...]:
-        """Return the columns behind a figure of many; () where it is of one column."""
-        if name not in self.figures:
-            return ()
-        one, kept, columns = self.figures[name]
-        return one.behind(kept, self.rows, cell)[:TOLD] if len(columns) > 1 else ()
-
-    def _pattern(self, cell: int, place: int, began: int) -> tuple[str, int]:
-        """Return the pattern of a column, and of a swap the other one; by what came since it began in this window."""
-        import numpy as np
-
-        if self.names[place] in self.figures:
-            return causes.RELATION, -1
-        if self.names[place].endswith(bins.CLOCK):
-            return causes.CLOCK, -1
-        values = self.found.get(self.names[place])
-        if values is None or not hasattr(values, "dtype"):
-            return "missing", -1
-        first, stop = int(self.cells.first[cell]), int(self.cells.stop[cell])
-        late = max(first, min(first + int(np.searchsorted(self.moments.at[first:stop], began)), stop - 3))
-        levels = np.full(len(self.names), np.nan)
-        for other in np.flatnonzero(self.far[cell] > 0.5).tolist():
-            shows = self.found.get(self.names[other])
-            if shows is not None and hasattr(shows, "dtype"):
-                there = shows[late:stop][np.isfinite(shows[late:stop])]
-                levels[other] = float(np.median(there)) if len(there) else math.nan
-        base = self.base[cell]
-        partner = causes.swapped(
-            place, levels, base[:, cells_.LEVEL], np.exp(base[:, cells_.SPREAD]), self.far[cell]
-        )
-        if partner >= 0:
-            return "swap", partner
-        return causes.kind(values[first:stop], values[late:stop], base[place], self.each[cell, place]), -1
-
-    def _began(self, cell: int, place: int, family: int) -> int:
-        """Return when it began: in this window or the one before; of what shows in several, in as many."""
-        values = self.found.get(self.names[place])
-        first, slow = cell, abs(self.now[cell, place, family]) < abs(self.apart[cell, place, family])
-        while (
-            cell - first < (own.SLOW if slow else 1)
-            and first > 0
-            and self.cells.unit[first - 1] == self.cells.unit[cell]
-        ):
-            first -= 1
-        rows = slice(self.cells.first[first], self.cells.stop[cell])
-        at = self.moments.at[rows]
-        if values is None or not hasattr(values, "dtype"):
-            return int(self.moments.at[self.cells.first[cell]])
-        return causes.began(at, values[rows], family, float(self.base[cell, place, cells_.LEVEL]))
-
-    def _series(self, cell: int, place: int, family: int) -> dict[str, Any]:
-        """Return the figure of every window of the machine so far, and the band that its baseline allows."""
-        import numpy as np
-
-        mine = np.flatnonzero(self.cells.unit[: cell + 1] == self.cells.unit[cell])[-26:]
-        last = int(self.moments.at.max())
-        base = float(self.base[cell, place, family])
-        many = int(self.many[cell, int(family == cells_.MISSING)])
-        if many < 0:
-            wide = own.GROSS * float(self.kept["own"]["fleet"]["between"][place][family] or 0.0)
-        else:
-            wide = (
-                self.limit * float(self.kept["own"]["unit"][place][family]) * math.sqrt(1 + 1 / max(many, 1))
-            )
-        return {
-            "figure": causes.RELATION if self.names[place] in self.figures else cells_.FAMILIES[family],
-            "at": [self.drift._span(int(self.cells.window[one]), last)[1] for one in mine.tolist()],
-            "value": [
-                value if math.isfinite(value) else None
-                for value in self.cells.stats[mine, place, family].tolist()
-            ],
-            "low": base - wide,
-            "high": base + wide,
-        }
-
-    def together(self, one: stage.Watched, window: int) -> stage.Watched:
-        """Return the fleet's row judged by how the machines moved together from their own baselines.
-
-        Where that cannot be told (a category, too few machines or windows) it stays judged by its index of stability.
-        """
-        import dataclasses
-
-        import numpy as np
-
-        name = one.column.removesuffix(bins.MISSING)
-        if window not in self.moved or self.kept["columns"][name]["kind"] != "number":
-            return one
-        figures = np.abs(self.moved[window][self.names.index(name)])
-        figure = figures[cells_.MISSING] if one.column != name else figures[: cells_.MISSING].max()
-        return dataclasses.replace(
-            one, statistic=float(figure), limit=self.fleet_limit, alarm=bool(figure > self.fleet_limit)
-        )
-
-    def related(self, window: int, when: tuple[int, int, int]) -> list[stage.Watched]:
-        """Return the fleet's rows of the figures of many columns: how they moved on all machines together."""
-        import numpy as np
-
-        if window not in self.moved:
-            return []
-        moved = self.moved[window][len(self.kept["columns"]) :, cells_.LEVEL]
-        return [
-            stage.Watched(
-                name, *when, float(np.abs(figure)), self.fleet_limit, {causes.RELATION: float(figure)},
-                bool(np.abs(figure) > self.fleet_limit),
-            )
-            for name, figure in zip(self.figures, moved.tolist(), strict=True)
-        ]  # fmt: skip
-
-    def behind(self, columns: list[str], window: int) -> list[int]:
-        """Return the cells of the machines behind the fleet's alarmed columns of a window, the furthest first."""
-        import numpy as np
-
-        if not self.judged or not columns:
-            return []
-        here = np.flatnonzero(self.cells.window == window)
-        figures = [
-            self.each[here, self.names.index(name.removesuffix(bins.MISSING)), cells_.MISSING]
-            if name.endswith(bins.MISSING)
-            else self.each[here, self.names.index(name), : cells_.MISSING].max(axis=1)
-            for name in columns
-        ]
-        far = np.sqrt(np.mean(np.square(np.minimum(figures, 1e6)), axis=0))
-        order = np.argsort(-far, kind="stable")[:NAMED]
-        return [int(here[place]) for place in order.tolist() if far[place] >= 0.5 * far[order[0]]]
-
-    def explained(self, one: stage.Watched, who: list[int], share: float) -> stage.Watched:
-        """Return an alarm of the fleet with the machines behind it, and since when the worst of them moved."""
-        import dataclasses
-
-        name = bins.bare(one.column)
-        missing = one.column.endswith(bins.MISSING)
-        began = one.since
-        if who and name in self.found and one.column not in self.figures:
-            began = self._began(who[0], self.names.index(name), cells_.MISSING if missing else cells_.LEVEL)
-        return dataclasses.replace(
-            one,
-            machines=tuple(self.cells.keys[self.cells.unit[cell]] for cell in who),
-            began=began,
-            sure=share,
-            cause=causes.DATA if len(who) != 1 else causes.SENSOR,
-            kind="missing" if missing else causes.RELATION if one.column in self.figures else "shift",
-            columns=self._of(one.column, who[0]) if who else (),
-        )
 
 
 def _judge(
