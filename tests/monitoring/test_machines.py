@@ -21,7 +21,7 @@ def told(values):
 
 
 def test_a_row_says_of_whom_since_when_of_what_kind_and_how_sure():
-    values = fleets.walk(12, AT + 28, 4, seed=21)
+    values = 50.0 + fleets.walk(12, AT + 28, 4, seed=21)
     values[3, AT + 14 :, 2] *= 1000.0
     found = told(values)
     assert {(one.machine, one.column, one.kind, one.cause) for one in found} == {
@@ -55,4 +55,6 @@ def test_no_more_columns_of_a_window_are_told_than_a_person_reads():
     values = fleets.walk(12, AT + 14, 20, seed=23)
     values[2, AT + 7 :] += 17.0  # of no other unit
     newest = [one for one in told(values) if one.until == (AT + 13) * int(units.DAY)]
-    assert len(newest) == machines.TOLD and {one.cause for one in newest} == {causes.DATA}
+    assert len(newest) == machines.TOLD
+    # Of twenty columns that move at once some land where another one lay; the rest are no broken sensors.
+    assert {one.cause for one in newest if not one.kind.startswith("swap")} == {causes.DATA}

@@ -118,23 +118,30 @@ def _other_unit(values: Floats, level: float, spread: float) -> bool:
     def wide(factor: float) -> bool:
         # A few values have no width to speak of: they must lie where a ramp does not lead.
         if few:
-            return factor >= 10 or factor <= 0.1
+            return factor >= 60 or factor <= 1 / 60
         return spread * factor / 3 <= width <= 3 * spread * factor
 
     factors = (*FACTORS, *(1 / factor for factor in FACTORS))
-    if abs(value - level) < 8 * spread:
-        # What lies about zero stays there in every unit: only how widely it lies tells.
-        return (
-            not few
-            and abs(level) < spread
-            and any(abs(width / (spread * f) - 1) < 0.25 for f in factors if f >= 100 or f <= 0.01)
-        )
-    near = 0.02 * abs(value)
-    if level and any(
-        abs(value - level * f) <= max(near, 4 * spread * f) and wide(f) for f in factors if value / level > 0
+    # What lies about zero stays there in every unit: only how widely it lies tells.
+    if (
+        not few
+        and abs(level) < spread
+        and any(abs(width / (spread * f) - 1) < 0.25 for f in factors if f >= 100 or f <= 0.01)
     ):
         return True
-    return any(abs(abs(value - level) - offset) <= 4 * spread and wide(1.0) for offset in OFFSETS)
+    if abs(value - level) < 8 * spread:
+        return False
+    # What is left of the move in the other unit is noise, and little of it.
+    near, little = 0.02 * abs(value), 0.25 * abs(value - level)
+    if level and any(
+        abs(value - level * f) <= min(max(near, 4 * spread * f), little) and wide(f)
+        for f in factors
+        if value / level > 0
+    ):
+        return True
+    return any(
+        abs(abs(value - level) - offset) <= min(4 * spread, little) and wide(1.0) for offset in OFFSETS
+    )
 
 
 def _counted(values: Floats, level: float, spread: float) -> bool:
