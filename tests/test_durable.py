@@ -78,6 +78,20 @@ def test_appending_that_fails_is_taken_back(tmp_path, monkeypatch):
     assert (tmp_path / "log").read_bytes() == b"1\n"
 
 
+def test_a_first_line_whose_folder_cannot_be_forced_is_taken_back(tmp_path, monkeypatch):
+    def fail(operation, path):
+        if operation == "fsync" and path.is_dir():
+            raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr(durable, "hook", fail)
+    with pytest.raises(errors.StoreError):
+        durable.append(tmp_path / "log", b"1\n")
+    monkeypatch.undo()
+    assert (tmp_path / "log").read_bytes() == b""
+    durable.append(tmp_path / "log", b"2\n")
+    assert (tmp_path / "log").read_bytes() == b"2\n"
+
+
 def _hold(path, held, go):
     with durable.lock(path):
         held.set()

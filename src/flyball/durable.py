@@ -148,12 +148,12 @@ def append(path: Path, line: bytes) -> None:
                 step("fsync", path)
                 if not simulated:
                     os.fsync(file.fileno())
+                if fresh:
+                    sync(path.parent)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.truncate(path, begun)
                 raise
-        if fresh:
-            sync(path.parent)
 
 
 @contextlib.contextmanager

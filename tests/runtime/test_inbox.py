@@ -1,6 +1,6 @@
 import pytest
 
-from flyball import errors
+from flyball import durable, errors
 from flyball.runtime.inbox import Inbox, exposure
 from flyball.site.spool import Batch
 
@@ -28,6 +28,27 @@ def test_a_cut_line_is_as_if_nothing_had_come(tmp_path):
     again = Inbox(tmp_path)
     again.take("s1", [Batch("e", "alarms", 1, ({"what": "b"},))])
     assert [record["what"] for _, _, record in again.records("alarms")] == ["a", "b"]
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_whoever_is_interrupted_while_it_writes_takes_nothing_twice(tmp_path, monkeypatch, written):
+    inbox, batch = Inbox(tmp_path), Batch("e", "exposures", 0, (SEEN,))
+    inbox.take("s1", [Batch("e", "alarms", 0, ({"what": "a"},))])
+    real = durable.append
+
+    def interrupted(path, line):
+        if written:
+            real(path, line)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(durable, "append", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        inbox.take("s1", [batch])
+    monkeypatch.undo()
+    found, line = inbox.exposures(0)
+    assert len(found) == written and line == 1 + written
+    assert inbox.take("s1", [batch]) == [batch]
+    assert len(inbox.exposures(0)[0]) == 1 and inbox.exposures(inbox.exposures(0)[1]) == ([], 2)
 
 
 def test_a_damaged_line_is_told(tmp_path):

@@ -40,13 +40,21 @@ class Inbox:
         durable.folder(folder)
         self.folder = folder
         self.received: dict[str, Received] = {}
-        self._lines = 0
+        self._lines, self._sure = 0, False
+        self._look()
+
+    def _look(self) -> None:
+        """Know what the lines on the disk say."""
+        self.received, self._lines = {}, 0
         for number, told in self._read(0):
             self.received[told["machine"]] = Received(told["state"])
             self._lines = number + 1
+        self._sure = True
 
     def take(self, machine: str, batches: Iterable[Batch]) -> list[Batch]:
         """Take in batches of a machine and return those that are on the disk here, to be acknowledged."""
+        if not self._sure:
+            self._look()
         before = self.received.get(machine, Received())
         received = Received(json.loads(json.dumps(before.state())))
         taken = list(batches)
@@ -55,7 +63,9 @@ class Inbox:
             told = {"machine": machine, "state": received.state(), "records": [one for one in new if one[1]]}
             body = json.dumps(told, sort_keys=True, separators=(",", ":"))
             file = self.folder / f"{self._lines // LINES:08d}.jsonl"
+            self._sure = False  # whoever is interrupted here does not know whether the line stands
             durable.append(file, f"{zlib.crc32(body.encode()):08x} {body}\n".encode())
+            self._sure = True
             self._lines += 1
             self.received[machine] = received
         return taken
@@ -73,6 +83,8 @@ class Inbox:
 
         What is no exposure, or speaks for another machine than the one that sent it, is passed over.
         """
+        if not self._sure:
+            self._look()
         found = []
         for _, machine, record in self.records("exposures", after):
             one = exposure(record)
