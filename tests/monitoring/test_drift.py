@@ -1,4 +1,5 @@
 import importlib.util
+import itertools
 import json
 import pathlib
 
@@ -202,7 +203,9 @@ class Page:
         (monitoring.Drift(units.WEEK), []),
         (monitoring.Drift(units.days(0)), ["over"]),
         (monitoring.Drift(units.days(-1)), ["over", "false_alarms"][:1]),
-        (monitoring.Drift(units.steps(30), per=units.steps(1000)), ["over"]),
+        (monitoring.Drift(units.steps(30), per=units.steps(1000)), []),
+        (monitoring.Drift(units.steps(0), per=units.steps(1000)), ["over"]),
+        (monitoring.Drift(units.steps(30)), ["per"]),
         (monitoring.Drift(units.WEEK, per=units.steps(1000)), ["per"]),
         (monitoring.Drift(units.WEEK, per=units.days(0)), ["per"]),
         (monitoring.Drift(units.WEEK, false_alarms=0), ["false_alarms"]),
@@ -249,8 +252,12 @@ def test_a_clock_of_a_table_without_a_time_is_a_problem():
     for name in ("telemetri", "vendors"):
         (problem,) = monitoring.Drift(units.WEEK, clocks=(name,)).problems(Fleet)
         assert problem.place == "clocks" and name in str(problem)
+
+    class Counted:
+        data = data.Fleet("machine", data.Counter("cycle"), (timed,))
+
     counted = monitoring.Drift(units.steps(9), per=units.steps(900), clocks=("telemetry",))
-    assert "clocks" in {problem.place for problem in counted.problems(Fleet)}
+    assert [problem.place for problem in counted.problems(Counted)] == ["clocks"]
 
 
 def test_a_clock_that_goes_ahead_is_the_machines_own_and_no_channel_moves():
@@ -286,3 +293,31 @@ def test_what_is_too_small_for_a_window_but_lasts_adds_up(monkeypatch):
     monkeypatch.setattr(own, "SLOW", 1)
     alone = [small(seed)[0] for seed in range(12, 22)]
     assert 2 * sum(alone) < sum(many for many, _ in together) and sum(map(bool, alone)) <= 6
+
+
+def test_windows_of_rows_are_the_newest_of_every_machine_however_often_it_tells():
+    rng, start = np.random.default_rng(3), 1_700_000_000_000_000
+    drift = monitoring.Drift(over=units.steps(20), false_alarms=0.2, per=units.steps(1000))
+    days = {f"m{one:02d}": 1 + one % 3 for one in range(12)}  # every day, every other, every third
+
+    def rows(many, begin, moved=0.0):
+        keys = [name for name in days for _ in range(many)]
+        at = np.concatenate(
+            [start + (begin + np.arange(many)) * step * int(units.DAY) for step in days.values()]
+        )
+        x = rng.normal(size=(len(keys), 3))
+        x[[key == "m04" for key in keys], 1] += moved
+        moments = features.Moments(tuple(days), np.repeat(np.arange(12, dtype=np.int32), many), at)
+        return features.Matrix(moments, {f"c{place}": x[:, place] for place in range(3)})
+
+    kept = drift.reference(rows(600, 0), None, 0)
+    quiet = drift.watch(kept, rows(100, 600), None)
+    assert {one.n for one in quiet if not one.machine} == {12 * 20}
+    found = [one for one in drift.watch(kept, rows(100, 600, moved=4.0), None) if one.alarm and one.machine]
+    assert {(one.machine, one.column) for one in found} >= {("m04", "c1")}
+    assert np.mean([one.machine == "m04" for one in found]) > 0.7
+    spans = sorted({(one.since, one.until) for one in quiet})
+    assert all(after[0] <= before[1] for before, after in itertools.pairwise(spans))
+    from flyball.monitoring import episodes
+
+    assert len([one for one in episodes.alarms(found, 12) if one.machines == ("m04",)]) == 1

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flyball import errors, units
+from flyball.data import stage as data
 from flyball.features import stage as features
 from flyball.monitoring import bins, clocks, machines, null, own, stage
 from flyball.monitoring import cells as cells_
 from flyball.monitoring.standard import Standard
 
 if TYPE_CHECKING:
-    from flyball.data import stage as data
     from flyball.data.stage import Array, Floats, Ints
 
 #: The fleet as a whole may take this part of the budget, and alarm in no more than this share of its windows.
@@ -51,9 +51,10 @@ class Drift(stage.DriftDetector):
     that, by the population stability index over deciles of the reference, with limits from a block bootstrap.  That of
     every column, the Kullback-Leibler and Jensen-Shannon divergences, the Kolmogorov-Smirnov distance over the bins,
     the Wasserstein distance over 33 quantiles and the shift of the median are shown; what is missing or new is told
-    as a column of its own with ": missing" behind its name.  Windows count back from the newest moment; with a counter
-    they are the newest steps of every machine.  A window with too few rows to be judged is shown, its limit is
-    infinite.  A column that is no longer computed counts as missing in every row.
+    as a column of its own with ": missing" behind its name.  Windows count back from the newest moment; with `over` and
+    `per` in steps they are the newest steps of every machine's counter, or, where moments are times, its newest rows.
+    A window with too few rows to be judged is shown, its limit is infinite.  A column that is no longer computed counts
+    as missing in every row.
 
     Source of the index: Siddiqi, Credit Risk Scorecards, 2006.
 
@@ -88,7 +89,10 @@ class Drift(stage.DriftDetector):
 
     def problems(self, page: Any) -> Iterator[errors.Problem]:
         """Yield a window or a budget that cannot be held, and a reset by what the page does not have."""
-        yield from features.span_problems(page, self.over, "over")
+        if not (isinstance(self.over, units.Count) and isinstance(page.data.clock, data.WallClock)):
+            yield from features.span_problems(page, self.over, "over")
+        elif self.over <= 0:
+            yield errors.Problem("over", f"windows of {self.over!r}", "give 1 row or more")
         if type(self.over) is not type(self.per):
             what = f"windows of {self.over!r} cannot be counted per {self.per!r}"
             yield errors.Problem("per", what, "give both in time, or both in steps")
@@ -101,7 +105,7 @@ class Drift(stage.DriftDetector):
             yield errors.Problem("settle", f"{self.settle} windows are no baseline", "give 2 or more")
         known = [table.name for table in page.data.tables if table.time is not None]
         for name in self.clocks:
-            if isinstance(self.over, units.Count):
+            if not isinstance(page.data.clock, data.WallClock):
                 yield errors.Problem("clocks", "a counter has no clock", "leave it out")
             elif name not in known:
                 yield errors.Problem(
@@ -182,15 +186,9 @@ class Drift(stage.DriftDetector):
         found = bins.watched(x, answers)
         window = self._windows(x.moments)
         each = machines.Machines(
-            reference.settings,
-            found,
-            x.moments,
-            window,
-            resets or {},
-            self.settle,
-            self.multivariate,
-            int(self.over),
-        )
+            reference.settings, found, x.moments, window, resets or {}, self.settle, self.multivariate,
+            self._spans(x.moments, window),
+        )  # fmt: skip
         return (*self._fleet(reference.settings, found, x.moments, window, each), *each.alarms())
 
     def _fleet(
@@ -199,10 +197,9 @@ class Drift(stage.DriftDetector):
     ) -> Iterator[stage.Watched]:  # fmt: skip
         import numpy as np
 
-        last = int(moments.at.max())
         for number in np.unique(window)[::-1].tolist():
             rows = np.flatnonzero(window == number)
-            since, until = machines.span(number, last, int(self.over))
+            since, until = each.spans[number]
             limits = null.chosen(kept["limits"], len(rows))
             judged = [
                 one
@@ -226,9 +223,31 @@ class Drift(stage.DriftDetector):
 
         if not isinstance(self.over, units.Count):
             return np.asarray((moments.at.max() - moments.at) // int(self.over))
+        if self._rows(moments):
+            stop = np.cumsum(np.bincount(moments.codes, minlength=len(moments.keys)))
+            return np.asarray((stop[moments.codes] - 1 - np.arange(len(moments))) // int(self.over))
         newest = np.full(len(moments.keys), np.iinfo(np.int64).min)
         np.maximum.at(newest, moments.codes, moments.at)
         return np.asarray((newest[moments.codes] - moments.at) // int(self.over))
+
+    def _rows(self, moments: features.Moments) -> bool:
+        """Whether windows count rows: a count on a page whose moments are times."""
+        return isinstance(self.over, units.Count) and units.is_time(int(moments.at.max()))
+
+    def _spans(self, moments: features.Moments, window: Ints) -> dict[int, tuple[int, int]]:
+        """Return when each window begins and ends; one of rows begins no later than the one before it ends."""
+        import numpy as np
+
+        numbers = np.unique(window).tolist()
+        if not self._rows(moments):
+            last, over = int(moments.at.max()), int(self.over)
+            return {number: (last - (number + 1) * over, last - number * over) for number in numbers}
+        found: dict[int, tuple[int, int]] = {}
+        for number in reversed(numbers):
+            at = moments.at[window == number]
+            since, until = int(at.min()), int(at.max())
+            found[number] = (min([since, *(end for _, end in list(found.values())[-1:])]), until)
+        return found
 
 
 def _each(figures: Sequence[Floats]) -> Iterator[Floats]:

@@ -29,26 +29,16 @@ def figures(
     return [one.figures(kept[repr(one)], rows) for one in parts if kept.get(repr(one))]
 
 
-def span(number: int, last: int, over: int) -> tuple[int, int]:
-    """Return when a window begins and ends, by its number back from the newest moment.
-
-    >>> span(1, 100, 7)
-    (86, 93)
-    """
-    until = last - number * over
-    return until - over, until
-
-
 class Machines:
     """The machines of some rows, each against itself: their alarms, and who is behind one of the fleet's."""
 
     def __init__(
         self, kept: Mapping[str, Any], found: Mapping[str, Any], moments: features.Moments, window: Ints,
-        resets: stage.Resets, settle: int, parts: Sequence[stage.Multivariate], over: int,
+        resets: stage.Resets, settle: int, parts: Sequence[stage.Multivariate], spans: Mapping[int, tuple[int, int]],
     ) -> None:  # fmt: skip
         import numpy as np
 
-        self.kept, self.found, self.moments, self.over = kept, found, moments, over
+        self.kept, self.found, self.moments, self.spans = kept, found, moments, spans
         self.names = tuple(kept["columns"])
         self.figures: dict[str, tuple[stage.Multivariate, Mapping[str, Any], tuple[str, ...]]] = {}
         self.judged = bool(kept["own"])
@@ -113,7 +103,7 @@ class Machines:
         young = family < cells_.MISSING and self.many[cell, 0] < 0
         figure = float(np.nan_to_num(np.abs(self.apart[cell, place, family]), posinf=1e300))
         limit = own.GROSS if young else self.limit
-        since, until = span(int(self.cells.window[cell]), int(self.moments.at.max()), self.over)
+        since, until = self.spans[int(self.cells.window[cell])]
         # So many machines are looked at in this window.
         looked = len(self.cells.keys)
         sure = None if young else min(1.0, looked * own.chance(self.kept["own"], figure))
@@ -191,7 +181,6 @@ class Machines:
         import numpy as np
 
         mine = np.flatnonzero(self.cells.unit[: cell + 1] == self.cells.unit[cell])[-26:]
-        last = int(self.moments.at.max())
         base = float(self.base[cell, place, family])
         many = int(self.many[cell, int(family == cells_.MISSING)])
         if many < 0:
@@ -202,7 +191,7 @@ class Machines:
             )
         return {
             "figure": causes.RELATION if self.names[place] in self.figures else cells_.FAMILIES[family],
-            "at": [span(int(self.cells.window[one]), last, self.over)[1] for one in mine.tolist()],
+            "at": [self.spans[int(self.cells.window[one])][1] for one in mine.tolist()],
             "value": [
                 value if math.isfinite(value) else None
                 for value in self.cells.stats[mine, place, family].tolist()

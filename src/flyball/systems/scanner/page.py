@@ -166,7 +166,9 @@ system = System(
     ),
     feedback=feedback.Outcomes("repairs.failed", wait=WEEK),
     monitoring=monitoring.Watch(
-        drift=monitoring.Drift(over=WEEK, false_alarms=0.1, per=YEAR, reset=("repairs.part",)),
+        drift=monitoring.Drift(
+            over=WEEK, false_alarms=0.1, per=YEAR, reset=("repairs.part",), clocks=("telemetry",)
+        ),
         concept=(monitoring.PageHinkley("log_loss"),),
         retrain=(monitoring.Weekly(), monitoring.OnAlarm()),
     ),
