@@ -45,6 +45,8 @@ def test_a_count_that_rises_is_no_other_unit_and_no_broken_sensor(mean):
     many = RNG.poisson(mean, 168).astype(float)
     found = causes.kind(many, many, stats(COUNTS), np.array([90.0, 9.0, 0.0, 0.0]))
     assert found == causes.BURST and causes.cause(found, 1, 1) == "data"
+    never = np.array([0.05, np.log(0.015), 1.0, 0.0])  # what most windows of a rare code show
+    assert causes.kind(many, many, never, np.array([90.0, 9.0, 0.0, 0.0])) == causes.BURST
     few = np.r_[np.zeros(160), RNG.poisson(mean, 8) + 1.0]
     assert causes.kind(few, few[160:], stats(COUNTS), np.array([9.0, 90.0, 0.0, 0.0])) == causes.BURST
 

@@ -135,3 +135,12 @@ def test_the_clocks_of_machines_are_watched_beside_the_features_and_the_model_se
 def test_without_a_detector_nothing_is_kept_or_watched():
     assert watching.reference(page(), None, None, 0) == {}
     assert watching.drift(page(), None, None, None, {}) == ()
+
+
+def test_what_is_watched_came_after_what_was_learned_from_or_is_what_was_tested():
+    x = matrix(range(70))
+    first = np.flatnonzero(x.moments.at < 50 * int(units.DAY))
+    rest = np.flatnonzero(x.moments.at >= 50 * int(units.DAY))
+    held = types.SimpleNamespace(trained=first, test=types.SimpleNamespace(rows=rest))
+    assert len(watching.newer(held, x, matrix(range(60)))) == 10 * 8
+    assert len(watching.newer(held, x, matrix(range(40)))) == len(rest)

@@ -145,10 +145,14 @@ def _other_unit(values: Floats, level: float, spread: float) -> bool:
 
 
 def _counted(values: Floats, level: float, spread: float) -> bool:
-    """Whether values are counts of what happens by chance: whole, none below 0, and as scattered as that makes them."""
+    """Whether values are counts of what happens by chance: whole, none below 0, and as scattered as that makes them.
+
+    Of what hardly ever happens most windows show no scatter at all.
+    """
     import numpy as np
 
-    return bool(np.all(values >= 0) and np.all(values == np.rint(values)) and 0 <= 0.3 * level <= spread**2)
+    whole = bool(np.all(values >= 0) and np.all(values == np.rint(values)))
+    return whole and (0 <= level < 2 or 0 <= 0.3 * level <= spread**2)
 
 
 def _clipped(there: Floats) -> bool:

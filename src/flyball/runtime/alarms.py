@@ -31,7 +31,7 @@ KINDS = {
     "clipping": "is cut off at an end",
     "clock": "tells another time than the clocks around it",
     "flatline": "stands still",
-    "missing": "has no values",
+    "missing": "lacks values",
     "noise": "scatters otherwise than usual",
     "ramp": "drifts away",
     "relation": "no longer goes with the other columns",

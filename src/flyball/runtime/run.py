@@ -419,8 +419,6 @@ def _watch(
     )
 
     def watch(folder: Path) -> None:
-        import numpy as np
-
         watched = watching.drift(page, held, x, asked, reference, resets, tables)
         states: dict[str, Any] = {}
         raised = watching.alarms(watched, len(asked.moments.keys))
@@ -432,8 +430,7 @@ def _watch(
         trained = int(x.moments.at.max())
         retrain = watching.due(page, as_of if as_of is not None else trained, trained, raised)
         found = watching.shown(watched, raised, retrain) | {"performance": told}
-        since = asked.moments[np.flatnonzero(asked.moments.at > trained)]
-        found["budget"] = budget.told(page.monitoring, since, raised)
+        found["budget"] = budget.told(page.monitoring, watching.newer(held, x, asked).moments, raised)
         (folder / "watch.json").write_text(json.dumps(found))
 
     found: dict[str, Any] = json.loads((steps.carry("watch", key, watch) / "watch.json").read_text())

@@ -55,17 +55,22 @@ def drift(
     detector = page.monitoring.drift
     if detector is None or not kept:
         return ()
-    rows = _after(asked, x, held.trained)
-    rows = rows if len(rows) else x.take(held.test.rows)
+    rows = newer(held, x, asked)
     name = kept["detector"]
     rows = _beside(page, rows, tables)
     found = _halved(detector).watch(monitoring.Reference(name, kept["columns"]), rows, None, resets)
-    newer = _after(asked, x, held.test.rows)
-    if len(newer):
-        said = held.predictors["challenger"].predict(newer)
-        plain = features.Matrix(newer.moments, {})
+    later = _after(asked, x, held.test.rows)
+    if len(later):
+        said = held.predictors["challenger"].predict(later)
+        plain = features.Matrix(later.moments, {})
         found += _halved(detector).watch(monitoring.Reference(name, kept["answers"]), plain, said, resets)
     return found
+
+
+def newer(held: contests.Held, x: features.Matrix, asked: features.Matrix) -> features.Matrix:
+    """Return the rows that are watched: what was asked after the last that was learned from, else the test rows."""
+    rows = _after(asked, x, held.trained)
+    return rows if len(rows) else x.take(held.test.rows)
 
 
 def _beside(page: System, x: features.Matrix, tables: data.Tables) -> features.Matrix:
