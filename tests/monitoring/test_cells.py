@@ -53,3 +53,12 @@ def test_a_reset_begins_a_new_part_and_its_own_window_has_no_level():
     ((_, one), (_, two)) = cells.machines(found)
     assert [run.tolist() for run in cells.runs(found, one)] == [[0, 1, 2, 3]]
     assert [run.tolist() for run in cells.runs(found, two)] == [[4], [6, 7]]
+
+
+def test_figures_stand_behind_the_columns_as_levels():
+    rows = fleets.standard(fleets.matrix(fleets.walk(3, 56, 2, seed=0)))
+    k = len(rows.cells.unit)
+    more = cells.joined(rows.cells, [np.arange(2.0 * k).reshape(k, 2), np.ones((k, 1))])
+    assert more.stats.shape == (k, 5, 4) and cells.joined(rows.cells, []) is rows.cells
+    assert more.stats[1, 2:, cells.LEVEL].tolist() == [2.0, 3.0, 1.0]
+    assert np.isnan(more.stats[:, 2:, cells.SPREAD :]).all()

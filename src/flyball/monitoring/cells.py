@@ -168,9 +168,10 @@ def joined(cells: Cells, figures: Sequence[Floats]) -> Cells:
     """Return cells with figures (K, m) more, each as the level of a column behind the others."""
     import numpy as np
 
+    if not figures:
+        return cells
     more = np.full((len(cells.unit), sum(one.shape[1] for one in figures), len(FAMILIES)), np.nan)
-    if figures:
-        more[:, :, LEVEL] = np.concatenate(figures, axis=1)
+    more[:, :, LEVEL] = np.concatenate(figures, axis=1)
     return dataclasses.replace(cells, stats=np.concatenate([cells.stats, more], axis=1))
 
 
