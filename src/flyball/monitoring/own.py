@@ -5,7 +5,8 @@ which nothing happened look like is learned from the reference, block by block: 
 a baseline made as it will be when it is watched.  A block is a whole window, so the autocorrelation inside it is
 kept.  Each figure of each column is measured in its own tail's unit (`_tail`), so that a rare event does not blind the
 rest; the largest over all of them is judged (max-T), and beyond what the reference holds its tail goes on as an
-exponential (peaks over a threshold).
+exponential (peaks over a threshold).  Units are learned from other machines than those they judge (`_folds`), and the
+newest windows are judged together as well (`_slow`).
 
 Source: Künsch, Annals of Statistics 17 (1989), for blocks; Westfall and Young, Resampling-Based Multiple Testing,
 1993, for max-T; Pickands, Annals of Statistics 3 (1975), for peaks over a threshold.
