@@ -146,12 +146,13 @@ def test_it_is_bounded_in_memory(tmp_path):
     with gzip.open(tmp_path / "bomb.csv.gz", "wb", compresslevel=1) as file:
         for _ in range(27):
             file.write(b"1,2\n" * 750_000)
-    script = "import resource, sys; from flyball.cli import main\n" \
+    # The peak of this process: ru_maxrss would be that of the one which started it, where that is larger.
+    script = "import sys; from flyball.cli import main\n" \
         "try: main(['doctor', sys.argv[1]])\n" \
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"  # fmt: skip
+        "finally: print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) // 1024)"  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.splitlines()[-1]) < 1_100, "MiB"
+    assert int(done.stdout.splitlines()[-1]) < 1_000, "MiB"
     assert "sampled:" in done.stdout

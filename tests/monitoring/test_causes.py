@@ -71,6 +71,26 @@ def test_what_lies_about_zero_tells_another_unit_by_how_widely_it_lies(factor):
     assert ten in ("noise", "spikes")
 
 
+@pytest.mark.parametrize(
+    ("level", "spread", "factor", "offset"),
+    [(1.013, 0.005, 1e3, 0), (1.5, 0.02, 1e3, 0), (0.5, 0.05, 60, 0), (0.1, 0.002, 1e3, 0), (22, 0.5, 1.8, 32),
+     (72, 1.0, 1 / 1.8, -32 / 1.8), (20, 3.0, 1, 273.15), (295, 3.0, 1, -273.15)],
+)  # fmt: skip
+@pytest.mark.parametrize("seed", range(5))
+def test_another_unit_in_whole_numbers_and_with_an_offset_is_none_the_less_one(
+    level, spread, factor, offset, seed
+):
+    usual = np.random.default_rng(seed).normal(level, spread, 168)
+    told = usual * factor + offset
+    whole = np.rint(told) if factor >= 60 else told
+    assert causes.kind(whole, whole, stats(usual), np.array([900.0, 9.0, 0.0, 0.0])) == "unit"
+
+
+def test_a_rare_code_told_as_a_rate_bursts_too():
+    often = RNG.poisson(3.0, 168) / 24
+    assert causes.kind(often, often, stats(COUNTS / 24), np.array([90.0, 9.0, 0.0, 0.0])) == causes.BURST
+
+
 @pytest.mark.parametrize("high", [2.0, 5.0, 10.0, 20.0])
 def test_a_process_that_moves_is_no_other_unit(high):
     usual = RNG.normal(50.0, 0.5, 168)

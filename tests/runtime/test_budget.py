@@ -22,20 +22,23 @@ def moments(machines, days):
 
 
 def alarm(detector):
-    return evidence.Alarm(detector, 3, 1.0, 0.5)
+    return evidence.Alarm(detector, START + int(units.DAY), 1.0, 0.5)
 
 
 def test_what_is_stated_for_a_machine_counts_as_often_as_there_are_machines():
     assert budget.stated(PAGE, 10) == {"Drift": 5.0, "PageHinkley": 5.0, "Performance": 2.0}
     assert budget.stated(monitoring.Watch(performance=None), 10) == {}
+    declared = monitoring.Watch(concept=(monitoring.PageHinkley("log_loss", limit=20.0),), performance=None)
+    assert budget.stated(declared, 10) == {}, "a declared threshold holds no budget"
 
 
 def test_what_came_stands_beside_it_with_its_interval():
-    raised = [alarm("drift"), alarm("drift"), alarm("PageHinkley(log_loss)"), alarm("Adwin(error)")]
+    older = evidence.Alarm("drift", START - 1, 1.0, 0.5)
+    raised = [*[alarm("drift")] * 3, older, alarm("PageHinkley(log_loss)"), alarm("Adwin(error)")]
     found = budget.told(PAGE, moments(10, 366), raised)
     assert found["machines"] == 10 and found["years"] == pytest.approx(1.0)
     assert found["stated_a_year"] == 12.0 and found["raised_a_year"] == pytest.approx(4.0)
-    assert found["raised"] == {"Drift": 2, "PageHinkley": 1, "Performance": 0, "Adwin": 1}
+    assert found["raised"] == {"Drift": 3, "PageHinkley": 1, "Performance": 0} and found["beside"] == 1
     # Garwood's interval of a count of four.
     assert (found["low"], found["high"]) == (
         pytest.approx(1.0899, abs=1e-3),

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 SENSOR, DATA, CONCEPT = "sensor", "data", "concept"
 #: What somebody else's unit is of the house's, both ways: thousands and other decimals, minutes, hours, degrees.
 FACTORS = (10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e9, 60.0, 3600.0, 3.6, 25.4, 6.894757, 1.8, math.pi / 180)
-OFFSETS = (273.15, 32.0)
+#: And what is a factor and an offset: kelvin and degrees Celsius, Fahrenheit and Celsius, both ways.
+OFFSETS = ((1.0, 273.15), (1.0, -273.15), (1.8, 32.0), (1 / 1.8, -32 / 1.8))
 #: A column that leaves its relation to the others, though level and spread are as ever.
 RELATION = "relation"
 #: A clock that no longer tells the time at which things happen.
@@ -118,7 +119,7 @@ def _other_unit(values: Floats, level: float, spread: float) -> bool:
     def wide(factor: float) -> bool:
         # A few values have no width to speak of: they must lie where a ramp does not lead.
         if few:
-            return factor >= 60 or factor <= 1 / 60
+            return factor >= 60 or factor <= 1 / 60 or factor == 1.0
         return spread * factor / 3 <= width <= 3 * spread * factor
 
     factors = (*FACTORS, *(1 / factor for factor in FACTORS))
@@ -140,19 +141,26 @@ def _other_unit(values: Floats, level: float, spread: float) -> bool:
     ):
         return True
     return any(
-        abs(abs(value - level) - offset) <= min(4 * spread, little) and wide(1.0) for offset in OFFSETS
+        abs(value - (level * f + offset)) <= min(4 * spread * f, little) and wide(f) for f, offset in OFFSETS
     )
 
 
 def _counted(values: Floats, level: float, spread: float) -> bool:
     """Whether values are counts of what happens by chance: whole, none below 0, and as scattered as that makes them.
 
-    Of what hardly ever happens most windows show no scatter at all.
+    `level` and `spread` are those of the baseline, which must be one of counts too: a pressure of 1.013 that is told in
+    another unit as 1013 is none.  What hardly ever happens shows no scatter in most windows, and may be told as a rate.
     """
     import numpy as np
 
-    whole = bool(np.all(values >= 0) and np.all(values == np.rint(values)))
-    return whole and (0 <= level < 2 or 0 <= 0.3 * level <= spread**2)
+    if not len(values) or np.any(values < 0):
+        return False
+    if np.all(values == np.rint(values)) and 0 <= 0.3 * level <= spread**2:
+        return True
+    step = float(np.min(np.diff(np.unique(np.append(values, 0.0))), initial=1.0))
+    whole = np.allclose(values / step, np.rint(values / step), atol=1e-3)
+    rare = 0 <= level < 0.3 * step and spread**2 >= 0.003 * level * step
+    return bool(whole and rare)
 
 
 def _clipped(there: Floats) -> bool:

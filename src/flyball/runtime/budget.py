@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flyball import evidence, extras, units
+from flyball.monitoring import stage as detectors
 
 if TYPE_CHECKING:
     from flyball.features import stage as features
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def stated(watch: monitoring.Watch, machines: int) -> dict[str, float]:
-    """Return {part: episodes a year that may come for nothing on so many machines}; none of budgets in steps.
+    """Return {part: episodes a year that may come for nothing on so many machines}.
+
+    Without budgets in steps, and without detectors whose threshold is declared: that holds none.
 
     >>> from flyball import monitoring
     >>> page = monitoring.Watch(
@@ -35,6 +38,8 @@ def stated(watch: monitoring.Watch, machines: int) -> dict[str, float]:
         (watch.performance, 1),
     ):
         budget, per = getattr(one, "false_alarms", None), getattr(one, "per", None)
+        if isinstance(one, detectors.Detector) and one.threshold() is not None:
+            continue
         if budget is not None and isinstance(per, units.Duration):
             name = type(one).__name__
             found[name] = found.get(name, 0.0) + budget * many * int(units.YEAR) / int(per)
@@ -53,15 +58,18 @@ def told(
     years = float(at.max() - at.min()) / int(units.YEAR) if len(at) else 0.0
     if not parts or not units.is_time(int(at.max()) if len(at) else 0) or years * 52 < 1:
         return {}
-    came: dict[str, int] = dict.fromkeys(parts, 0)
+    came, beside = dict.fromkeys(parts, 0), 0
     for alarm in raised:
-        name = alarm.detector.partition("(")[0]
-        name = next((part for part in parts if part.lower() == name.lower()), name)
-        came[name] = came.get(name, 0) + 1
+        name = alarm.detector.partition("(")[0].lower()
+        part = next((part for part in parts if part.lower() == name), None)
+        if part is None:
+            beside += 1
+        elif alarm.at >= at.min():  # an older one came before what is watched here
+            came[part] += 1
     many = sum(came.values())
     low, high = _interval(many)
     return {
-        "machines": len(set(moments.codes.tolist())), "years": years, "stated": parts, "raised": came,
+        "machines": len(set(moments.codes.tolist())), "years": years, "stated": parts, "raised": came, "beside": beside,
         "stated_a_year": sum(parts.values()), "raised_a_year": many / years, "low": low / years, "high": high / years,
     }  # fmt: skip
 
@@ -72,10 +80,11 @@ def words(budget: Mapping[str, Any]) -> str:
         return ""
     parts = ", ".join(f"{name} {value:.3g}" for name, value in budget["stated"].items())
     many, machines = sum(budget["raised"].values()), budget["machines"]
+    beside = f"; {budget['beside']} of detectors without such a budget" if budget["beside"] else ""
     return (
         f"{many} alarm{'' if many == 1 else 's'} in {budget['years'] * 12:.1f} months on {machines} machines, "
         f"{budget['raised_a_year']:.3g} a year ({budget['low']:.3g} to {budget['high']:.3g}); "
-        f"{budget['stated_a_year']:.3g} a year may come although nothing happens ({parts})"
+        f"{budget['stated_a_year']:.3g} a year may come although nothing happens ({parts}){beside}"
     )
 
 
