@@ -3,7 +3,6 @@ import json
 import pathlib
 
 import numpy as np
-import pytest
 
 from flyball import monitoring, part, units
 from flyball.monitoring import bins, causes, episodes
@@ -101,12 +100,10 @@ def test_a_column_that_stands_still_has_no_relation():
     assert (~there).sum() == 2 and not there[:, [1, 2]].all()
 
 
-@pytest.mark.parametrize("columns", [1, 3])
-def test_columns_that_have_nothing_to_do_with_each_other_are_not_judged(columns):
-    values = np.random.default_rng(0).normal(size=(6, 20 * DAYS, columns))
-    # Three independent columns have components above one by chance only; one column has none.
+def test_one_column_has_no_relation():
+    values = np.random.default_rng(0).normal(size=(6, 20 * DAYS, 1))
     kept = monitoring.Reconstruction().learn(fleets.standard(fleets.matrix(values)), 0)
-    assert columns == 3 or kept == {}
+    assert kept == {}
 
 
 def test_a_release_without_relations_is_watched_as_it_was_learned():

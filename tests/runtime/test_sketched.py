@@ -212,4 +212,6 @@ def test_old_sketches_go_and_newer_ones_stay_as_they_came(tmp_path):
     assert kept.drop(120 * DAY) == 0 and len(kept.of("scanner")) == 5
     assert kept.drop(123 * DAY) == 3
     assert [one.since for one in kept.of("scanner")] == [3 * DAY, 4 * DAY]
-    assert kept.drop(123 * DAY) == 0 and kept.take(inbox) == (0, []), "what went is not taken in again"
+    assert kept.drop(124 * DAY - 1) == 0, "a day is looked through once"
+    assert sketched.Kept(tmp_path / "sketches").drop(123 * DAY) == 0
+    assert kept.take(inbox) == (0, []), "what went is not taken in again"

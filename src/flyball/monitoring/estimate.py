@@ -142,7 +142,7 @@ def figures(answers: Array, chance: Floats, threshold: float) -> dict[str, float
 def loss_model(x: features.Matrix, answers: Array, lost: Floats, seed: int) -> Predictor:
     """Return a small model of the losses of a quantity, fitted on rows whose truth is known."""
     learner = trees.BoostedTrees(trees=60, leaves=7, rate=0.1, min_rows=max(20, min(50, len(lost) // 20)))
-    truth = labels.Answers(lost, _all(len(lost)), _nowhere(len(lost)))
+    truth = labels.Answers.given(lost)
     return learner.fit(seen(x, answers), truth, labels.Quantity(), seed)
 
 
@@ -167,20 +167,6 @@ def seen(x: features.Matrix, answers: Array | None) -> features.Matrix:
         wide = np.asarray(answers, dtype=np.float64).reshape(len(x), -1)
         columns |= {f"answer {place}": wide[:, place] for place in range(wide.shape[1])}
     return features.Matrix(x.moments, columns)
-
-
-def _all(n: int) -> Any:
-    import numpy as np
-
-    return np.ones(n, dtype=bool)
-
-
-def _nowhere(n: int) -> Any:
-    import numpy as np
-
-    from flyball.data import stage as data
-
-    return data.Words(np.full(n, -1, dtype=np.int32), ())
 
 
 def _columns(kind: labels.Kind, answers: Array) -> Floats:

@@ -81,7 +81,7 @@ def weights(old: features.Matrix, new: features.Matrix, seed: int) -> Floats:
         rows = np.flatnonzero(fold != half)
         if not 0 < came[rows].sum() < len(rows):
             continue
-        truth = labels.Answers(came[rows], estimate._all(len(rows)), estimate._nowhere(len(rows)))
+        truth = labels.Answers.given(came[rows])
         model = learner.fit(both.take(rows), truth, labels.Probability(), seed)
         mine = np.flatnonzero(codes == half)
         if len(mine):

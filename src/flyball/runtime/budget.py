@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flyball import evidence, extras, units
-from flyball.monitoring import stage as detectors
+from flyball.monitoring import stage as monitoring
 
 if TYPE_CHECKING:
     from flyball.features import stage as features
-    from flyball.monitoring import stage as monitoring
 
 
 def stated(watch: monitoring.Watch, machines: int) -> dict[str, float]:
@@ -38,7 +37,7 @@ def stated(watch: monitoring.Watch, machines: int) -> dict[str, float]:
         (watch.performance, 1),
     ):
         budget, per = getattr(one, "false_alarms", None), getattr(one, "per", None)
-        if isinstance(one, detectors.Detector) and one.threshold() is not None:
+        if isinstance(one, monitoring.Detector) and one.threshold() is not None:
             continue
         if budget is not None and isinstance(per, units.Duration):
             name = type(one).__name__
@@ -53,10 +52,12 @@ def told(
 
     `moments` are those that were watched.  {} where no budget is stated in time, or hardly any time has gone by.
     """
-    at = moments.at
-    parts = stated(watch, len(set(moments.codes.tolist())))
-    years = float(at.max() - at.min()) / int(units.YEAR) if len(at) else 0.0
-    if not parts or not units.is_time(int(at.max()) if len(at) else 0) or years * 52 < 1:
+    at, machines = moments.at, len(set(moments.codes.tolist()))
+    parts = stated(watch, machines)
+    if not parts or not len(at) or not units.is_time(int(at.max())):
+        return {}
+    years = float(at.max() - at.min()) / int(units.YEAR)
+    if years * 52 < 1:
         return {}
     came, beside = dict.fromkeys(parts, 0), 0
     for alarm in raised:
@@ -69,7 +70,7 @@ def told(
     many = sum(came.values())
     low, high = _interval(many)
     return {
-        "machines": len(set(moments.codes.tolist())), "years": years, "stated": parts, "raised": came, "beside": beside,
+        "machines": machines, "years": years, "stated": parts, "raised": came, "beside": beside,
         "stated_a_year": sum(parts.values()), "raised_a_year": many / years, "low": low / years, "high": high / years,
     }  # fmt: skip
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 #: Where a release keeps them, and the two that it has.
 FOLDER, COLUMNS, ANSWERS = "reference", "columns.sketch", "answers.sketch"
 
+DAY = 86_400_000_000
 #: So long a sketch is kept: ten thousand machines with a hundred columns send 4 GB a day.
-KEEP = 120 * 86_400_000_000
+KEEP = 120 * DAY
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -83,6 +84,7 @@ class Kept:
     def __init__(self, folder: Path) -> None:
         durable.folder(folder)
         self.folder = folder
+        self._looked = -1
 
     def take(self, inbox: Inbox) -> tuple[int, list[str]]:
         """Take in what machines told since the last call, each sketch once; return how many, and why others were not.
@@ -108,9 +110,12 @@ class Kept:
     def drop(self, now: int) -> int:
         """Delete what spans that began more than `KEEP` before now told; return how many sketches went.
 
-        Newer ones are left as they came: what is merged is not to be merged again, see `sketches`.
+        Newer ones are left as they came: what is merged is not to be merged again, see `sketches`.  A day is looked
+        through once: every report of every machine leads here.
         """
-        gone = 0
+        if now // DAY == self._looked:
+            return 0
+        self._looked, gone = now // DAY, 0
         for span in sorted(self.folder.glob("*/*/*")):
             if span.is_dir() and span.name.isdigit() and int(span.name) < now - KEEP:
                 for file in span.iterdir():
